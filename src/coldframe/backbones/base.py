@@ -1,0 +1,176 @@
+"""The staged view of a frozen network: a chain of named cuts with a step from each to the next.
+
+``cuts`` always begins with ``pixels`` (normalised images [B, 3, S, S]) and ends with ``features`` ([B, D]). Running to a
+cut and on from it is the network's own forward, exactly.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from coldframe.errors import InputError, nearest
+from coldframe.types import FEATURES, PIXELS, Preprocess
+
+
+class TextTower(Protocol):
+    """The text half of a vision-language model."""
+
+    context_length: int
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Return token ids [K, context_length], int64."""
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Return text features before normalisation [K, D]."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of ``text`` that the vocabulary cannot spell; empty for byte-level vocabularies."""
+
+
+class Backbone(ABC):
+    """A frozen network in evaluation mode, seen as a chain of stages.
+
+    Args:
+        name: the id that loads it again, such as ``"timm:resnet18"``.
+        module: the network; its parameters stop requiring gradients and it is put in evaluation mode.
+        preprocess: how files become its input, from the weights' own configuration.
+        cuts: names of the activations between stages, from ``pixels`` to ``features``.
+        feature_dim: D, width of the features.
+        text: the text tower, or None.
+        classes: names of the outputs of its own head; empty without a head.
+        weights: where the weights come from, in words; ``"random"`` when it has not been trained.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        preprocess: Preprocess,
+        cuts: Sequence[str],
+        feature_dim: int,
+        *,
+        text: TextTower | None = None,
+        classes: Sequence[str] = (),
+        weights: str = "random",
+    ) -> None:
+        self.name = name
+        self.module = module.eval().requires_grad_(False)
+        self.preprocess = preprocess
+        self.cuts = tuple(cuts)
+        self.feature_dim = feature_dim
+        self.text = text
+        self.classes = tuple(classes)
+        self.weights = weights
+
+    @abstractmethod
+    def _step(self, index: int, x: Tensor) -> Tensor:
+        """Map the activation at ``cuts[index]`` to the one at ``cuts[index + 1]``."""
+
+    @abstractmethod
+    def stage_modules(self, cut: str) -> list[nn.Module | nn.Parameter]:
+        """Return what is learned in the stage that starts at ``cut``; each parameter belongs to one stage only."""
+
+    def head(self, features: Tensor) -> Tensor | None:
+        """Return the logits [B, K] of the network's own classifier, or None where it has none."""
+        return None
+
+    @property
+    def logit_scale(self) -> float:
+        """exp of the learned temperature of a vision-language model; 100 for the others, as CLIP's upper bound."""
+        return 100.0
+
+    def index(self, cut: str) -> int:
+        """Return the position of a cut in ``cuts``. Raises :class:`InputError` with the nearest names."""
+        if cut not in self.cuts:
+            raise InputError(f"{self.name} has no cut {cut!r}{nearest(cut, self.cuts)} (first to last: {self.cuts[0]} .. {self.cuts[-1]})")
+        return self.cuts.index(cut)
+
+    def run(self, x: Tensor, start: str = PIXELS, stop: str = FEATURES) -> Tensor:
+        """Run the stages from ``start`` to ``stop``.
+
+        Args:
+            x: the activation at ``start``; for ``pixels`` normalised images [B, 3, S, S].
+            start: a cut.
+            stop: the same or a later cut.
+
+        Returns:
+            The activation at ``stop``.
+        """
+        first, last = self.index(start), self.index(stop)
+        if last < first:
+            raise InputError(f"cannot run {self.name} backwards, from {start!r} to {stop!r}; swap start and stop")
+        for index in range(first, last):
+            x = self._step(index, x)
+        return x
+
+    def taps(self, x: Tensor, cuts: Iterable[str], start: str = PIXELS) -> dict[str, Tensor]:
+        """Run once from ``start`` and return the activation at every cut asked for, however many."""
+        wanted = sorted({self.index(cut) for cut in cuts})
+        here, found = self.index(start), {}
+        for index in wanted:
+            x = self.run(x, self.cuts[here], self.cuts[index])
+            here, found[self.cuts[index]] = index, x
+        return found
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Map images to the network's input: uint8 in 0 .. 255 or floats in [0, 1], [B, 3, S, S] -> same shape, normalised."""
+        mean = torch.tensor(self.preprocess.mean, device=self.device, dtype=torch.float32).view(3, 1, 1)
+        std = torch.tensor(self.preprocess.std, device=self.device, dtype=torch.float32).view(3, 1, 1)
+        x = images.to(self.device)
+        x = x.float().div(255) if x.dtype == torch.uint8 else x.to(torch.float32)
+        return ((x - mean) / std).to(self.dtype)
+
+    @property
+    def layers(self) -> int:
+        """The number of blocks: cuts named ``block0`` .. ``block{layers-1}``."""
+        return sum(cut.startswith("block") for cut in self.cuts)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.module.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the parameters."""
+        return next(self.module.parameters()).dtype
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Move the network, and return self."""
+        self.module.to(device=device, dtype=dtype)
+        return self
+
+    def clone(self) -> Self:
+        """Return an independent copy whose weights may be changed."""
+        other = copy.copy(self)
+        other.__dict__.pop("digest", None)
+        if self.text is None:
+            other.module = copy.deepcopy(self.module)
+        else:
+            other.module, other.text = copy.deepcopy((self.module, self.text))
+        return other
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of parameters of the whole network, text tower and head included."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hexadecimal digits of the architecture (activations and epsilons included) and of every weight's bytes."""
+        state = hashlib.sha256(repr(self.module).encode())
+        for name, tensor in sorted(self.module.state_dict().items()):
+            state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+            state.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return state.hexdigest()[:32]
+
+    def __repr__(self) -> str:
+        return f"load_backbone({self.name!r})"

@@ -1,0 +1,207 @@
+"""The only writer of files, and the reader of foreign ones.
+
+Requirements kept here: a file is either whole or absent (temporary file in the same folder, flushed, renamed); a full
+disk is one sentence; foreign weights are read without executing anything; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coldframe.errors import FileError, ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@contextlib.contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn an ``OSError`` inside the block into a :class:`FileError` of one sentence."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(_sentence(error, path, doing)) from error
+
+
+def _sentence(error: OSError, path: Path, doing: str) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"cannot {doing} {path}: the disk is full; free some space or choose another folder with --out or COLDFRAME_CACHE"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot {doing} {path}: permission denied; choose a folder that you may write to"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"cannot {doing} {path}: a file stands where a folder is needed; choose another folder"
+    return f"cannot {doing} {path}: {error.strerror or error}"
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path, suffix: str = "") -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success rename it over ``path``, on failure remove it.
+
+    Args:
+        path: the file that is to exist afterwards.
+        suffix: ending of the temporary name, where a writer decides the format by it.
+    """
+    path = Path(path)
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=suffix or ".part")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> Path:
+    """Write ``content`` so that ``path`` is whole or absent; return the path."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return Path(path)
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write UTF-8 text so that ``path`` is whole or absent; return the path."""
+    return write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: object) -> Path:
+    """Write ``value`` as indented JSON; numbers that are not finite are refused by name of the file."""
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise FileError(f"cannot write {path}: a value is not a finite number or not JSON ({error})") from error
+    return write_text(path, text + "\n")
+
+
+def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Path:
+    """Write named tensors and string metadata in the safetensors format."""
+    from safetensors.torch import save
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return write_bytes(path, save(plain, dict(metadata or {})))
+
+
+def write_figure(path: str | Path, save: Callable[[Path], object]) -> Path:
+    """Write a picture: ``save`` is called with a temporary path of the same suffix."""
+    path = Path(path)
+    with replacing(path, suffix=path.suffix) as temporary:
+        save(temporary)
+    return path
+
+
+def append_line(path: str | Path, line: str) -> None:
+    """Append one line to a log file, creating it and its folder when absent."""
+    path = Path(path)
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(line.rstrip("\n") + "\n")
+
+
+def read_text(path: str | Path) -> str:
+    """Return the UTF-8 text of a file."""
+    path = Path(path)
+    with explained(path, "read"):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise FileError(f"cannot read {path}: expected UTF-8 text, found other bytes at position {error.start}") from error
+
+
+def read_json(path: str | Path) -> Any:
+    """Return the value of a JSON file; one sentence when it is not JSON."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise FileError(f"cannot read {path}: expected JSON, found an error at line {error.lineno}, column {error.colno}") from error
+
+
+def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    with explained(path, "read"):
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+        try:
+            with safe_open(path, framework="pt") as archive:
+                return {name: archive.get_tensor(name) for name in archive.keys()}, dict(archive.metadata() or {})  # noqa: SIM118
+        except SafetensorError as error:
+            raise FileError(f"cannot read {path}: expected a safetensors file, found damage or another format; fetch it again") from error
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Return a state dict from a local checkpoint: safetensors, or a torch file read with ``weights_only=True``.
+
+    Dicts that hold the weights under ``state_dict`` or ``model`` are unwrapped, and a common prefix ``module.`` removed.
+
+    Raises:
+        FileError: the file cannot be read.
+        ModelError: it holds something other than named tensors.
+    """
+    import torch
+
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)[0]
+    with explained(path, "read"):
+        try:
+            value: Any = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"cannot read {path}: expected a safetensors file or a torch file of plain tensors, found neither; "
+                "convert it to safetensors on a machine that trusts it"
+            ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(value, dict) and isinstance(value.get(key), dict):
+            value = value[key]
+    if not isinstance(value, dict) or not value or not all(isinstance(v, torch.Tensor) for v in value.values()):
+        raise ModelError(f"cannot use {path}: expected a dict of named tensors, found {type(value).__name__}")
+    if all(name.startswith("module.") for name in value):
+        value = {name.removeprefix("module."): tensor for name, tensor in value.items()}
+    return value
+
+
+def remove_folder(path: str | Path) -> None:
+    """Remove a folder and all it holds; absent is fine."""
+    path = Path(path)
+    with explained(path, "remove"):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def cache_root() -> Path:
+    """Return the folder of everything that can be computed again: ``COLDFRAME_CACHE``, else the user's cache."""
+    chosen = os.environ.get("COLDFRAME_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coldframe"
+
+
+def data_root() -> Path | None:
+    """Return the folder of shared data: ``COLDFRAME_DATA``, else ``../shared/data`` from the project's root, else None."""
+    chosen = os.environ.get("COLDFRAME_DATA")
+    if chosen:
+        return Path(chosen)
+    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    return beside if beside.is_dir() else None

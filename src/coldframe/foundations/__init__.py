@@ -1,0 +1,1 @@
+"""Networks built to be understood."""

@@ -1,0 +1,50 @@
+"""Names to things. Everything is named here as text and imported when it is asked for.
+
+A newcomer adds a method with one file in ``methods/`` and one line in ``METHODS``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from coldframe.errors import InputError, nearest
+
+METHODS: dict[str, str] = {
+    "zero-shot": "coldframe.methods.zero_shot:ZeroShot",
+    "linear-probe": "coldframe.methods.linear_probe:LinearProbe",
+    "knn": "coldframe.methods.knn:NearestNeighbours",
+    "fine-tune": "coldframe.methods.fine_tune:FineTune",
+}
+
+BACKBONES: dict[str, str] = {
+    "open_clip": "coldframe.backbones.open_clip:load",
+    "timm": "coldframe.backbones.timm:load",
+    "torchvision": "coldframe.backbones.torchvision:load",
+    "lite0": "coldframe.backbones.lite0:load",
+}
+
+DATASETS: dict[str, str] = {
+    "folder": "coldframe.data.folder:load",
+    "parquet": "coldframe.data.parquet:load",
+    "torchvision": "coldframe.data.torchvision:load",
+    "mini": "coldframe.data.mini:load",
+}
+
+
+def resolve(table: Mapping[str, str], name: str, what: str) -> Any:
+    """Import the thing that ``name`` stands for.
+
+    Args:
+        table: one of the dicts of this module.
+        name: the name as the user wrote it.
+        what: the word for such a thing in an error, such as ``"method"``.
+
+    Raises:
+        InputError: nothing has this name.
+    """
+    if name not in table:
+        raise InputError(f"unknown {what} {name!r}{nearest(name, table)}")
+    module, _, attribute = table[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
