@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from coldframe.errors import DataError
+from coldframe.errors import DataError, InputError, nearest
+
+OnError = Literal["raise", "skip"]
+"""What to do with a file that cannot be decoded: stop and name it, or leave it out and count it."""
 
 
 class Images(Protocol):
@@ -67,7 +71,9 @@ class Split:
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
-            raise DataError(f"expected one label an image, found {len(self.images)} images and {len(self.labels)} labels")
+            raise DataError(
+                f"expected one label an image, found {len(self.images)} images and {len(self.labels)} labels"
+            )
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise DataError(
                 f"expected labels from 0 to {len(self.classes) - 1}, "
@@ -107,3 +113,32 @@ class Dataset:
     def classes(self) -> tuple[str, ...]:
         """K class names as a person writes them."""
         return self.train.classes
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What a loader is asked for beside the name of the data. Every loader takes ``(rest of the spec, LoadOptions)``.
+
+    Args:
+        shots: training images a class, or None for all.
+        seed: decides which images are drawn, wherever a split is drawn.
+        val: share of the training images that becomes the validation split where the data has none, in (0, 1).
+        classes: K class names in label order, or a text file of K lines, in place of the data's own.
+        on_error: ``"raise"`` or ``"skip"``.
+        download: whether data that is not on this machine may be fetched.
+    """
+
+    shots: int | None = None
+    seed: int = 0
+    val: float = 0.2
+    classes: Sequence[str] | str | Path | None = None
+    on_error: OnError = "raise"
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shots is not None and self.shots < 1:
+            raise InputError(f"expected shots of 1 or more, found {self.shots}; leave it out to use every image")
+        if not 0 < self.val < 1:
+            raise InputError(f"expected val to be a share between 0 and 1, such as 0.2, found {self.val}")
+        if self.on_error not in get_args(OnError):
+            raise InputError(f"unknown on_error {self.on_error!r}{nearest(str(self.on_error), get_args(OnError))}")

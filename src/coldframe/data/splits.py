@@ -1,0 +1,185 @@
+"""Three splits from whatever a data set brings: official ones are kept, missing ones are drawn by seed.
+
+Every draw is stratified and depends on nothing but the seed, the class's name and the position of an image in its
+class: the images of a class are ordered by a hash of these three; training images are taken from the front, test
+images from the end, validation images before them. So the images of ``shots=1`` are among those of ``shots=4``, and a
+class that is added changes no other class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.data.base import Dataset, LoadOptions, Split
+from coldframe.data.names import chosen_names
+from coldframe.errors import DataError
+
+TEST_SHARE = 0.2
+"""Share of each class that becomes the test split where the data has none."""
+LEAST_VAL = 4
+"""With few shots, validation images a class are at most this many or the shots, whichever is more."""
+
+Rows = NDArray[np.int64]
+
+
+def assemble(spec: str, train: Split, val: Split | None, test: Split | None, options: LoadOptions) -> Dataset:
+    """Return a data set of three splits with readable class names.
+
+    Args:
+        spec: the text that loads the data again.
+        train: the official training images, or all images where there are no official splits; raw class names.
+        val: the official validation images, with the same classes, or None to draw them from ``train``.
+        test: the official test images, with the same classes, or None to draw a fifth of each class from ``train``.
+        options: seed, shots, validation share, class names, and what to do with unreadable files.
+
+    A validation split is the share ``options.val`` of each class of what remains for training, and at least one image.
+    With ``shots`` it is at most ``max(shots, 4)`` images a class, drawn from images that are not shots: a choice made
+    on many more images than the model learns from would not be a few-shot result. Official validation and test splits
+    are never cut. Class names without any image are left out.
+
+    Raises:
+        DataError: a class has too few images, or is tested and not trained.
+    """
+    given: dict[str, Split | None] = {"train": train, "val": val, "test": test}
+    splits = {name: replace(split, name=name) for name, split in given.items() if split is not None}
+    skipped: list[str] = []
+    if options.on_error == "skip":
+        for name, split in splits.items():
+            splits[name], bad = drop_unreadable(split)
+            skipped += bad
+    names = chosen_names(train.classes, options.classes)
+    splits, unused = _drop_unused({name: replace(split, classes=names) for name, split in splits.items()})
+    _check_trained(spec, splits)
+    kept = "official " + ", ".join(splits) if len(splits) > 1 else ""
+    drawn, words = _draw(spec, splits, options)
+    notes = [kept, *words]
+    if unused:
+        notes.append(f"{unused} class names without images left out")
+    if skipped:
+        notes.append(f"{len(skipped)} unreadable files skipped")
+    return Dataset(spec, drawn["train"], drawn["val"], drawn["test"], "; ".join(filter(None, notes)), tuple(skipped))
+
+
+def drop_unreadable(split: Split) -> tuple[Split, list[str]]:
+    """Return the split without the images that do not decode, and the names of those; threads try every image."""
+    check = getattr(split.images, "check", split.images.open)
+
+    def readable(index: int) -> bool:
+        try:
+            check(index)
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        good = np.fromiter(pool.map(readable, range(len(split))), dtype=bool, count=len(split))
+    if good.all():
+        return split, []
+    return split.subset(np.flatnonzero(good)), [split.images.name(int(index)) for index in np.flatnonzero(~good)]
+
+
+def shuffled(seed: int, group: str, count: int) -> list[int]:
+    """Return 0 .. count-1 in an order that depends on ``seed`` and ``group`` only, on every machine and for ever."""
+
+    def key(position: int) -> bytes:
+        return hashlib.blake2b(f"{seed}:{group}:{position}".encode(), digest_size=8).digest()
+
+    return sorted(range(count), key=key)
+
+
+def share_of(count: int, share: float) -> int:
+    """Return how many of ``count`` images a share is: rounded half up, at least one."""
+    return max(1, int(count * share + 0.5))
+
+
+def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[dict[str, Split], list[str]]:
+    train = splits["train"]
+    missing = [name for name in ("val", "test") if name not in splits]
+    if not missing and options.shots is None:
+        return splits, []
+    taken: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for label, name in enumerate(train.classes):
+        rows = np.flatnonzero(train.labels == label)
+        order = [int(rows[position]) for position in shuffled(options.seed, name, len(rows))]
+        need = (options.shots or 1) + len(missing)
+        if len(order) < need:
+            raise DataError(_too_few(spec, name, len(order), need, missing, options.shots))
+        if "test" in missing:
+            most = len(order) - need + 1
+            order, taken["test"][len(taken["test"]) :] = _cut(order, min(most, share_of(len(order), TEST_SHARE)))
+        if "val" in missing:
+            most = len(order) - (options.shots or 1)
+            if options.shots is not None:
+                most = min(most, max(options.shots, LEAST_VAL))
+            order, taken["val"][len(taken["val"]) :] = _cut(order, min(most, share_of(len(order), options.val)))
+        taken["train"] += order[: options.shots]
+    result = splits | {name: train.subset(sorted(taken[name]), name) for name in ("train", *missing)}
+    return result, _words(missing, options)
+
+
+def _cut(order: Sequence[int], count: int) -> tuple[list[int], list[int]]:
+    return list(order[: len(order) - count]), list(order[len(order) - count :])
+
+
+def _words(missing: list[str], options: LoadOptions) -> list[str]:
+    words = []
+    if "test" in missing:
+        words.append(f"test: {TEST_SHARE:.0%} of each class drawn with seed {options.seed}")
+    if "val" in missing:
+        limit = "" if options.shots is None else f", at most {max(options.shots, LEAST_VAL)} a class,"
+        words.append(f"val: {options.val:.0%} of each class of train{limit} drawn with seed {options.seed}")
+    if options.shots is not None:
+        words.append(f"train: {options.shots} images a class drawn with seed {options.seed}")
+    return words
+
+
+def _too_few(spec: str, name: str, count: int, need: int, missing: list[str], shots: int | None) -> str:
+    images = "1 image" if count == 1 else f"{count} images"
+    if shots is not None and shots > 1:
+        others = f" beside {' and '.join(missing)}" if missing else ""
+        most = count - len(missing)
+        advice = f"; ask for at most {most} shots" if most > 0 else "; add images or remove the class"
+        return f"class {name!r} of {spec} has {images}, but {shots} shots{others} need {need}{advice}"
+    parts = " and ".join(["train", *missing])
+    return (
+        f"class {name!r} of {spec} has {images}, but {need} are needed, one each for {parts}; "
+        "add images or remove the class"
+    )
+
+
+def _drop_unused(splits: dict[str, Split]) -> tuple[dict[str, Split], int]:
+    """Leave out class names that no split has an image of."""
+    classes = splits["train"].classes
+    used = np.zeros(len(classes), dtype=bool)
+    for split in splits.values():
+        used[split.labels] = True
+    if used.all():
+        return splits, 0
+    index = np.cumsum(used) - 1
+    names = tuple(name for name, keep in zip(classes, used, strict=True) if keep)
+    remapped = {
+        key: replace(split, labels=index[split.labels].astype(np.int64), classes=names) for key, split in splits.items()
+    }
+    return remapped, int((~used).sum())
+
+
+def _check_trained(spec: str, splits: dict[str, Split]) -> None:
+    train = splits["train"]
+    if not len(train):
+        raise DataError(f"expected training images in {spec}, found none that can be used")
+    for name, split in splits.items():
+        alien = np.setdiff1d(split.labels, train.labels)
+        if len(alien):
+            raise DataError(
+                f"class {train.classes[int(alien[0])]!r} of {spec} has {name} images but no training images; "
+                f"add training images or remove it from {name}"
+            )
+    if len(train.classes) < 2:
+        raise DataError(f"expected two classes or more in {spec}, found only {train.classes[0]!r}; add another class")
