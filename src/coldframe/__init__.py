@@ -1,0 +1,55 @@
+"""coldframe adapts a frozen vision model to your images in every way the field knows, and tells what each gains and costs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from coldframe.backbones import load_backbone
+    from coldframe.cold import ColdPass
+    from coldframe.compare import compare
+    from coldframe.data import load_dataset
+    from coldframe.methods import load
+    from coldframe.methods.fine_tune import FineTune
+    from coldframe.methods.knn import NearestNeighbours
+    from coldframe.methods.linear_probe import LinearProbe
+    from coldframe.methods.zero_shot import ZeroShot
+
+_FACE = {
+    "load_backbone": "coldframe.backbones",
+    "load_dataset": "coldframe.data",
+    "ColdPass": "coldframe.cold",
+    "compare": "coldframe.compare",
+    "load": "coldframe.methods",
+    "ZeroShot": "coldframe.methods.zero_shot",
+    "LinearProbe": "coldframe.methods.linear_probe",
+    "NearestNeighbours": "coldframe.methods.knn",
+    "FineTune": "coldframe.methods.fine_tune",
+}
+
+__all__ = [
+    "ColdPass",
+    "FineTune",
+    "LinearProbe",
+    "NearestNeighbours",
+    "ZeroShot",
+    "__version__",
+    "compare",
+    "load",
+    "load_backbone",
+    "load_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the parts of the face when they are asked for: ``import coldframe`` alone loads no torch."""
+    if name in _FACE:
+        return getattr(importlib.import_module(_FACE[name]), name)
+    raise AttributeError(f"module 'coldframe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FACE})

@@ -1,0 +1,112 @@
+"""Checkpoints that survive a kill at any moment: one safetensors file, replaced by one rename.
+
+All that decides the rest of a run is in it: parameters, optimiser state, the best state so far, the position and the
+history. Random numbers need no state: the order of the data is permutation(seed, epoch), augmentation f(seed, epoch, index).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coldframe import files
+from coldframe.errors import InputError
+
+NAME = "checkpoint.safetensors"
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Args:
+        step: optimiser steps taken.
+        epoch: epochs finished.
+        best: best validation value so far; None before the first.
+        best_epoch: the epoch it was reached after, counted from 1.
+        loss_sum: sum of the losses of this epoch so far, weighted by batch size.
+        seen: items of this epoch so far.
+        seconds: time spent training, over all starts of the run.
+        history: one dict an epoch.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    loss_sum: float = 0.0
+    seen: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save(
+    folder: Path,
+    key: str,
+    progress: Progress,
+    parameters: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    best: Mapping[str, Tensor] | None,
+) -> None:
+    """Write the checkpoint of a run.
+
+    Args:
+        folder: the run's folder.
+        key: digest of everything that must be equal for a resumed run to be the same run.
+        progress: where it stands.
+        parameters: what is trained, by name.
+        optimiser: whose state is kept.
+        best: the parameters at the best validation value, by name.
+    """
+    tensors = {f"now/{name}": value for name, value in parameters.items()}
+    tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
+    scalars: dict[str, float] = {}
+    for position, state in optimiser.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimiser/{position}/{name}"] = value
+            elif value is not None:
+                scalars[f"{position}/{name}"] = value
+    note = {"key": key, "progress": json.dumps(asdict(progress)), "scalars": json.dumps(scalars)}
+    files.write_safetensors(folder / NAME, tensors, note)
+
+
+def restore(
+    folder: Path, key: str, parameters: Mapping[str, Tensor], optimiser: torch.optim.Optimizer
+) -> tuple[Progress, dict[str, Tensor] | None] | None:
+    """Load the checkpoint of ``folder`` into ``parameters`` and ``optimiser``; None when there is none.
+
+    Returns:
+        Where the run stood, and the best parameters so far.
+
+    Raises:
+        InputError: the folder holds another run.
+    """
+    if not (folder / NAME).exists():
+        return None
+    tensors, note = files.read_safetensors(folder / NAME)
+    if note.get("key") != key:
+        raise InputError(
+            f"{folder} holds an unfinished run with other settings, data or weights; "
+            "give those again to go on with it, choose another folder, or remove this one to start anew"
+        )
+    with torch.no_grad():
+        for name, value in parameters.items():
+            value.copy_(tensors[f"now/{name}"])
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser/"):
+            _, position, field_name = name.split("/", 2)
+            state.setdefault(int(position), {})[field_name] = tensor
+    for name, number in json.loads(note["scalars"]).items():
+        position, field_name = name.split("/", 1)
+        state.setdefault(int(position), {})[field_name] = number
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
+    return Progress(**json.loads(note["progress"])), best or None

@@ -1,0 +1,61 @@
+"""Optimisers by name, over groups of parameters with learning rates of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from coldframe.errors import InputError, nearest
+
+Optimiser = Literal["sgd", "adam", "adamw"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that share settings.
+
+    Args:
+        parameters: what is trained.
+        scale: factor on the learning rate.
+        decay: whether weight decay applies.
+    """
+
+    parameters: Sequence[Tensor]
+    scale: float = 1.0
+    decay: bool = True
+
+
+def build(
+    name: Optimiser, groups: Sequence[Group], lr: float, momentum: float = 0.9, weight_decay: float = 0.0
+) -> torch.optim.Optimizer:
+    """Return a torch optimiser.
+
+    Args:
+        name: ``sgd`` (with ``momentum``), ``adam`` (L2 in the gradient) or ``adamw`` (decoupled decay).
+        groups: what is trained.
+        lr: learning rate of a group with scale 1.
+        momentum: of ``sgd`` only.
+        weight_decay: of the groups with ``decay``.
+
+    Raises:
+        InputError: the name is unknown, or a number is out of range.
+    """
+    if lr <= 0:
+        raise InputError(f"expected a learning rate above 0, found lr={lr}")
+    if weight_decay < 0:
+        raise InputError(f"expected a weight decay of 0 or more, found weight_decay={weight_decay}")
+    settings = [
+        {"params": list(group.parameters), "lr": lr * group.scale, "weight_decay": weight_decay if group.decay else 0.0}
+        for group in groups
+    ]
+    if name == "sgd":
+        return torch.optim.SGD(settings, lr=lr, momentum=momentum)
+    if name == "adam":
+        return torch.optim.Adam(settings, lr=lr)
+    if name == "adamw":
+        return torch.optim.AdamW(settings, lr=lr)
+    raise InputError(f"unknown optimiser {name!r}{nearest(name, ('sgd', 'adam', 'adamw'))}")
