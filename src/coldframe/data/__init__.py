@@ -1,5 +1,6 @@
 """Pictures with labels, from folders, archives, other libraries, arrays, or the samples that come with coldframe."""
 
 from coldframe.data.base import Dataset, Images, LoadOptions, Split
+from coldframe.data.load import load_dataset
 
-__all__ = ["Dataset", "Images", "LoadOptions", "Split"]
+__all__ = ["Dataset", "Images", "LoadOptions", "Split", "load_dataset"]

@@ -1,0 +1,204 @@
+"""From stored bytes to upright 8-bit RGB, and from there to the pixels of one model.
+
+Choices made here: transparent pixels are laid on white; 16-bit values are scaled by 255/65535 and rounded, never
+clipped; of an animation the first frame counts; pictures of more than ``LARGEST`` pixels are refused before they are
+decoded. Resizing and cropping equal ``torchvision.transforms.Resize`` and ``CenterCrop`` on PIL images to the bit.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from coldframe.data.base import Images
+from coldframe.errors import DataError
+from coldframe.types import Preprocess
+
+LARGEST = 89_478_485
+"""Most pixels of a picture: a quarter of a gigabyte as RGB, Pillow's own limit for a warning."""
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FILTER = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def decode(source: Path | bytes, name: str, *, draft: bool = False) -> Image.Image:
+    """Return a picture as upright 8-bit RGB.
+
+    Args:
+        source: a file, or the bytes of one.
+        name: what errors call it.
+        draft: decode a JPEG at an eighth of its size, to learn cheaply whether it is whole.
+
+    Raises:
+        DataError: the bytes are no picture, are damaged or truncated, or are more than ``LARGEST`` pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.width * image.height > LARGEST:
+                raise DataError(_too_large(name, f"{image.width} x {image.height}"))
+            if draft:
+                image.draft("RGB", (1, 1))
+            image.load()
+            return to_rgb(_upright(image))
+    except DataError as error:
+        raise error if name in str(error) else DataError(f"cannot decode {name}: {error}") from None
+    except FileNotFoundError as error:
+        raise DataError(f"expected an image at {name}, found no file; was it moved while it was used?") from error
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"cannot decode {name}: expected an image, found bytes of no known image format; replace or remove the file"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(_too_large(name, "more")) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, IndexError ...
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"cannot decode {name}: the image is damaged or truncated ({reason}); replace or remove the file"
+        ) from error
+
+
+def _too_large(name: str, found: str) -> str:
+    return f"refused to decode {name}: expected at most {LARGEST:,} pixels, found {found}; make the picture smaller"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn by the EXIF tag. Read after loading, because Pillow turns TIFF files itself and then drops the tag."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged EXIF data is no reason to refuse sound pixels
+        return image
+    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return the picture as 8-bit RGB: CMYK, palettes, grey and 1 bit converted, transparency on white, 16 bits scaled.
+
+    Raises:
+        DataError: 32-bit values outside 0 .. 65535 (integers) or 0 .. 1 (floats), which have no known white.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep(image)
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)  # [H, W]
+    least, most = float(values.min()), float(values.max())
+    white = 1.0 if image.mode == "F" else 65535.0
+    if not (least >= 0 and most <= white):
+        raise DataError(
+            f"expected grey values from 0 to {white:g} in a picture of mode {image.mode}, found {least:g} to {most:g}; "
+            "store it with 8 or 16 bits"
+        )
+    return Image.fromarray(np.floor(values * (255 / white) + 0.5).astype(np.uint8)).convert("RGB")
+
+
+def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Resize and crop to a model's input.
+
+    ``mode="crop"``: the shorter side becomes ``resize``, the longer int(resize * long / short), then the central S x S
+    are cut out, with black around what is smaller. ``mode="squash"``: both sides become S.
+
+    Args:
+        image: RGB.
+        preprocess: the model's own settings.
+
+    Returns:
+        Pixels 0 .. 255, uint8 [3, S, S].
+    """
+    size, (width, height) = preprocess.size, image.size
+    if preprocess.mode == "squash":
+        target = (size, size)
+    elif width <= height:
+        target = (preprocess.resize, int(preprocess.resize * height / width))
+    else:
+        target = (int(preprocess.resize * width / height), preprocess.resize)
+    if target[0] * target[1] > LARGEST:
+        raise DataError(
+            f"expected a picture that has at most {LARGEST:,} pixels after resizing its shorter side to "
+            f"{preprocess.resize}, found {width} x {height}; crop it"
+        )
+    if target != image.size:
+        image = image.resize(target, _FILTER[preprocess.interpolation])
+    if target != (size, size):
+        left, top = _centre(target[0], size), _centre(target[1], size)
+        image = image.crop((left, top, left + size, top + size))
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))  # [3, S, S]
+
+
+def _centre(length: int, size: int) -> int:
+    """Return where the crop starts; negative where black is added, as torchvision pads: the odd pixel at the end."""
+    return round((length - size) / 2) if length >= size else -((size - length) // 2)
+
+
+def load_pixels(
+    images: Images, indices: Sequence[int] | NDArray[np.int64], preprocess: Preprocess, workers: int | None = None
+) -> NDArray[np.uint8]:
+    """Decode and fit some pictures in threads.
+
+    Args:
+        images: N pictures.
+        indices: B numbers of pictures.
+        preprocess: the model's own settings.
+        workers: threads; by default one a core and at most 8.
+
+    Returns:
+        Pixels 0 .. 255, uint8 [B, 3, S, S], in the order of ``indices``.
+
+    Raises:
+        DataError: names the first picture in that order which does not decode.
+    """
+    pixels = np.empty((len(indices), 3, preprocess.size, preprocess.size), dtype=np.uint8)  # [B, 3, S, S]
+
+    def load(place: int) -> None:
+        index = int(indices[place])
+        image = images.open(index)
+        try:
+            pixels[place] = fit(image, preprocess)
+        except DataError as error:
+            raise DataError(f"cannot use {images.name(index)}: {error}") from error
+
+    workers = min(workers or min(8, os.cpu_count() or 1), max(1, len(indices)))
+    if workers == 1:
+        for place in range(len(indices)):
+            load(place)
+        return pixels
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for _ in pool.map(load, range(len(indices))):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return pixels

@@ -1,0 +1,157 @@
+"""``load_dataset``: from the text that names a data set to the data set."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL.Image import Image
+
+from coldframe.data.base import Dataset, Images, LoadOptions, OnError, Split
+from coldframe.data.names import chosen_names
+from coldframe.errors import InputError, nearest
+from coldframe.registry import DATASETS, resolve
+
+_PREFIX = re.compile(r"([A-Za-z][\w-]+):(?!//)(.*)", re.DOTALL)
+"""Two letters or more before the colon, so that a drive letter is part of a path."""
+
+
+def load_dataset(
+    spec: str,
+    *,
+    shots: int | None = None,
+    seed: int = 0,
+    val: float = 0.2,
+    classes: Sequence[str] | str | Path | None = None,
+    on_error: OnError = "raise",
+    download: bool = False,
+) -> Dataset:
+    """Load labelled images in three splits. Images are decoded when they are used.
+
+    Args:
+        spec: ``folder:PATH``, ``parquet:PATH``, ``torchvision:NAME``, ``mini:NAME``, a path (``folder:`` or, for a file
+            that ends in ``.parquet``, ``parquet:``), or several joined by ``+``: the classes of the second follow those
+            of the first, and a class name that both have gets the name of its data set behind it, in brackets.
+        shots: training images a class; None uses all. Of joined sets each has so many a class.
+        seed: decides which images are drawn, wherever a split is drawn.
+        val: share of each class of train that becomes the validation split where the data has none, in (0, 1).
+        classes: K class names in label order, or a text file of K lines, in place of the data's own.
+        on_error: ``"raise"`` stops at the first image that does not decode, when it is used; ``"skip"`` tries all images
+            first, leaves unreadable ones out, and lists them in ``Dataset.skipped``.
+        download: whether data that is not on this machine may be fetched.
+
+    Returns:
+        The data set; its ``origin`` says in words how each split came about.
+
+    Raises:
+        InputError: an unknown kind of data, or an option out of its range.
+        DataError: data that is missing or cannot be used.
+
+    Example:
+        >>> load_dataset("mini:cifar10", shots=4).train.name
+        'train'
+    """
+    options = LoadOptions(shots, seed, val, classes, on_error, download)
+    parts = split_spec(spec)
+    if len(parts) == 1:
+        return _load_one(parts[0], options)
+    return join([_load_one(part, replace(options, classes=None)) for part in parts], options.classes)
+
+
+def split_spec(spec: str) -> list[str]:
+    """Return the parts of a joined spec; a ``+`` inside a path that exists joins nothing."""
+    parts: list[str] = []
+    for piece in spec.split("+"):
+        if parts and not _PREFIX.fullmatch(piece) and _exists(f"{parts[-1]}+{piece}"):
+            parts[-1] += f"+{piece}"
+        else:
+            parts.append(piece)
+    return parts
+
+
+def _exists(part: str) -> bool:
+    match = _PREFIX.fullmatch(part)
+    return Path(match[2] if match else part).expanduser().exists()
+
+
+def _load_one(part: str, options: LoadOptions) -> Dataset:
+    match = _PREFIX.fullmatch(part)
+    if match and match[1] in DATASETS and match[2]:
+        data: Dataset = resolve(DATASETS, match[1], "kind of data")(match[2], options)
+        return data
+    if part and Path(part).expanduser().exists():
+        kind = "parquet" if part.endswith(".parquet") else "folder"
+        return _load_one(f"{kind}:{part}", options)
+    if match and match[1] in DATASETS:
+        raise InputError(f"expected a name or a path after {part!r}, found nothing; see coldframe datasets")
+    if match:
+        raise InputError(f"unknown kind of data {match[1]!r} in {part!r}{nearest(match[1], DATASETS)}")
+    raise InputError(
+        f"expected a data set such as folder:PATH, parquet:PATH, torchvision:NAME or mini:NAME, found {part!r}, "
+        "which is no path on this machine either; see coldframe datasets"
+    )
+
+
+class Joined:
+    """The pictures of several sequences, one after the other."""
+
+    def __init__(self, parts: Sequence[Images]) -> None:
+        self._parts = tuple(parts)
+        self._starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def _find(self, index: int) -> tuple[Images, int]:
+        part = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._parts[part], index - int(self._starts[part])
+
+    def open(self, index: int) -> Image:
+        images, place = self._find(index)
+        return images.open(place)
+
+    def digest(self, index: int) -> str:
+        images, place = self._find(index)
+        return images.digest(place)
+
+    def name(self, index: int) -> str:
+        images, place = self._find(index)
+        return images.name(place)
+
+
+def join(parts: Sequence[Dataset], classes: Sequence[str] | str | Path | None = None) -> Dataset:
+    """Return the union of label sets: labels of each part are moved up by the number of classes before it.
+
+    Args:
+        parts: data sets with K1, K2, ... classes.
+        classes: K1 + K2 + ... names in place of their own.
+    """
+    names = _apart(parts) if classes is None else chosen_names(_apart(parts), classes)
+    offsets = np.cumsum([0, *(len(part.classes) for part in parts)])
+
+    def joined(name: str) -> Split:
+        splits: list[Split] = [getattr(part, name) for part in parts]
+        labels = np.concatenate([split.labels + offset for split, offset in zip(splits, offsets, strict=False)])
+        return Split(name, Joined([split.images for split in splits]), labels.astype(np.int64), names)
+
+    origin = " | ".join(f"{part.spec}: {part.origin}" for part in parts)
+    skipped = tuple(name for part in parts for name in part.skipped)
+    spec = "+".join(part.spec for part in parts)
+    return Dataset(spec, joined("train"), joined("val"), joined("test"), origin, skipped)
+
+
+def _apart(parts: Sequence[Dataset]) -> tuple[str, ...]:
+    """Return all class names, distinct: one that two parts have gets its part's short name, or failing that its number."""
+    count = Counter(name for part in parts for name in part.classes)
+    short = [re.split(r"[:/\\]", part.spec.split("?")[0].rstrip("/\\"))[-1] for part in parts]
+    if len(set(short)) < len(short):
+        short = [str(number) for number in range(1, len(parts) + 1)]
+    return tuple(
+        f"{name} ({tag})" if count[name] > 1 else name
+        for part, tag in zip(parts, short, strict=True)
+        for name in part.classes
+    )
