@@ -1,15 +1,15 @@
 """``folder:PATH``: one folder a class, with or without train/, val/ and test/ above the classes.
 
 A folder ``train`` that holds folders is a split; one that holds images is a class of that name. With train/ and test/,
-validation images are drawn from train. With train/ and val/ alone, val/ is read as the test split, as is the habit with
-such data, and validation images are drawn from train. Without splits, a fifth of each class becomes the test split.
+validation images are drawn from train. With train/ and val/ alone, val/ is read as the test split. Without splits, a
+fifth of each class becomes the test split (see :mod:`coldframe.data.splits`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -84,10 +84,6 @@ def load(path: str, options: LoadOptions) -> Dataset:
         return assemble(spec, _split(root, "train", None), None, None, options)
     classes = _class_names(places["train"])
     splits = {name: _split(folder, name, classes) for name, folder in places.items()}
-    if "test" not in splits and "val" in splits:
-        splits["test"] = splits.pop("val")
-        data = assemble(spec, splits["train"], None, splits["test"], options)
-        return replace(data, origin=f"{places['val'].name}/ is the test split; {data.origin}")
     return assemble(spec, splits["train"], splits.get("val"), splits.get("test"), options)
 
 

@@ -35,7 +35,8 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
     Args:
         spec: the text that loads the data again.
         train: the official training images, or all images where there are no official splits; raw class names.
-        val: the official validation images, with the same classes, or None to draw them from ``train``.
+        val: the official validation images, with the same classes, or None to draw them from ``train``. Without
+            ``test`` they become the test split, as is the habit with such data, and ``val`` is drawn from ``train``.
         test: the official test images, with the same classes, or None to draw a fifth of each class from ``train``.
         options: seed, shots, validation share, class names, and what to do with unreadable files.
 
@@ -47,6 +48,8 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
     Raises:
         DataError: a class has too few images, or is tested and not trained.
     """
+    if test is None:
+        val, test = None, val
     given: dict[str, Split | None] = {"train": train, "val": val, "test": test}
     splits = {name: replace(split, name=name) for name, split in given.items() if split is not None}
     skipped: list[str] = []
@@ -57,7 +60,7 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
     names = chosen_names(train.classes, options.classes)
     splits, unused = _drop_unused({name: replace(split, classes=names) for name, split in splits.items()})
     _check_trained(spec, splits)
-    kept = "official " + ", ".join(splits) if len(splits) > 1 else ""
+    kept = "official " + " and ".join(splits) if len(splits) > 1 else ""
     drawn, words = _draw(spec, splits, options)
     notes = [kept, *words]
     if unused:
