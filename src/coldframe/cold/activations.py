@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coldframe.backbones.base import Backbone
@@ -15,6 +15,7 @@ from coldframe.cold.store import Shard
 from coldframe.data.base import Split
 from coldframe.data.decode import load_pixels
 from coldframe.errors import DataError
+from coldframe.types import PIXELS
 
 _IN_MEMORY_BYTES = 1 << 30
 
@@ -40,38 +41,36 @@ class Stored:
         shards: finished shards.
         digests: content digests of the N items.
         note: how they are kept, in words.
+        backbone: whose dtype and device they are given out in; None gives them out as stored.
     """
 
     def __init__(self, shards: Sequence[Shard], digests: Sequence[str], note: str, backbone: Backbone | None) -> None:
         places = {digest: (s, row) for s, shard in enumerate(shards) for row, digest in enumerate(shard.digests)}
-        missing = [digest for digest in digests if digest not in places]
+        missing = len(set(digests) - places.keys())
         if missing:
-            raise DataError(
-                f"expected {len(digests)} stored activations, found {len(digests) - len(missing)}; "
-                "images changed while they were read: run the command again"
-            )
+            raise DataError(f"expected {len(set(digests))} stored activations, found {missing} fewer; run the command again")
         pairs = np.array([places[digest] for digest in digests], dtype=np.int64).reshape(-1, 2)
         self._shards, self._shard, self._row = shards, pairs[:, 0], pairs[:, 1]
         self._note, self._backbone = note, backbone
-        self.shape = shards[0].shape if shards else ()
-        self.bytes = sum(shard.values[:1].nbytes * int((pairs[:, 0] == s).sum()) for s, shard in enumerate(shards))
         self._memory: Tensor | None = None
-        if self.bytes <= _IN_MEMORY_BYTES and len(digests):
+        row_bytes = [shard.values[:1].nbytes for shard in shards]
+        if len(digests) and sum(row_bytes[s] for s in self._shard) <= _IN_MEMORY_BYTES:
             self._memory = self._read(np.arange(len(digests)))
 
     def __len__(self) -> int:
         return len(self._row)
 
-    def _read(self, indices: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
+    def _read(self, indices: NDArray[np.int64]) -> Tensor:
+        if not len(indices):
+            return self._shards[0].rows(indices) if self._shards else torch.empty(0)
         parts, order = [], []
         for s in np.unique(self._shard[indices]):
             where = np.flatnonzero(self._shard[indices] == s)
-            rows = self._row[indices[where]]
-            parts.append(self._shards[s].rows(rows))
+            parts.append(self._shards[s].rows(self._row[indices[where]]))
             order.append(where)
-        joined = parts[0] if len(parts) == 1 else torch.cat(parts)
-        back = np.argsort(np.concatenate(order), kind="stable")
-        return joined if len(parts) == 1 else joined[torch.from_numpy(back)]
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(order), kind="stable"))]
 
     def gather(self, indices: Tensor) -> Tensor:
         indices = indices.cpu()
@@ -85,60 +84,59 @@ class Stored:
         return self._note
 
 
-class Live:
-    """Activations computed when asked for: images are decoded again, every time.
+class Computed:
+    """Activations run on, when asked for, from an earlier cut that is stored or from images decoded every time.
 
     Args:
+        source: indices [b] -> activations at ``start``; at the cut ``pixels`` these are uint8 images [b, 3, S, S].
+        n: N.
         backbone: the network.
-        split: the images.
-        cut: where the activation is taken.
-        flip: whether the images are mirrored.
-        workers: threads that decode.
-        note: why nothing is stored, in words.
+        start: the cut that ``source`` gives.
+        stop: the cut that is wanted.
+        flip: whether images from ``source`` are mirrored first; only at the cut ``pixels``.
+        batch_size: most items that run at a time.
+        note: how they come about, in words.
     """
 
-    def __init__(self, backbone: Backbone, split: Split, cut: str, flip: bool, workers: int, note: str) -> None:
-        self._backbone, self._split, self._cut, self._flip = backbone, split, cut, flip
-        self._load = partial(load_pixels, split.images, preprocess=backbone.preprocess, workers=workers)
-        self._note = note
+    def __init__(
+        self,
+        source: Callable[[Tensor], Tensor],
+        n: int,
+        backbone: Backbone,
+        start: str,
+        stop: str,
+        *,
+        flip: bool = False,
+        batch_size: int = 64,
+        note: str,
+    ) -> None:
+        self._source, self._n, self._backbone = source, n, backbone
+        self._start, self._stop, self._flip = start, stop, flip
+        self._batch_size, self._note = batch_size, note
 
     def __len__(self) -> int:
-        return len(self._split)
+        return self._n
 
     @torch.no_grad()
     def gather(self, indices: Tensor) -> Tensor:
-        pixels = torch.from_numpy(self._load(indices=indices.tolist()))  # [b, 3, S, S]
-        if self._flip:
-            pixels = pixels.flip(-1)
-        return self._backbone.run(self._backbone.normalise(pixels), stop=self._cut)
+        indices, size = indices.cpu(), self._batch_size
+        return torch.cat([self._run(indices[at : at + size]) for at in range(0, max(1, len(indices)), size)])
+
+    def _run(self, indices: Tensor) -> Tensor:
+        x = self._source(indices)
+        if self._start == PIXELS:
+            x = self._backbone.normalise(x.flip(-1) if self._flip else x)  # [b, 3, S, S]
+        return self._backbone.run(x, self._start, self._stop)
 
     @property
     def note(self) -> str:
         return self._note
 
 
-class Continued:
-    """Activations stored at an earlier cut, run on to the wanted one when asked for.
+def decoded(split: Split, backbone: Backbone, workers: int) -> Callable[[Tensor], Tensor]:
+    """Return the source of images that are decoded every time: indices [b] -> uint8 [b, 3, S, S]."""
 
-    Args:
-        kept: activations at ``start``; at the cut ``pixels`` these are uint8 images.
-        backbone: the network.
-        start: the cut that is stored.
-        stop: the cut that is wanted.
-    """
+    def load(indices: Tensor) -> Tensor:
+        return torch.from_numpy(load_pixels(split.images, indices.tolist(), backbone.preprocess, workers))
 
-    def __init__(self, kept: Stored, backbone: Backbone, start: str, stop: str) -> None:
-        self._kept, self._backbone, self._start, self._stop = kept, backbone, start, stop
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    @torch.no_grad()
-    def gather(self, indices: Tensor) -> Tensor:
-        x = self._kept.gather(indices)
-        x = self._backbone.normalise(x) if x.dtype == torch.uint8 else x.to(self._backbone.device, self._backbone.dtype)
-        return self._backbone.run(x, self._start, self._stop)
-
-    @property
-    def note(self) -> str:
-        return self._kept.note
+    return load

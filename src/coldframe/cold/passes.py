@@ -11,20 +11,19 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from coldframe.backbones.base import Backbone
-from coldframe.cold.activations import Activations, Continued, Live, Stored
+from coldframe.cold.activations import Activations, Computed, Stored, decoded
+from coldframe.cold.feed import batches
 from coldframe.cold.store import Key, ShardWriter, Store
-from coldframe.data.base import Images, Split
-from coldframe.data.decode import load_pixels
-from coldframe.errors import InputError
+from coldframe.data.base import Split
+from coldframe.errors import InputError, nearest
 from coldframe.types import PIXELS, Precision, digest_of
 
 VIEWS = ("plain", "flip")
@@ -36,7 +35,16 @@ _SHARD_BYTES = 1 << 30
 
 @dataclass
 class PassReport:
-    """What a cold pass did: images run, seconds taken, bytes stored, images that the store already had."""
+    """What a cold pass did.
+
+    Args:
+        images: different images that were run.
+        seconds: time taken, hashing and decoding included.
+        bytes: bytes stored.
+        reused: different images of which the store already had everything.
+        cuts: the cuts that were asked for.
+        notes: what is not stored as asked for, and why; one sentence each.
+    """
 
     images: int = 0
     seconds: float = 0.0
@@ -53,7 +61,8 @@ class ColdPass:
     Args:
         store: where they are kept.
         storage: ``"fp32"`` keeps every bit; ``"bf16"`` halves the size and is an approximation that the report names.
-        budget: most bytes that one cut may take; None for half of the free disk.
+        budget: most bytes that what one pass asks for may take, whatever of it is stored already included; None for half of
+            the free disk.
         batch_size: B of the frozen forward.
         workers: threads that decode images.
         progress: called with (images done, images in all) after each batch.
@@ -65,59 +74,52 @@ class ColdPass:
     batch_size: int = 64
     workers: int = field(default_factory=lambda: max(2, os.cpu_count() or 2))
     progress: Callable[[int, int], None] | None = None
+    _over: set[Key] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.storage not in get_args(Precision):
+            raise InputError(f"unknown storage {self.storage!r}{nearest(str(self.storage), get_args(Precision))}")
+        for name, least in (("batch_size", 1), ("workers", 1), ("budget", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"expected {name} of {least} or more, found {name}={value}")
 
     def key(self, backbone: Backbone, cut: str, view: str = "plain") -> Key:
-        """Return what identifies the shelf of one cut and view. Raises :class:`InputError` for unknown ones."""
+        """Return what identifies the shelf of one cut and view. Raises :class:`InputError` for unknown ones.
+
+        Mirrored images have no shelf of their own: they are the plain ones, read backwards.
+        """
         backbone.index(cut)
         if view not in VIEWS:
             raise InputError(f"expected a view of {', '.join(VIEWS)}, found {view!r}")
         if cut == PIXELS:
-            return Key(backbone.name, "", backbone.preprocess.pixel_digest(), cut, view, "uint8", "exact")
-        dtype = "bfloat16" if self.storage == "bf16" or backbone.dtype == torch.bfloat16 else "float32"
+            return Key(backbone.name, "", backbone.preprocess.pixel_digest(), cut, "plain", "uint8", "exact")
+        # The class stands for what the stages are: two views of one module may name different activations alike.
+        weights = digest_of([type(backbone).__module__, type(backbone).__qualname__, backbone.digest])
         preprocess = digest_of(backbone.preprocess.as_dict())
-        return Key(backbone.name, backbone.digest, preprocess, cut, view, dtype, str(backbone.dtype).removeprefix("torch."))
+        return Key(backbone.name, weights, preprocess, cut, view, self._dtype(backbone), _compute(backbone))
 
-    def sizes(self, backbone: Backbone, cuts: Sequence[str]) -> dict[str, int]:
+    def sizes(self, backbone: Backbone, cuts: Iterable[str]) -> dict[str, int]:
         """Return the bytes that one image takes at each cut, found by one forward pass of one blank image."""
-        side = backbone.preprocess.size
+        side, width = backbone.preprocess.size, {"bfloat16": 2, "float32": 4, "float64": 8}[self._dtype(backbone)]
         blank = torch.zeros(1, 3, side, side, device=backbone.device, dtype=backbone.dtype)
-        with torch.no_grad():
-            taps = backbone.taps(blank, [cut for cut in cuts if cut != PIXELS])
-        width = 2 if self.storage == "bf16" or backbone.dtype == torch.bfloat16 else 4
-        found = {cut: tap.numel() * width for cut, tap in taps.items()}
-        if PIXELS in cuts:
-            found[PIXELS] = 3 * side * side
-        return found
-
-    def affordable(self, backbone: Backbone, images: int, cut: str) -> str | None:
-        """Return the latest cut up to ``cut`` whose activations of ``images`` images fit the budget, or None."""
-        budget = self.budget if self.budget is not None else self._free() // 2
-        earlier = backbone.cuts[: backbone.index(cut) + 1]
-        sizes = self.sizes(backbone, earlier)
-        return next((name for name in reversed(earlier) if sizes[name] * images <= budget), None)
+        with torch.inference_mode():
+            found = {cut: tap.numel() * width for cut, tap in backbone.taps(blank, cuts).items()}
+        return found | ({PIXELS: 3 * side * side} if PIXELS in found else {})
 
     def prepare(self, backbone: Backbone, splits: Sequence[Split], wants: Sequence[Want]) -> PassReport:
-        """Compute and store, in one pass over all images, whatever of ``wants`` the store does not hold yet."""
-        digests = _digests(splits)
-        images = sum(len(split) for split in splits)
-        report = PassReport(cuts=tuple(dict.fromkeys(cut for cut, _ in wants)))
-        todo: dict[Key, set[str]] = {}
-        for cut, view in dict.fromkeys(wants):
-            missing = self._missing(self.key(backbone, cut, view), digests)
-            if not missing:
-                continue
-            affordable = self.affordable(backbone, len(missing), cut)
-            if affordable != cut:
-                where = "runs live" if affordable is None else f"is stored at {affordable} and run on from there"
-                report.notes.append(f"{cut} of {len(missing)} images is over the budget: it {where}")
-            if affordable is not None:
-                key = self.key(backbone, affordable, view)
-                missing = self._missing(key, digests)
-                if missing:
-                    todo[key] = missing
+        """Compute and store, in one pass over all images, whatever of ``wants`` the store does not hold yet.
+
+        The budget goes to the smallest wants first. What does not fit is stored at the latest earlier cut that does, and
+        run on from there when asked for; where none fits it runs live. Either way the result is the same.
+        """
         start = time.perf_counter()
-        wanted = set().union(*todo.values()) if todo else set()
-        report.reused = images - len(wanted)
+        digests = set(_digests(splits))
+        report = PassReport(cuts=tuple(dict.fromkeys(cut for cut, _ in wants)))
+        missing = {want: self._missing(self.key(backbone, *want), digests) for want in dict.fromkeys(wants)}
+        todo = self._plan(backbone, missing, digests, report) if any(missing.values()) else {}
+        wanted = set().union(*todo.values())
+        report.reused = len(digests - set().union(*missing.values()))
         if wanted:
             report.bytes = self._run(backbone, splits, wanted, todo)
             report.images, report.seconds = len(wanted), time.perf_counter() - start
@@ -126,30 +128,65 @@ class ColdPass:
     def activations(self, backbone: Backbone, split: Split, cut: str, view: str = "plain") -> Activations:
         """Return the activations of a split at one cut, from the store where they are, else after a pass for them."""
         found = self._find(backbone, split, cut, view)
-        if found is None:
+        if found is None and self.key(backbone, cut, view) not in self._over:
             self.prepare(backbone, [split], [(cut, view)])
             found = self._find(backbone, split, cut, view)
         if found is None:
-            return Live(backbone, split, cut, view == "flip", self.workers, f"{cut} live: over the budget")
+            source, note = decoded(split, backbone, self.workers), f"{cut} live: over the budget of the store"
+            found = self._computed(source, split, backbone, PIXELS, cut, view, note)
         return found
+
+    def _plan(
+        self, backbone: Backbone, missing: Mapping[Want, set[str]], digests: set[str], report: PassReport
+    ) -> dict[Key, set[str]]:
+        sizes = self.sizes(backbone, backbone.cuts)
+        left = self.budget if self.budget is not None else self._free() // 2
+        todo: dict[Key, set[str]] = {}
+        for cut, view in sorted(missing, key=lambda want: (sizes[want[0]], backbone.index(want[0]), want[1])):
+            wanted, place = self.key(backbone, cut, view), None
+            for name in reversed(backbone.cuts[: backbone.index(cut) + 1]):
+                key = self.key(backbone, name, view)
+                absent = todo[key] if key in todo else self._missing(key, digests)
+                # What is stored counts, so that the same wants have the same places in every run.
+                counted = 0 if key in todo else len(digests if self.budget is not None else absent)
+                if sizes[name] * counted <= left or not absent:
+                    place, left, todo[key] = name, left - sizes[name] * counted, absent
+                    break
+            self._over.discard(wanted)
+            if place != cut:
+                self._over.add(wanted)
+                where = "runs live" if place is None else f"is stored at {place} and run on from there"
+                report.notes.append(f"{cut} ({view}) of {len(digests)} images is over the budget: it {where}")
+        return {key: absent for key, absent in todo.items() if absent}
 
     def _find(self, backbone: Backbone, split: Split, cut: str, view: str) -> Activations | None:
         digests = _digests([split])
         for name in reversed(backbone.cuts[: backbone.index(cut) + 1]):
             key = self.key(backbone, name, view)
-            if self._missing(key, digests):
+            shards = self.store.shards(key)
+            if not set(digests) <= {digest for shard in shards for digest in shard.digests}:
                 continue
             exact = "" if key.dtype != "bfloat16" else " in bf16"
             note = f"{cut} stored{exact}" if name == cut else f"{name} stored{exact}, run on to {cut}"
-            stored = Stored(self.store.shards(key), digests, note, None if name == PIXELS else backbone)
+            stored = Stored(shards, digests, note, None if name == PIXELS else backbone)
             if name == cut != PIXELS:
                 return stored
-            return Continued(stored, backbone, name, cut)
+            return self._computed(stored.gather, split, backbone, name, cut, view, note)
         return None
 
-    def _missing(self, key: Key, digests: Sequence[str]) -> set[str]:
-        held = {digest for shard in self.store.shards(key) for digest in shard.digests}
-        return set(digests) - held
+    def _computed(
+        self, source: Callable[[Tensor], Tensor], split: Split, backbone: Backbone, start: str, stop: str, view: str, note: str
+    ) -> Computed:
+        flip = view == "flip" and start == PIXELS
+        return Computed(source, len(split), backbone, start, stop, flip=flip, batch_size=self.batch_size, note=note)
+
+    def _missing(self, key: Key, digests: set[str]) -> set[str]:
+        return digests - {digest for shard in self.store.shards(key) for digest in shard.digests}
+
+    def _dtype(self, backbone: Backbone) -> str:
+        if self.storage == "bf16" or backbone.dtype == torch.bfloat16:
+            return "bfloat16"
+        return "float64" if backbone.dtype == torch.float64 else "float32"
 
     def _free(self) -> int:
         folder = self.store.root
@@ -157,21 +194,26 @@ class ColdPass:
             folder = folder.parent
         return shutil.disk_usage(folder).free
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _run(self, backbone: Backbone, splits: Sequence[Split], wanted: set[str], todo: dict[Key, set[str]]) -> int:
         views = [view for view in VIEWS if any(key.view == view for key in todo)]
         writers: dict[Key, ShardWriter] = {}
         done, stored, opened = 0, 0, time.monotonic()
         try:
-            for digests, pixels in _batches(backbone, splits, wanted, self.batch_size, self.workers):
+            for digests, pixels in batches(splits, wanted, backbone.preprocess, self.batch_size, self.workers):
                 for view in views:
-                    seen = pixels.flip(-1) if view == "flip" else pixels  # [b, 3, S, S]
-                    keys = [key for key in todo if key.view == view]
-                    for key, values in _tapped(backbone, seen, keys):
-                        rows = [row for row, digest in enumerate(digests) if digest in todo[key]]
-                        if rows:
+                    needs = {key: absent for key, absent in todo.items() if key.view == view}
+                    rows = [row for row, digest in enumerate(digests) if any(digest in absent for absent in needs.values())]
+                    if not rows:
+                        continue
+                    some = pixels if len(rows) == len(digests) else pixels[rows]  # [b, 3, S, S]
+                    taps = _tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs])
+                    for key, absent in needs.items():
+                        kept = [at for at, row in enumerate(rows) if digests[row] in absent]
+                        if kept:
                             writer = writers.get(key) or writers.setdefault(key, self.store.writer(key))
-                            writer.add([digests[row] for row in rows], values if len(rows) == len(digests) else values[rows])
+                            values = taps[key.cut] if len(kept) == len(rows) else taps[key.cut][kept]
+                            writer.add([digests[rows[at]] for at in kept], values)
                 done += len(digests)
                 if self.progress is not None:
                     self.progress(done, len(wanted))
@@ -186,6 +228,15 @@ class ColdPass:
         return stored
 
 
+def _compute(backbone: Backbone) -> str:
+    """Return the precision of the forward: TensorFloat-32 is not float32, whatever the tensors say."""
+    name = str(backbone.dtype).removeprefix("torch.")
+    reduced = torch.get_float32_matmul_precision() != "highest"
+    if backbone.device.type == "cuda":
+        reduced = reduced or torch.backends.cudnn.allow_tf32
+    return f"{name}-reduced" if reduced and backbone.dtype == torch.float32 else name
+
+
 def _close(writers: dict[Key, ShardWriter]) -> int:
     size = 0
     while writers:
@@ -195,50 +246,10 @@ def _close(writers: dict[Key, ShardWriter]) -> int:
     return size
 
 
-def _tapped(backbone: Backbone, pixels: Tensor, keys: Sequence[Key]) -> Iterator[tuple[Key, Tensor]]:
-    deeper = [key for key in keys if key.cut != PIXELS]
-    for key in keys:
-        if key.cut == PIXELS:
-            yield key, pixels
-    if deeper:
-        taps = backbone.taps(backbone.normalise(pixels), [key.cut for key in deeper])
-        for key in deeper:
-            yield key, taps[key.cut]
-
-
-def _batches(
-    backbone: Backbone, splits: Sequence[Split], wanted: set[str], size: int, workers: int
-) -> Iterator[tuple[list[str], Tensor]]:
-    """Yield digests and uint8 images [b, 3, S, S] of the wanted images, decoding one batch ahead of the network."""
-    places: list[tuple[str, Images, int]] = []
-    left = set(wanted)
-    for split in splits:
-        for index in range(len(split)):
-            digest = split.images.digest(index)
-            if digest in left:
-                left.discard(digest)
-                places.append((digest, split.images, index))
-    chunks = [places[at : at + size] for at in range(0, len(places), size)]
-
-    def load(chunk: list[tuple[str, Images, int]]) -> tuple[list[str], Tensor]:
-        pixels = np.concatenate([
-            load_pixels(images, [index for _, owner, index in chunk if owner is images], backbone.preprocess, workers)
-            for images in dict.fromkeys(owner for _, owner, _ in chunk)
-        ])
-        order = [d for images in dict.fromkeys(o for _, o, _ in chunk) for d, owner, _ in chunk if owner is images]
-        return order, torch.from_numpy(pixels)
-
-    with ThreadPoolExecutor(1) as ahead:
-        pending = [ahead.submit(load, chunk) for chunk in chunks[:2]]
-        try:
-            for position in range(len(chunks)):
-                ready = pending.pop(0).result()
-                if position + 2 < len(chunks):
-                    pending.append(ahead.submit(load, chunks[position + 2]))
-                yield ready
-        finally:
-            for future in pending:
-                future.cancel()
+def _tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str, Tensor]:
+    deeper = [cut for cut in cuts if cut != PIXELS]
+    taps = backbone.taps(backbone.normalise(pixels), deeper) if deeper else {}
+    return taps | {PIXELS: pixels}
 
 
 def _digests(splits: Sequence[Split]) -> list[str]:

@@ -8,35 +8,46 @@ Layout under ``root/cold``::
     <shelf>/.unfinished-<id>/            a shard being written; never read
 
 A shard gets its final name by one rename, after its files are flushed. Shards are never changed, so several processes
-share a store without locks: at worst they compute the same activation twice.
+share a store without waiting for each other: at worst they compute the same activation twice. Whoever writes a shard
+holds a lock on its values; the kernel drops it with the process, which is how leftovers are told from work in progress.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coldframe import files
+from coldframe import __version__, files
+from coldframe.errors import FileError
 from coldframe.types import digest_of
+
+try:
+    import fcntl
+except ImportError:  # not on Windows: there leftovers are told by their age alone
+    fcntl = None  # type: ignore[assignment]
 
 _DTYPES: dict[str, tuple[torch.dtype, type[np.generic]]] = {
     "uint8": (torch.uint8, np.uint8),
     "float32": (torch.float32, np.float32),
+    "float64": (torch.float64, np.float64),
     "bfloat16": (torch.bfloat16, np.int16),
 }
 _FORMAT = 1
+_UNFINISHED = ".unfinished-"
+_NEW = ".new-"
 _STALE_SECONDS = 24 * 3600
 
 
@@ -46,11 +57,11 @@ class Key:
 
     Args:
         model: name of the backbone, for people.
-        weights: digest of architecture and weights; empty for the cut ``pixels``, which no weight touches.
+        weights: digest of architecture, weights and stages; empty for the cut ``pixels``, which no weight touches.
         preprocess: digest of the preprocessing.
         cut: where the activation was taken.
         view: ``"plain"`` or ``"flip"``.
-        dtype: how it is stored: ``uint8``, ``float32`` or ``bfloat16``.
+        dtype: how it is stored: ``uint8``, ``float32``, ``float64`` or ``bfloat16``.
         compute: the precision it was computed in.
     """
 
@@ -64,8 +75,9 @@ class Key:
 
     @property
     def shelf(self) -> str:
-        """The folder name: a digest of all fields but the model's name."""
-        return digest_of([_FORMAT, self.weights, self.preprocess, self.cut, self.view, self.dtype, self.compute])
+        """The folder name: a digest of all fields but the model's name, and of the version of the code that computes."""
+        fields = [self.weights, self.preprocess, self.cut, self.view, self.dtype, self.compute]
+        return digest_of([_FORMAT, __version__, *fields])
 
 
 class Shard:
@@ -104,39 +116,44 @@ class ShardWriter:
     def __init__(self, shelf: Path, dtype: str) -> None:
         self.shelf, self.dtype = shelf, dtype
         self.identity = uuid.uuid4().hex
-        owner = f"{socket.gethostname()}-{os.getpid()}"
-        self.folder = shelf / f".unfinished-{owner}-{self.identity}"
+        self.folder = shelf / f"{_UNFINISHED}{self.identity}"
         self.digests: list[str] = []
         self.bytes = 0
         self.shape: tuple[int, ...] = ()
+        new = shelf / f"{_NEW}{self.identity}"
         with files.explained(shelf, "write"):
-            self.folder.mkdir(parents=True)
-            self._file = (self.folder / "values.bin").open("wb")
+            new.mkdir(parents=True)
+            self._file = (new / "values.bin").open("wb")
+            _lock(self._file)
+            # Only now may others see it: a folder that can be seen without a lock is a leftover.
+            new.rename(self.folder)
 
     def add(self, digests: Sequence[str], values: Tensor) -> None:
         """Append ``values`` [b, *shape] of the images with these digests."""
         stored = values.detach().to("cpu", _DTYPES[self.dtype][0]).contiguous()
         content = (stored.view(torch.int16) if self.dtype == "bfloat16" else stored).numpy()
         with files.explained(self.shelf, "write"):
-            content.tofile(self._file)
+            self._file.write(content.data)
         self.shape = tuple(stored.shape[1:])
         self.digests.extend(digests)
         self.bytes += content.nbytes
 
     def close(self) -> None:
         """Flush, write the manifest last, and give the shard its final name."""
+        manifest = {"digests": self.digests, "shape": list(self.shape), "dtype": self.dtype, "bytes": self.bytes}
         with files.explained(self.shelf, "write"):
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._file.close()
-        manifest = {"digests": self.digests, "shape": list(self.shape), "dtype": self.dtype, "bytes": self.bytes}
-        files.write_text(self.folder / "manifest.json", json.dumps(manifest))
-        with files.explained(self.shelf, "write"):
+            if not self.folder.exists():
+                raise FileError(f"cannot write {self.shelf}: it was cleared while being filled; run the command again")
+            files.write_text(self.folder / "manifest.json", json.dumps(manifest))
             self.folder.rename(self.shelf / f"shard-{self.identity}")
+            self._file.close()
 
     def abandon(self) -> None:
         """Remove everything written so far."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # closing flushes, which fails again on a full disk
+            self._file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -177,36 +194,55 @@ class Store:
         """Start a shard on the shelf of ``key``."""
         shelf = self.root / key.shelf
         if not (shelf / "shelf.json").exists():
-            files.write_json(shelf / "shelf.json", vars(key))
-        sweep_unfinished(shelf)
+            files.write_json(shelf / "shelf.json", asdict(key) | {"version": __version__})
+        self.sweep()
         return ShardWriter(shelf, key.dtype)
 
+    def sweep(self) -> None:
+        """Remove what killed passes left behind, on every shelf."""
+        for pattern in (f"*/{_UNFINISHED}*", f"*/{_NEW}*", "*/.shelf.json.*"):
+            for leftover in self.root.glob(pattern):
+                if _is_left(leftover):
+                    shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
     def shelves(self) -> Iterator[ShelfInfo]:
-        """Describe every shelf."""
-        for note in sorted(self.root.glob("*/shelf.json")):
-            about = files.read_json(note)
-            trusted = [shard for manifest in note.parent.glob("shard-*/manifest.json") if (shard := _trusted(manifest))]
-            size = sum(path.stat().st_size for path in note.parent.rglob("*") if path.is_file())
+        """Describe every shelf; one whose description is lost or damaged appears under the model ``"?"``."""
+        for folder in self._folders():
+            try:
+                about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
+                words = {name: str(about[name]) for name in ("model", "cut", "view", "dtype")}
+            except (OSError, ValueError, KeyError, TypeError):
+                words = dict.fromkeys(("model", "cut", "view", "dtype"), "?")
+            trusted = [shard for manifest in folder.glob("shard-*/manifest.json") if (shard := _trusted(manifest))]
             yield ShelfInfo(
-                shelf=note.parent.name,
-                model=about["model"],
-                cut=about["cut"],
-                view=about["view"],
-                dtype=about["dtype"],
+                shelf=folder.name,
+                **words,
                 images=len({digest for shard in trusted for digest in shard.digests}),
-                bytes=size,
-                unfinished=sum(1 for _ in note.parent.glob(".unfinished-*")),
+                bytes=_size(folder),
+                unfinished=sum(1 for _ in folder.glob(f"{_UNFINISHED}*")),
             )
 
     def clear(self, shelves: Iterable[str] | None = None) -> int:
         """Remove the named shelves, or all of them; return the bytes freed."""
-        known = {info.shelf: info.bytes for info in self.shelves()}
+        known = {folder.name: folder for folder in self._folders()}
         freed = 0
-        for shelf in list(known) if shelves is None else shelves:
-            if shelf in known:
-                files.remove_folder(self.root / shelf)
-                freed += known[shelf]
+        for name in list(known) if shelves is None else shelves:
+            if name in known:
+                size = _size(known[name])
+                files.remove_folder(known[name])
+                freed += size
         return freed
+
+    def _folders(self) -> list[Path]:
+        return sorted(folder for folder in self.root.glob("[0-9a-f]" * 32) if folder.is_dir())
+
+
+def _size(folder: Path) -> int:
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another process finishes or removes a shard meanwhile
+            size += path.stat().st_size if path.is_file() else 0
+    return size
 
 
 def _trusted(manifest: Path) -> Shard | None:
@@ -219,25 +255,21 @@ def _trusted(manifest: Path) -> Shard | None:
         return None
 
 
-def sweep_unfinished(shelf: Path) -> None:
-    """Remove what killed passes left behind: of dead processes on this host at once, of others after a day."""
-    host = socket.gethostname()
-    for folder in shelf.glob(".unfinished-*"):
-        owner, _, _ = folder.name.removeprefix(".unfinished-").rpartition("-")
-        name, _, process = owner.rpartition("-")
-        try:
-            old = time.time() - folder.stat().st_mtime > _STALE_SECONDS
-        except OSError:
-            continue
-        if old or (name == host and process.isdigit() and not _alive(int(process))):
-            shutil.rmtree(folder, ignore_errors=True)
+def _lock(file: IO[bytes]) -> None:
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks: leftovers are told by their age
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _alive(process: int) -> bool:
+def _is_left(path: Path) -> bool:
+    """Whether whoever was writing here is gone: nobody holds the lock on the values, or a day has passed."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            return True
+        if fcntl is None or not path.name.startswith(_UNFINISHED):
+            return False
+        with (path / "values.bin").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
-    return True
+    except OSError:
+        return False
