@@ -35,7 +35,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 def _sentence(error: OSError, path: Path, doing: str) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"cannot {doing} {path}: the disk is full; free some space or choose another folder with --out or COLDFRAME_CACHE"
+        return f"cannot {doing} {path}: the disk is full; free space or choose another disk (--out, COLDFRAME_CACHE)"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"cannot {doing} {path}: permission denied; choose a folder that you may write to"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
@@ -122,7 +122,7 @@ def read_text(path: str | Path) -> str:
         try:
             return path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise FileError(f"cannot read {path}: expected UTF-8 text, found other bytes at position {error.start}") from error
+            raise FileError(f"cannot read {path}: expected UTF-8 text, found other bytes at {error.start}") from error
 
 
 def read_json(path: str | Path) -> Any:
@@ -130,7 +130,8 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise FileError(f"cannot read {path}: expected JSON, found an error at line {error.lineno}, column {error.colno}") from error
+        place = f"line {error.lineno}, column {error.colno}"
+        raise FileError(f"cannot read {path}: expected JSON, found an error at {place}") from error
 
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -145,7 +146,7 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
             with safe_open(path, framework="pt") as archive:
                 return {name: archive.get_tensor(name) for name in archive.keys()}, dict(archive.metadata() or {})  # noqa: SIM118
         except SafetensorError as error:
-            raise FileError(f"cannot read {path}: expected a safetensors file, found damage or another format; fetch it again") from error
+            raise FileError(f"cannot read {path}: expected a safetensors file, found damage; fetch it again") from error
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,8 @@ class Backbone(ABC):
         text: the text tower, or None.
         classes: names of the outputs of its own head; empty without a head.
         weights: where the weights come from, in words; ``"random"`` when it has not been trained.
+        published: figures that the makers of the weights give, such as ``{"top1": 0.6976, "source": "..."}``; accuracies
+            are fractions in [0, 1], and ``source`` says what exactly they belong to.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Backbone(ABC):
         text: TextTower | None = None,
         classes: Sequence[str] = (),
         weights: str = "random",
+        published: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.module = module.eval().requires_grad_(False)
@@ -69,6 +72,7 @@ class Backbone(ABC):
         self.text = text
         self.classes = tuple(classes)
         self.weights = weights
+        self.published = dict(published or {})
 
     @abstractmethod
     def _step(self, index: int, x: Tensor) -> Tensor:
@@ -150,12 +154,8 @@ class Backbone(ABC):
 
     def clone(self) -> Self:
         """Return an independent copy whose weights may be changed."""
-        other = copy.copy(self)
+        other = copy.deepcopy(self)
         other.__dict__.pop("digest", None)
-        if self.text is None:
-            other.module = copy.deepcopy(self.module)
-        else:
-            other.module, other.text = copy.deepcopy((self.module, self.text))
         return other
 
     @property

@@ -7,6 +7,10 @@ import sys
 
 VERBS: dict[str, tuple[str, str]] = {
     "compare": ("coldframe.cli.compare:compare", "Run ways to adapt a frozen model on your images; table, verdict, report."),
+    "fit": ("coldframe.cli.fit:fit", "Fit one method, evaluate it, save what it learned."),
+    "evaluate": ("coldframe.cli.evaluate:evaluate", "Measure a saved run on data."),
+    "predict": ("coldframe.cli.predict:predict", "Top-k classes of image files, by a model or a saved run."),
+    "zero-shot": ("coldframe.cli.zero_shot:zero_shot", "Classify by class names alone, or ask anything of images."),
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
     "datasets": ("coldframe.cli.datasets:datasets", "List kinds of data, or describe one data set."),
 }

@@ -1,0 +1,32 @@
+# Everything runs from .venv, which any target makes when it is missing. Needs Python 3.11, git, make and the package index.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(READY) ## the main job on what is bundled: compare, and where to find the report
+	$(BIN)/coldframe compare --fast --out runs/demo
+
+test: $(READY) ## everything but the slow tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-all: $(READY) ## every test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+
+bench: $(READY) ## ratios against the straightforward way and against peers; minutes
+	$(BIN)/python bench/main_job.py
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+clean:
+	rm -rf .venv runs

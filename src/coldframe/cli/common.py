@@ -1,0 +1,103 @@
+"""What several verbs parse alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from coldframe.errors import InputError
+
+if TYPE_CHECKING:
+    from coldframe.cold import ColdPass
+
+GB = 10**9
+
+
+def names(text: Sequence[str] | None) -> list[str] | None:
+    """Return names given as ``a,b`` or by repeating the option."""
+    if text is None:
+        return None
+    return [name.strip() for part in text for name in part.split(",") if name.strip()]
+
+
+def settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return ``METHOD.NAME=VALUE`` texts as settings by method; values are JSON where they can be, else text.
+
+    Example:
+        >>> settings(["fine-tune.epochs=5", "linear-probe.l2=auto"])
+        {'fine-tune': {'epochs': 5}, 'linear-probe': {'l2': 'auto'}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        path, equals, value = pair.partition("=")
+        method, dot, name = path.partition(".")
+        if not (equals and dot and method and name):
+            raise InputError(f"expected --set METHOD.NAME=VALUE, such as fine-tune.epochs=5, found {pair!r}")
+        try:
+            parsed = json.loads(value)
+        except json.JSONDecodeError:
+            parsed = value
+        found.setdefault(method, {})[name.replace("-", "_")] = parsed
+    return found
+
+
+def class_names(text: str | None) -> list[str] | None:
+    """Return class names from ``a,b,c`` or from a file of lines."""
+    if text is None:
+        return None
+    path = Path(text)
+    if path.is_file():
+        from coldframe.files import read_text
+
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def device_name(device: str | None) -> str:
+    """Return the device asked for, or the GPU where there is one, or the CPU; one sentence when it is not there."""
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"expected a device that this machine has, found {device!r}; choose cpu") from error
+    return device
+
+
+def cold_pass(storage: Literal["fp32", "bf16"], budget_gb: float | None, batch_size: int) -> ColdPass:
+    """Return the cold pass that the options describe."""
+    from coldframe.cold import ColdPass
+
+    if batch_size < 1:
+        raise InputError(f"expected a batch size of 1 or more, found {batch_size}")
+    budget = None if budget_gb is None else int(budget_gb * GB)
+    return ColdPass(storage=storage, budget=budget, batch_size=batch_size)
+
+
+def machine(device: str | None) -> dict[str, Any]:
+    """Return the fingerprint of this machine."""
+    from coldframe.measures import machine as fingerprint
+
+    return fingerprint(device_name(device))
+
+
+def print_row(row: dict[str, Any], *, json: bool) -> None:
+    """Print one evaluation, as JSON or as a few lines."""
+    if json:
+        import json as json_module
+
+        print(json_module.dumps(row, indent=2, ensure_ascii=False))
+        return
+    print(f"{row['method']} on {row['model']} · {row['data']} ({row['split']}, {row['n']:,} images)")
+    parts = [("top-1", row.get("top1")), ("top-5", row.get("top5")), ("per class", row.get("mean_per_class"))]
+    print("  " + "   ".join(f"{name} {value:.2%}" for name, value in parts if value is not None) + f"   ECE {row['ece']:.3f}")
+    costs = [f"{row['trainable_parameters']:,} trained parameters"]
+    if row.get("train_seconds") is not None:
+        costs.append(f"training {row['train_seconds']:.1f} s")
+    if row.get("latency_ms") is not None:
+        costs.append(f"{row['latency_ms']:.1f} ms an image")
+    print("  " + "   ".join(costs))

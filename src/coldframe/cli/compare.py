@@ -1,0 +1,107 @@
+"""``coldframe compare``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from coldframe.cli import common
+
+
+def compare(
+    *,
+    data: list[str] | None = None,
+    model: list[str] | None = None,
+    methods: list[str] | None = None,
+    seeds: int = 3,
+    shots: int | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    classes: str | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    out: Path | None = None,
+    device: str | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    storage: Literal["fp32", "bf16"] = "fp32",
+    budget_gb: float | None = None,
+    batch_size: int = 64,
+    fast: bool = False,
+    json: bool = False,
+) -> None:
+    """Run ways to adapt frozen models on your images; print a table and a verdict, write a report.
+
+    Without arguments it compares every method that the embedded model allows on bundled images. Choices are made on
+    validation images; test images are read once a fit. A stopped comparison goes on where it stood when it is given the
+    same --out again.
+
+    Parameters
+    ----------
+    data:
+        folder:PATH, parquet:PATH, torchvision:NAME, mini:NAME, or several joined by +. Repeat the option for several.
+    model:
+        A model id, such as lite0 or open_clip:ViT-B-32/openai; see 'coldframe models'. Repeat the option for several.
+    methods:
+        Names with commas between. All that the model allows when left out.
+    seeds:
+        Number of seeds; each draws its own validation images and seeds the method.
+    shots:
+        Training images a class; all when left out.
+    set_:
+        A method's setting, METHOD.NAME=VALUE, such as fine-tune.epochs=5. Repeat the option for several.
+    classes:
+        Class names with commas between, or a file of lines, in place of the data's own.
+    on_error:
+        What to do with images that do not decode: stop, or skip and count them.
+    out:
+        Folder for results.json, results.csv, figures, report.html and the adapted models.
+    device:
+        cpu, cuda or cuda:N; a GPU where there is one when left out.
+    precision:
+        Arithmetic of the frozen part.
+    storage:
+        How activations are stored; bf16 takes half the space and is an approximation, which the report names.
+    budget_gb:
+        Most gigabytes that stored activations of one cut may take; half of the free disk when left out.
+    batch_size:
+        Images in one forward pass of the frozen part.
+    fast:
+        One seed and at most 20 training images a class, for a first look within a minute.
+    json:
+        Print results.json to stdout and nothing else.
+    """
+    from coldframe import registry
+    from coldframe.cli.live import Terminal
+    from coldframe.compare import Watch
+    from coldframe.compare import compare as run
+    from coldframe.report import print_table, save_report
+
+    embedded = "pocket" if "pocket" in registry.BACKBONES else "lite0"
+    if fast:
+        seeds, shots = 1, shots or 20
+    watch = Watch() if json else Terminal()
+    table = run(
+        common.names(methods),
+        data or (["mini:caltech7", "mini:cifar10"] if model is None and not fast else ["mini:caltech7"]),
+        model=model or [embedded],
+        seeds=seeds,
+        shots=shots,
+        options=common.settings(set_ or []),
+        on_error=on_error,
+        classes=common.class_names(classes),
+        out=out,
+        device=common.device_name(device),
+        precision=precision,
+        cold=common.cold_pass(storage, budget_gb, batch_size),
+        watch=watch,
+    )
+    if isinstance(watch, Terminal):
+        watch.stop()
+    if out is not None:
+        save_report(table, out)
+    if json:
+        print(table.to_json())
+        return
+    print_table(table)
+    if out is not None:
+        print(f"report: {out / 'report.html'}")

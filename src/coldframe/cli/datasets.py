@@ -1,0 +1,136 @@
+"""``coldframe datasets``: what kinds of data there are and what is here, or what one data set holds."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from coldframe.data import Dataset, Split
+
+KINDS = {
+    "folder": ("folder:flowers", "one folder a class, with or without train/, val/, test/ above"),
+    "parquet": ("parquet:cifar10", "a parquet file or a folder of them, in the way of the Hub"),
+    "torchvision": ("torchvision:Flowers102", "a data set of torchvision by its own name"),
+    "mini": ("mini:cifar10", "a small sample that comes with coldframe"),
+}
+"""Kind -> (example, what it reads)."""
+_SAMPLE = 16
+
+
+def datasets(spec: str | None = None, *, seed: int = 0, shots: int | None = None, json: bool = False) -> None:
+    """List kinds of data and what is on this machine, or describe one data set.
+
+    Args:
+        spec: the data set, such as folder:PATH or mini:cifar10; leave it out for the list.
+        seed: decides which images are drawn where splits are drawn.
+        shots: training images a class; all when left out.
+        json: print JSON instead of a table.
+    """
+    if spec is None:
+        found = {"kinds": [{"kind": k, "example": e, "reads": r} for k, (e, r) in KINDS.items()], "here": here()}
+        print(jsonlib.dumps(found, indent=2)) if json else _print_kinds(found)
+        return
+    from coldframe.data import load_dataset
+
+    described = describe(load_dataset(spec, seed=seed, shots=shots))
+    print(jsonlib.dumps(described, indent=2, ensure_ascii=False)) if json else _print_described(described)
+
+
+def here() -> list[str]:
+    """Return the specs of the bundled samples and of what lies in the data folder."""
+    from importlib.resources import files
+
+    from coldframe.files import data_root
+
+    bundled = files("coldframe.data").joinpath("mini")
+    names = sorted(place.name for place in bundled.iterdir()) if bundled.is_dir() else []
+    specs = [f"mini:{name.removesuffix('.zip')}" for name in names if name.endswith(".zip")]
+    root = data_root()
+    if root is not None and root.is_dir():
+        specs += [found for place in sorted(root.iterdir()) if place.is_dir() and (found := _recognise(place))]
+    return specs
+
+
+def _recognise(place: Path) -> str | None:
+    if any(place.glob("*.parquet")) or any(place.glob("data/*.parquet")):
+        return f"parquet:{place}"
+    if (place / "train").is_dir():
+        return f"folder:{place}"
+    known = {"cifar-10-batches-py": "CIFAR10", "cifar-100-python": "CIFAR100", "oxford-iiit-pet": "OxfordIIITPet",
+             "flowers-102": "Flowers102", "food-101": "Food101", "dtd": "DTD"}  # fmt: skip
+    if place.name in ("MNIST", "FashionMNIST", "KMNIST") and (place / "raw").is_dir():
+        return f"torchvision:{place.name}"
+    return f"torchvision:{known[place.name]}" if place.name in known else None
+
+
+def describe(data: Dataset) -> dict[str, Any]:
+    """Return splits, classes, origin, and the sizes of a sample of the training images, as plain values."""
+    import numpy as np
+
+    sample = np.linspace(0, len(data.train) - 1, min(_SAMPLE, len(data.train))).astype(int)
+    sizes = sorted({data.train.images.open(int(index)).size for index in sample})
+    return {
+        "data": data.spec,
+        "origin": data.origin,
+        "splits": [_counts(split) for split in (data.train, data.val, data.test)],
+        "n_classes": len(data.classes),
+        "classes": list(data.classes),
+        "image_sizes": [list(size) for size in sizes],
+        "skipped": list(data.skipped),
+    }
+
+
+def _counts(split: Split) -> dict[str, Any]:
+    import numpy as np
+
+    counts = np.bincount(split.labels, minlength=len(split.classes))
+    return {
+        "split": split.name,
+        "n": len(split),
+        "least_per_class": int(counts.min()),
+        "most_per_class": int(counts.max()),
+    }
+
+
+def _print_kinds(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("kind", "example", "reads"):
+        table.add_column(heading)
+    for kind in found["kinds"]:
+        table.add_row(kind["kind"], kind["example"], kind["reads"])
+    console = Console()
+    console.print(table)
+    console.print("\nJoin label sets with +, as in mini:cifar10+folder:flowers.")
+    console.print("On this machine: " + (", ".join(found["here"]) or "none"), soft_wrap=True, markup=False)
+
+
+def _print_described(described: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"{described['data']} · {described['n_classes']} classes", markup=False, soft_wrap=True, highlight=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("split", "images", "least a class", "most a class"):
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for split in described["splits"]:
+        table.add_row(
+            split["split"], f"{split['n']:,}", f"{split['least_per_class']:,}", f"{split['most_per_class']:,}"
+        )
+    console.print(table)
+    names, sizes = described["classes"], described["image_sizes"]
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    smallest, largest = min(sizes, key=lambda s: s[0] * s[1]), max(sizes, key=lambda s: s[0] * s[1])
+    span = f"{smallest[0]} x {smallest[1]}" + (f" to {largest[0]} x {largest[1]}" if smallest != largest else "")
+    for line in (
+        f"classes: {', '.join(names[:12])}{more}",
+        f"image sizes in a sample: {span}",
+        f"origin: {described['origin'] or 'official'}",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,82 @@
+"""``coldframe fit METHOD``: the flags of a method are its constructor's arguments."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from coldframe.cli import common
+
+
+def fit(method: str = "", /, *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> None:
+    """Fit one method, evaluate it, save what it learned; 'coldframe fit METHOD --help' lists the method's own settings."""
+    from coldframe import registry
+    from coldframe.errors import InputError
+
+    if not method or method in ("--help", "-h"):
+        print("Usage: coldframe fit METHOD --data SPEC --out DIR [--model ID] [settings of the method]\n")
+        print("Methods: " + ", ".join(registry.METHODS))
+        print("'coldframe fit METHOD --help' lists a method's settings.")
+        if not method:
+            raise InputError("expected the name of a method after 'coldframe fit', found none")
+        return
+    from coldframe.methods import method_class
+
+    kind = method_class(method)
+    own = [p for name, p in inspect.signature(kind.__init__).parameters.items() if name not in ("self", "backbone")]
+    shared = [p for name, p in inspect.signature(_fit).parameters.items() if name not in ("kind", "settings")]
+    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name not in {q.name for q in shared}]
+
+    def call(**arguments: Any) -> None:
+        settings = {p.name: arguments.pop(p.name) for p in own if p.name in arguments}
+        _fit(kind, settings, **arguments)
+
+    hints = inspect.get_annotations(_fit, eval_str=True) | inspect.get_annotations(kind.__init__, eval_str=True)
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(annotation=hints.get(p.name, p.annotation)) for p in [*shared, *own]]
+    )
+    call.__annotations__ = {p.name: hints.get(p.name, p.annotation) for p in [*shared, *own]}
+    app = App(name=f"coldframe fit {method}", help=inspect.getdoc(kind) or "", help_format="plaintext", version_flags=[])
+    app.default(call)
+    app(tokens)
+
+
+def _fit(
+    kind: Any,
+    settings: dict[str, Any],
+    *,
+    data: str,
+    out: Path,
+    model: str = "lite0",
+    shots: int | None = None,
+    seed: int = 0,
+    preset: str | None = None,
+    classes: str | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    device: str | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    storage: Literal["fp32", "bf16"] = "fp32",
+    budget_gb: float | None = None,
+    batch: int = 64,
+    json: bool = False,
+) -> None:
+    from coldframe.backbones import load_backbone
+    from coldframe.cli.live import Terminal
+    from coldframe.data import load_dataset
+    from coldframe.running import Watch, fit_one
+
+    backbone = load_backbone(model, device=common.device_name(device), dtype=precision)
+    dataset = load_dataset(data, shots=shots, seed=seed, classes=common.class_names(classes), on_error=on_error)
+    if "seed" in inspect.signature(kind.__init__).parameters:
+        settings["seed"] = seed
+    method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)
+    watch = Watch() if json else Terminal()
+    row = fit_one(method, dataset, out, cold=common.cold_pass(storage, budget_gb, batch), watch=watch)
+    if isinstance(watch, Terminal):
+        watch.stop()
+    common.print_row(row, json=json)
+    if not json:
+        print(f"saved: {out}")

@@ -1,0 +1,82 @@
+"""Progress in the terminal, on stderr: bars while something runs, a line when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from coldframe.cold import PassReport
+from coldframe.report.wording import seconds, size
+from coldframe.running import Watch
+from coldframe.types import Row
+
+
+class Terminal(Watch):
+    """Shows the cold pass as a bar with images/s and time left, fits by epoch, and each row as it is measured."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self._pass: TaskID | None = None
+        self._fit: TaskID | None = None
+
+    def start(self, model: str, data: str) -> None:
+        self.console.print(f"[bold]{model}[/bold] · {data}")
+
+    def cold(self, done: int, total: int) -> None:
+        if self._pass is None:
+            self.bars.start()
+            self._pass = self.bars.add_task("cold pass", total=total, rate="")
+        speed = self.bars.tasks[0].speed
+        self.bars.update(self._pass, completed=done, rate="" if speed is None else f"{speed:.0f} images/s")
+
+    def cold_done(self, report: PassReport) -> None:
+        self._clear()
+        cuts = ", ".join(report.cuts)
+        if report.images:
+            rate = report.images / max(report.seconds, 1e-9)
+            again = f", {report.reused:,} found in the store" if report.reused else ""
+            self.console.print(
+                f"cold pass: {report.images:,} images · {rate:.0f} images/s · cuts {cuts} · "
+                f"{size(report.bytes)} stored · {seconds(report.seconds)}{again}"
+            )
+        else:
+            self.console.print(f"cold pass: nothing to do, all {report.reused:,} images are in the store (cuts {cuts})")
+        for note in report.notes:
+            self.console.print(f"  {note}")
+
+    def fitting(self, method: str, seed: int) -> None:
+        self._clear()
+        self.bars.start()
+        self._fit = self.bars.add_task(f"{method}, seed {seed}", total=None, rate="")
+
+    def epoch(self, method: str, seed: int, metrics: Mapping[str, Any]) -> None:
+        if self._fit is not None:
+            val = f", val {metrics['val']:.1%}" if "val" in metrics else ""
+            self.bars.update(self._fit, rate=f"epoch {metrics['epoch']}: loss {metrics['loss']:.3f}{val}")
+
+    def row(self, row: Row) -> None:
+        self._clear()
+        spent = "" if row.get("train_seconds") is None else f" · {seconds(row['train_seconds'])}"
+        self.console.print(f"  {row['method']}, seed {row['seed']}: top-1 {row['top1']:.1%}{spent}")
+
+    def stop(self) -> None:
+        """Take the bars away."""
+        self._clear()
+
+    def _clear(self) -> None:
+        self.bars.stop()
+        for task in list(self.bars.task_ids):
+            self.bars.remove_task(task)
+        self._pass = self._fit = None

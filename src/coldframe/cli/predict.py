@@ -1,0 +1,71 @@
+"""``coldframe predict``: top-k classes of image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from coldframe.cli import common
+
+
+def predict(
+    *images: str,
+    model: str | None = None,
+    run: Path | None = None,
+    top: int = 3,
+    device: str | None = None,
+    format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
+    json: bool = False,
+) -> None:
+    """Predict image files with a pretrained model's own classifier or with a saved run.
+
+    Parameters
+    ----------
+    images:
+        Files, folders (searched below) and globs.
+    model:
+        A model id with a classifier, such as lite0; the default when no run is given.
+    run:
+        Folder of a saved adaptation, in place of a model.
+    top:
+        Classes a file.
+    device:
+        cpu, cuda or cuda:N; a GPU where there is one when left out.
+    format_:
+        How to print.
+    json:
+        The same as --format json.
+    """
+    from coldframe.errors import InputError
+    from coldframe.prediction import predict as run_predict
+
+    if not images:
+        raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
+    if run is not None and model is not None:
+        raise InputError("expected --model or --run, found both; give one")
+    found = run_predict(run or model or "lite0", images, top=top, device=common.device_name(device))
+    if json or format_ == "json":
+        import json as json_module
+
+        rows = [
+            {"file": p.file, "top": [{"class": c, "probability": q} for c, q in zip(p.classes, p.probabilities, strict=True)]}
+            for p in found
+        ]
+        print(json_module.dumps(rows, indent=2, ensure_ascii=False))
+    elif format_ == "csv":
+        import csv
+        import sys
+
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["file", "rank", "class", "probability"])
+        for p in found:
+            for rank, (name, probability) in enumerate(zip(p.classes, p.probabilities, strict=True), 1):
+                writer.writerow([p.file, rank, name, f"{probability:.6f}"])
+    else:
+        for p in found:
+            print(p.file)
+            width = max(len(name) for name in p.classes)
+            for name, probability in zip(p.classes, p.probabilities, strict=True):
+                print(f"  {name:<{width}}  {probability:6.1%}  {'█' * round(probability * 30)}")

@@ -1,0 +1,80 @@
+"""``coldframe zero-shot``: classify by class names alone, or ask anything of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from coldframe.cli import common
+
+
+def zero_shot(
+    *,
+    data: str = "mini:cifar10",
+    model: str | None = None,
+    template: list[str] | None = None,
+    classes: str | None = None,
+    split: Literal["train", "val", "test"] = "test",
+    show: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+    device: str | None = None,
+    batch_size: int = 64,
+    json: bool = False,
+) -> None:
+    """Classify images by texts. With your own --classes it answers any question: what is asked is not in the labels.
+
+    Parameters
+    ----------
+    data:
+        A data spec.
+    model:
+        A vision-language model, such as pocket or open_clip:ViT-B-32/openai.
+    template:
+        A text with {} for the class, or the name of an ensemble (photo, name, clip-7). Repeat the option for several.
+    classes:
+        Your own classes with commas between, or a file of lines; the data's own when left out, and then accuracy is measured.
+    split:
+        Which images.
+    show:
+        Draw this many random images with their five most probable classes into --out.
+    seed:
+        Of the random images.
+    out:
+        Folder for results.json and the figure.
+    device:
+        cpu, cuda or cuda:N; a GPU where there is one when left out.
+    batch_size:
+        Images in one forward pass.
+    json:
+        Print JSON.
+    """
+    from coldframe import registry
+    from coldframe.asking import ask
+
+    answer = ask(
+        data,
+        model or ("pocket" if "pocket" in registry.BACKBONES else "open_clip:ViT-B-32/openai"),
+        template=template or None,
+        classes=common.class_names(classes),
+        split=split,
+        show=show,
+        seed=seed,
+        out=out,
+        device=common.device_name(device),
+        cold=common.cold_pass("fp32", None, batch_size),
+    )
+    if json:
+        import json as json_module
+
+        print(json_module.dumps(answer.as_dict(), indent=2, ensure_ascii=False))
+        return
+    print(f"“{answer.texts[0]}” and {len(answer.texts) - 1} more texts · {answer.n:,} images of {data} ({split})")
+    width = max(len(name) for name in answer.shares)
+    for name, share in sorted(answer.shares.items(), key=lambda item: -item[1])[:20]:
+        print(f"  {name:<{width}}  {share:6.1%} of the images")
+    print(f"mean probability of the answer: {answer.confidence:.1%}")
+    if answer.row:
+        common.print_row(answer.row, json=False)
+    if answer.figure is not None:
+        print(f"figure: {answer.figure}")

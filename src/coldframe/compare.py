@@ -1,0 +1,250 @@
+"""The main job: methods x backbones x data x seeds, with one cold pass for all of them, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe import measures
+from coldframe.backbones import load_backbone
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass, PassReport
+from coldframe.data import load_dataset
+from coldframe.data.base import Dataset
+from coldframe.errors import InputError
+from coldframe.methods import Method, method_class
+from coldframe.report import About, Curve, Detail, Table
+from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
+from coldframe.types import FEATURES, PIXELS, Row, digest_of
+
+__all__ = ["DEFAULT_METHODS", "Case", "Watch", "compare"]
+
+DEFAULT_METHODS = ("zero-shot", "linear-probe", "knn", "fine-tune")
+
+
+@dataclass
+class Case:
+    """One model on one data set: its splits by seed and what was measured.
+
+    Args:
+        backbone: the frozen model.
+        spec: the data's name.
+        datasets: one a seed; the test split is the same in all.
+        cold: what the shared pass did.
+        rows: one a method and seed.
+        probabilities: by method, one [N, K] a seed.
+        fitted: by method, the object fitted with the first seed.
+    """
+
+    backbone: Backbone
+    spec: str
+    datasets: list[Dataset]
+    cold: PassReport = field(default_factory=PassReport)
+    rows: list[Row] = field(default_factory=list)
+    probabilities: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+    fitted: dict[str, Method] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+
+def compare(
+    methods: Sequence[str | Method] | None = None,
+    data: str | Dataset = "mini:caltech7",
+    *,
+    model: str | Backbone | Sequence[str | Backbone] = "lite0",
+    seeds: int = 3,
+    shots: int | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    on_error: str = "raise",
+    classes: Sequence[str] | None = None,
+    latency: bool = True,
+    out: str | Path | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+    cold: ColdPass | None = None,
+    watch: Watch | None = None,
+    command: str | None = None,
+) -> Table:
+    """Run ways to adapt frozen models and return one table of what each gains and costs.
+
+    Every seed draws its own training and validation images where the data does not fix them, and seeds the method; the
+    test images are the same for all. Choices are made on validation images; test images are read once a fit.
+
+    Args:
+        methods: names, or method objects whose settings and backbone are used; None for all that the model allows.
+        data: a data spec or a data set.
+        model: backbone names or backbones; not used by methods that are objects.
+        seeds: number of seeds, 0 .. seeds-1.
+        shots: training images a class.
+        options: constructor arguments by method name, such as ``{"fine-tune": {"epochs": 5}}``.
+        on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
+        classes: class names in place of the data's own.
+        latency: whether the latency of each method is measured.
+        out: folder for finished fits, so that a stopped comparison goes on where it stood; None keeps nothing.
+        device: where to run.
+        precision: ``"fp32"`` or ``"bf16"`` weights and arithmetic of the frozen part.
+        cold: how cold activations are computed and kept.
+        watch: told about progress.
+        command: what to write into the report as the way to run it again; None for the process's own arguments.
+
+    Raises:
+        InputError: nothing to compare, or a method that the model does not allow.
+    """
+    if seeds < 1:
+        raise InputError(f"expected at least one seed, found seeds={seeds}")
+    cold, watch = cold or ColdPass(), watch or Watch()
+    cold.progress = watch.cold
+    objects = [method for method in methods or () if isinstance(method, Method)]
+    models = _distinct(objects) if objects else [model] if isinstance(model, str | Backbone) else list(model)
+    datasets = [
+        load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error) if isinstance(data, str) else data
+        for seed in range(seeds)
+    ]
+    cases = []
+    for each in models:
+        backbone = load_backbone(each, device=device, dtype=precision) if isinstance(each, str) else each
+        case = Case(backbone, datasets[0].spec, datasets)
+        chosen = _methods(methods, backbone, options or {}, case)
+        _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None)
+        cases.append(case)
+    return _table(cases, command or command_line(), device)
+
+
+def _distinct(methods: Sequence[Method]) -> list[str | Backbone]:
+    found: list[str | Backbone] = []
+    for method in methods:
+        if not any(method.backbone is known for known in found):
+            found.append(method.backbone)
+    return found
+
+
+def _methods(
+    asked: Sequence[str | Method] | None, backbone: Backbone, options: Mapping[str, Mapping[str, Any]], case: Case
+) -> list[Method]:
+    names = asked if asked is not None else DEFAULT_METHODS
+    chosen: list[Method] = []
+    for name in names:
+        if isinstance(name, Method):
+            if name.backbone is backbone:
+                chosen.append(name)
+            continue
+        if name == "zero-shot" and backbone.text is None and asked is None:
+            case.skipped.append(f"zero-shot left out: {backbone.name} has no text tower")
+            continue
+        settings = options.get(name, {})
+        try:
+            chosen.append(method_class(name)(backbone, **settings))
+        except TypeError as error:
+            known = ", ".join(method_class(name)(backbone).config())
+            raise InputError(f"{name} does not take these settings ({error}); it has: {known}") from error
+    unknown = set(options) - {method.name for method in chosen}
+    if unknown:
+        raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")
+    if not chosen:
+        raise InputError("expected at least one method, found none; name some with --methods")
+    return chosen
+
+
+def _run(case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None) -> None:
+    watch.start(describe_model(case.backbone), describe_data(case.datasets))
+    wants = [(FEATURES, "plain")] + [(method.cut, view) for method in methods for view in method.views]
+    splits = [split for dataset in case.datasets for split in (dataset.train, dataset.val, dataset.test)]
+    case.cold = cold.prepare(case.backbone, splits, [want for want in dict.fromkeys(wants) if want[0] != PIXELS])
+    watch.cold_done(case.cold)
+    for method in methods:
+        name = label(method, methods)
+        for seed, dataset in enumerate(case.datasets):
+            watch.fitting(name, seed)
+            fit = method.again(seed=seed)
+            folder = None if out is None else out / "fits" / _slug(fit, dataset, name, seed)
+            if folder is not None and (folder / "result.json").exists():
+                row, probabilities = finished(fit, dataset, folder)
+            else:
+                row, probabilities = fit_and_evaluate(
+                    fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
+                    name=name, folder=folder, timed=timed and seed == 0,
+                )  # fmt: skip
+            row["cold_seconds"] = round(case.cold.seconds, 3)
+            case.rows.append(row)
+            case.probabilities.setdefault(name, []).append(probabilities)
+            case.fitted.setdefault(name, fit)
+            watch.row(row)
+
+
+def label(method: Method, among: Sequence[Method]) -> str:
+    """Return the method's name, with the settings that tell it from others of the same name."""
+    same = [other for other in among if other.name == method.name]
+    if len(same) == 1:
+        return method.name
+    config = method.config()
+    telling = [name for name in config if len({repr(other.config()[name]) for other in same}) > 1]
+    return f"{method.name} ({', '.join(f'{name}={config[name]}' for name in telling)})" if telling else method.name
+
+
+def _slug(method: Method, dataset: Dataset, name: str, seed: int) -> str:
+    """Return a folder name for a fit: readable, and another one for other settings, weights or images."""
+    key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None)])[:8]
+    text = f"{method.backbone.name}-{dataset.spec}-{name}"
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[-120:] + f"-seed{seed}-{key}"
+
+
+def _table(cases: Sequence[Case], command: str, device: str) -> Table:
+    first = cases[0]
+    data, one = first.datasets[0], len(cases) == 1
+    fingerprint = measures.machine(device)
+    seeds = len(first.datasets)
+    about = About(
+        model=first.backbone.name if one else ", ".join(case.backbone.name for case in cases),
+        parameters=first.backbone.parameter_count if one else None,
+        data=first.spec,
+        train=len(data.train),
+        val=len(data.val),
+        test=len(data.test),
+        classes=data.classes,
+        device=f"{fingerprint['device']}, {fingerprint['threads']} threads",
+        precision=str(first.backbone.dtype).removeprefix("torch."),
+        splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
+        choices=f"Choices were made on val; test was read once a fit, {seeds} time{'s' if seeds > 1 else ''} a method.",
+        cold="; ".join(_cold_words(case) for case in cases),
+        settings={name: repr(method) for case in cases for name, method in case.fitted.items()},
+        digests={f"weights of {case.backbone.name}": case.backbone.digest for case in cases},
+    )
+    table = Table(command=command, machine=fingerprint, about=about)
+    for case in cases:
+        for row in case.rows:
+            table.add(row)
+        for name, probabilities in case.probabilities.items():
+            curves = _training_curves(case.fitted[name])
+            table.details.append(
+                Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
+            )
+        table.notes += case.skipped + case.cold.notes
+    if data.skipped:
+        table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
+    table.pair()
+    return table
+
+
+def _cold_words(case: Case) -> str:
+    cuts = ", ".join(case.cold.cuts)
+    if not case.cold.images:
+        return f"{case.backbone.name}: all of {case.cold.reused:,} images were in the store already (cuts {cuts})"
+    return (
+        f"{case.backbone.name}: {case.cold.images:,} images in {case.cold.seconds:.1f} s, "
+        f"{case.cold.bytes / 1e6:,.0f} MB stored (cuts {cuts})"
+    )
+
+
+def _training_curves(method: Method) -> list[Curve]:
+    epochs = [step for step in method.history if "epoch" in step]
+    if len(epochs) < 2:
+        return []
+    x = [float(step["epoch"]) for step in epochs]
+    curves = [Curve("Training loss", x, [step["loss"] for step in epochs], "epoch", "loss", "training")]
+    if "val" in epochs[0]:
+        curves.append(Curve("Validation", x, [step["val"] for step in epochs], "epoch", "top-1", "training"))
+    return curves

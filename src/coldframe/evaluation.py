@@ -1,0 +1,80 @@
+"""One evaluation of one fitted method: the row of a table, and what its figures need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coldframe import measures
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.methods.base import Method
+from coldframe.types import Row
+
+
+@dataclass
+class Evaluation:
+    """The row of one method on one split, with its probabilities [N, K]."""
+
+    row: Row
+    probabilities: NDArray[np.float32]
+
+
+def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None, cold: ColdPass | None = None) -> Evaluation:
+    """Measure a fitted method on a split.
+
+    Args:
+        method: fitted.
+        split: with the classes that were learned.
+        data: the data's spec, for the row.
+        seed: of the fit, for the row.
+        cold: the store.
+
+    Returns:
+        The fields of DESIGN's row that come from predictions: accuracies as fractions, ECE over 15 bins.
+
+    Raises:
+        InputError: the classes are others.
+    """
+    method.check_classes(split.classes)
+    probabilities = method.predict_proba(split, cold=cold).numpy()  # [N, K]
+    row: Row = {
+        "method": method.name,
+        "model": method.backbone.name,
+        "data": data,
+        "seed": seed,
+        "split": split.name,
+        "n": len(split),
+        "top1": measures.top1(probabilities, split.labels),
+        "top5": measures.top5(probabilities, split.labels),
+        "mean_per_class": measures.mean_per_class(probabilities, split.labels),
+        "ece": measures.ece(probabilities, split.labels),
+        "trainable_parameters": method.trainable_parameters,
+        "stored_bytes": method.stored_bytes,
+    }
+    return Evaluation(row, probabilities)
+
+
+def inference(method: Method) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the whole of inference on decoded images: uint8 [B, 3, S, S] to probabilities, nothing stored."""
+
+    @torch.no_grad()
+    def call(images: torch.Tensor) -> torch.Tensor:
+        return method(method.backbone.normalise(images)).softmax(-1)
+
+    return call
+
+
+def latency(method: Method, batch: int = 1, seconds: float = 1.0) -> measures.Latency:
+    """Return the milliseconds an image of inference from decoded images, batch 1 unless told."""
+    side, device = method.backbone.preprocess.size, method.backbone.device
+    generator = torch.Generator().manual_seed(0)
+
+    def images(count: int) -> torch.Tensor:
+        return torch.randint(256, (count, 3, side, side), dtype=torch.uint8, generator=generator).to(device)
+
+    return measures.latency(inference(method), images, batch=batch, min_seconds=seconds)

@@ -1,0 +1,54 @@
+"""One file = one way to adapt. No method imports another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coldframe import files
+from coldframe.backbones import load_backbone
+from coldframe.backbones.base import Backbone
+from coldframe.errors import InputError, ModelError
+from coldframe.methods.base import Method
+from coldframe.registry import METHODS, resolve
+
+__all__ = ["Method", "load", "method_class"]
+
+
+def method_class(name: str) -> type[Method]:
+    """Return the class of a method by its name, such as ``"linear-probe"``."""
+    found: type[Method] = resolve(METHODS, name, "method")
+    return found
+
+
+def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = "cpu") -> Method:
+    """Load a saved adaptation.
+
+    Args:
+        folder: where :meth:`Method.save` wrote it.
+        backbone: the backbone when it is at hand already; else it is loaded by its name.
+        device: where to put a backbone that is loaded here.
+
+    Raises:
+        InputError: the folder holds no adaptation.
+        ModelError: the backbone's weights are not those that the adaptation was learned on.
+    """
+    folder = Path(folder)
+    if not (folder / "adaptation.json").is_file():
+        raise InputError(f"expected a saved adaptation in {folder}, found no adaptation.json; give the folder that fit wrote")
+    about = files.read_json(folder / "adaptation.json")
+    if backbone is None:
+        backbone = load_backbone(about["backbone"]["name"], device=device)
+    if backbone.digest != about["backbone"]["digest"]:
+        raise ModelError(
+            f"{folder} was learned on other weights of {about['backbone']['name']} than those loaded "
+            f"({about['backbone']['digest'][:8]} expected, {backbone.digest[:8]} found); use the same weights or fit again"
+        )
+    method = method_class(about["method"])(backbone, **about["config"])
+    method.classes = tuple(about["classes"])
+    method.choices = about["choices"]
+    state, _ = files.read_safetensors(folder / "adaptation.safetensors")
+    shapes = {name: list(tensor.shape) for name, tensor in state.items()}
+    if shapes != about["state"]:
+        raise ModelError(f"{folder} is damaged: adaptation.safetensors does not hold what adaptation.json lists; fit it again")
+    method.load_state({name: tensor.to(backbone.device) for name, tensor in state.items()})
+    return method

@@ -1,0 +1,228 @@
+"""What every way to adapt a frozen model has in common.
+
+A method says at which cut it enters (``cut``), what it does from there (``warm``), and what it learned (``state``). From
+these follow training on stored activations, prediction on pixels, scoring, saving and loading.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from coldframe import __version__, files
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.types import digest_of
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Method(ABC):
+    """One way to adapt a frozen backbone. Hyper-parameters go to the constructor, data to the call.
+
+    Every constructor argument but the backbone is kept under its own name, so that ``config`` and ``repr`` follow.
+    """
+
+    name: ClassVar[str]
+    trains: ClassVar[bool] = True
+    """Whether fitting learns anything from the images."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Published settings by name, used with :meth:`preset`."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone = backbone
+        self.classes: tuple[str, ...] = ()
+        self.choices: dict[str, Any] = {}
+        self.history: list[dict[str, Any]] = []
+
+    @property
+    @abstractmethod
+    def cut(self) -> str:
+        """The cut of the backbone that the method enters at."""
+
+    @abstractmethod
+    def warm(self, x: Tensor) -> Tensor:
+        """Map activations at ``cut`` [B, ...] to logits [B, K]."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """Return what was learned, by name: all that a saved adaptation holds."""
+
+    @abstractmethod
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what another object of the same configuration and classes learned."""
+
+    @abstractmethod
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        """Learn from ``train``; choose on ``val`` where there is one."""
+
+    @classmethod
+    def preset(cls, name: str, backbone: Backbone, **changes: Any) -> Self:
+        """Return the method with published settings. Raises :class:`InputError` for an unknown name."""
+        if name not in cls.presets:
+            known = ", ".join(cls.presets) or "none"
+            raise InputError(f"{cls.name} has no preset {name!r} (known: {known})")
+        return cls(backbone, **{**cls.presets[name], **changes})
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views of a training image that are stored."""
+        return ("plain",)
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Number of learned numbers."""
+        return sum(tensor.numel() for tensor in self.state().values())
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of what a saved adaptation holds beside its settings."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.state().values())
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name, without the backbone."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name not in ("self", "backbone")]
+        return {name: getattr(self, name) for name in names}
+
+    def again(self, **changes: Any) -> Self:
+        """Return an unfitted copy with some arguments changed; arguments the method does not have are ignored."""
+        config = self.config()
+        return type(self)(self.backbone, **{**config, **{name: value for name, value in changes.items() if name in config}})
+
+    def key(self, train: Split, val: Split | None) -> str:
+        """Return a digest of settings, weights, preprocessing and data: equal keys mean the same run."""
+        parts = [split for split in (train, val) if split is not None]
+        rows = [[split.images.digest(i) for i in range(len(split))] + split.labels.tolist() for split in parts]
+        preprocess = self.backbone.preprocess.as_dict()
+        return digest_of([self.name, self.config(), self.backbone.digest, preprocess, train.classes, rows])
+
+    def fit(
+        self,
+        train: Split,
+        val: Split | None = None,
+        *,
+        cold: ColdPass | None = None,
+        run: str | Path | None = None,
+        report: Report | None = None,
+    ) -> Self:
+        """Learn from ``train``.
+
+        Args:
+            train: what is learned from.
+            val: what choices are made on; without it, methods that choose hold out a part of ``train``.
+            cold: how cold activations are computed and kept; the user's store when None.
+            run: folder of checkpoints and metrics; an unfinished run found there goes on where it stood.
+            report: called with the metrics of each epoch, for methods that have epochs.
+
+        Returns:
+            self.
+        """
+        if len(train) == 0:
+            raise InputError("expected at least one training image, found none; check the data and --shots")
+        self.classes = train.classes
+        self._fit(train, val, cold or ColdPass(), Path(run) if run is not None else None, report)
+        return self
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Map normalised images [B, 3, S, S] to logits [B, K]: the whole network, nothing stored."""
+        return self.warm(self.backbone.run(pixels, stop=self.cut))
+
+    @torch.no_grad()
+    def logits(self, split: Split, *, cold: ColdPass | None = None, batch_size: int = 256) -> Tensor:
+        """Return logits [N, K] of a split in fp32 on the CPU, from stored activations."""
+        self._check_fitted()
+        activations = (cold or ColdPass()).activations(self.backbone, split, self.cut)
+        batches = torch.arange(len(split)).split(batch_size)
+        return torch.cat([self.warm(activations.gather(batch)).float().cpu() for batch in batches])
+
+    @torch.no_grad()
+    def predict_proba(self, images: Split | Tensor, *, cold: ColdPass | None = None) -> Tensor:
+        """Return probabilities [N, K].
+
+        Args:
+            images: a split, or images [N, 3, S, S] at the model's resolution, uint8 or floats in [0, 1].
+            cold: the store for a split.
+        """
+        self._check_fitted()
+        if isinstance(images, Tensor):
+            return self(self.backbone.normalise(images)).float().softmax(-1).cpu()
+        return self.logits(images, cold=cold).softmax(-1)
+
+    def predict(self, images: Split | Tensor, *, cold: ColdPass | None = None) -> Tensor:
+        """Return the most probable class of each image [N], int64."""
+        return self.predict_proba(images, cold=cold).argmax(-1)
+
+    def score(self, split: Split, *, cold: ColdPass | None = None) -> float:
+        """Return top-1 accuracy on a split, a fraction. Raises :class:`InputError` when its classes are others."""
+        self.check_classes(split.classes)
+        return float((self.predict(split, cold=cold) == torch.from_numpy(split.labels)).float().mean())
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuse data whose classes are not the ones that were learned."""
+        self._check_fitted()
+        if tuple(classes) == self.classes:
+            return
+        if len(classes) != len(self.classes):
+            raise InputError(
+                f"expected data with the {len(self.classes)} classes that {self.name} learned, "
+                f"found {len(classes)} classes; fit it on this data, or evaluate it on data of the same classes"
+            )
+        mine, theirs = next((a, b) for a, b in zip(self.classes, classes, strict=True) if a != b)
+        raise InputError(
+            f"expected the classes that {self.name} learned, in their order, found {theirs!r} in the place of {mine!r}; "
+            "give the class names with --classes"
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``adaptation.safetensors`` and ``adaptation.json``: what was learned, never the backbone."""
+        self._check_fitted()
+        folder = Path(folder)
+        state = self.state()
+        files.write_safetensors(folder / "adaptation.safetensors", state)
+        files.write_json(
+            folder / "adaptation.json",
+            {
+                "coldframe": __version__,
+                "method": self.name,
+                "config": self.config(),
+                "backbone": {"name": self.backbone.name, "digest": self.backbone.digest},
+                "preprocess": self.backbone.preprocess.as_dict(),
+                "classes": list(self.classes),
+                "choices": self.choices,
+                "state": {name: list(tensor.shape) for name, tensor in state.items()},
+            },
+        )
+        return folder
+
+    def _check_fitted(self) -> None:
+        if not self.classes:
+            raise InputError(f"{self.name} has not been fitted yet; call fit, or load a saved run")
+
+    def __repr__(self) -> str:
+        arguments = "".join(f", {name}={value!r}" for name, value in self.config().items())
+        return f"{type(self).__name__}({self.backbone!r}{arguments})"
+
+
+def holdout(train: Split, share: float = 0.2, seed: int = 0) -> tuple[Split, Split]:
+    """Split a training set by class into two, for methods that must choose and were given no validation images."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.from_numpy(train.labels)
+    kept, held = [], []
+    for label in labels.unique():
+        rows = (labels == label).nonzero().flatten()
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        count = round(share * len(rows))
+        held.append(rows[:count])
+        kept.append(rows[count:])
+    return (
+        train.subset(torch.cat(kept).sort().values.numpy()),
+        train.subset(torch.cat(held).sort().values.numpy(), "held-out train"),
+    )

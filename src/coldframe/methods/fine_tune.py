@@ -1,0 +1,265 @@
+"""Fine-tuning: a new head, alone or with the last stages, chosen layers, or the whole network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import Activations, ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError, nearest
+from coldframe.methods import templates
+from coldframe.methods.base import Method, Report
+from coldframe.training import Group, Optimiser, Recipe, Schedule, train
+from coldframe.types import FEATURES
+
+NAMED_LAYERS = ("head", "last-conv", "first-conv", "last-block", "last-half", "all")
+STATISTICS = {
+    "cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+}
+
+
+class FineTune(Method):
+    """Train a new linear head, and the chosen layers below it, by cross-entropy; the epoch with the best ``val`` top-1 is kept.
+
+    What lies before the first trained layer runs once and is stored. Batch normalisation keeps the statistics of
+    pretraining, so the network is the same function in training and in use.
+
+    Args:
+        backbone: any backbone.
+        layers: ``head``, ``last-conv``, ``first-conv``, ``last-block``, ``last-half`` (of the stages), ``all``, or names
+            of cuts with commas between: the stages that start there. The head is always trained.
+        epochs: passes over the training images.
+        lr: peak learning rate of the head.
+        backbone_lr: factor on ``lr`` for the trained layers of the backbone.
+        layer_decay: further factor on the learning rate for each trained stage further down.
+        batch_size: B.
+        optimiser: ``adamw``, ``adam`` or ``sgd``.
+        weight_decay: on matrices and filters; never on biases and normalisation.
+        schedule: ``cosine``, ``linear`` or ``constant``.
+        warmup: steps of linear warm-up.
+        label_smoothing: share of the target spread over all classes.
+        augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
+        head: ``normal`` draws weights from N(0, 0.01^2) with bias 0; ``text`` starts from class embeddings.
+        template: texts of ``head="text"``.
+        normalisation: ``weights`` as pretrained, or the channel statistics of ``cifar10`` or ``cifar100``.
+        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
+        seed: decides the head's weights, the order of the images and the mirroring.
+
+    Source:
+        Preset ``uva-a2``: UvA Deep Learning 1 (2023), assignment 2, question 1.2.
+    """
+
+    name: ClassVar[str] = "fine-tune"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "uva-a2": {
+            "layers": "head",
+            "epochs": 30,
+            "lr": 1e-3,
+            "batch_size": 128,
+            "optimiser": "adam",
+            "weight_decay": 0.0,
+            "schedule": "constant",
+            "warmup": 0,
+            "normalisation": "cifar100",
+            "seed": 42,
+        },
+    }
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: str = "last-half",
+        epochs: int = 10,
+        lr: float = 1e-3,
+        backbone_lr: float = 0.3,
+        layer_decay: float = 1.0,
+        batch_size: int = 32,
+        optimiser: Optimiser = "adamw",
+        weight_decay: float = 0.01,
+        schedule: Schedule = "cosine",
+        warmup: int = 100,
+        label_smoothing: float = 0.0,
+        augment: Literal["none", "flip"] = "none",
+        head: Literal["normal", "text"] = "normal",
+        template: str = templates.PHOTO,
+        normalisation: Literal["weights", "cifar10", "cifar100"] = "weights",
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(backbone)
+        for name, value, known in (
+            ("augment", augment, ("none", "flip")),
+            ("head", head, ("normal", "text")),
+            ("normalisation", normalisation, ("weights", *STATISTICS)),
+        ):
+            if value not in known:
+                raise InputError(f"expected {name} of {', '.join(known)}, found {value!r}")
+        self.layers, self.layer_decay, self.backbone_lr = layers, layer_decay, backbone_lr
+        self.epochs, self.lr, self.batch_size, self.warmup, self.patience = epochs, lr, batch_size, warmup, patience
+        self.optimiser, self.weight_decay, self.schedule = optimiser, weight_decay, schedule
+        self.label_smoothing, self.augment, self.head, self.template = label_smoothing, augment, head, template
+        self.normalisation, self.seed = normalisation, seed
+        if normalisation != "weights":
+            mean, std = STATISTICS[normalisation]
+            self.backbone = copy.copy(backbone)
+            self.backbone.preprocess = replace(backbone.preprocess, mean=mean, std=std)
+        self.recipe = Recipe(
+            epochs=epochs, batch_size=batch_size, lr=lr, optimiser=optimiser, weight_decay=weight_decay,
+            schedule=schedule, warmup=warmup, patience=patience, seed=seed,
+        )  # fmt: skip
+        self._stages = trained_stages(self.backbone, layers)
+        self.network = self.backbone
+        self.linear = nn.Linear(backbone.feature_dim, 1)
+
+    @property
+    def cut(self) -> str:
+        return min(self._stages, key=self.backbone.index) if self._stages else FEATURES
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return ("plain", "flip") if self.augment == "flip" else ("plain",)
+
+    def warm(self, x: Tensor) -> Tensor:
+        features = self.network.run(x.to(self.network.dtype), start=self.cut)  # [B, D]
+        if self.head == "text":
+            features = functional.normalize(features, dim=-1)
+        logits: Tensor = self.linear(features.float())
+        return logits  # [B, K]
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Return what is trained, by name."""
+        named = {"head.weight": self.linear.weight, "head.bias": self.linear.bias}
+        if self._stages:
+            chosen = {id(p) for group in trained_stages(self.network, self.layers).values() for p in group}
+            named |= {f"backbone.{name}": p for name, p in self.network.module.named_parameters() if id(p) in chosen}
+        return named
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: value.detach() for name, value in self.parameters().items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._prepare(len(state["head.bias"]))
+        with torch.no_grad():
+            for name, value in self.parameters().items():
+                value.copy_(state[name])
+        self._freeze()
+
+    def _prepare(self, classes: int) -> None:
+        self.network = self.backbone
+        if self._stages:
+            self.network = self.backbone.clone().to(dtype=torch.float32)
+        self.linear = nn.Linear(self.backbone.feature_dim, classes).to(self.backbone.device)
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.randn(self.linear.weight.shape, generator=generator) * 0.01)
+            self.linear.bias.zero_()
+        for value in self.parameters().values():
+            value.requires_grad_(True)
+
+    def _freeze(self) -> None:
+        for value in self.parameters().values():
+            value.requires_grad_(False)
+
+    def _groups(self) -> list[Group]:
+        groups = [Group([self.linear.weight]), Group([self.linear.bias], decay=False)]
+        stages = trained_stages(self.network, self.layers) if self._stages else {}
+        for depth, cut in enumerate(sorted(stages, key=self.network.index, reverse=True)):
+            scale = self.backbone_lr * self.layer_decay**depth
+            groups.append(Group([p for p in stages[cut] if p.ndim > 1], scale))
+            groups.append(Group([p for p in stages[cut] if p.ndim <= 1], scale, decay=False))
+        return [group for group in groups if group.parameters]
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._prepare(len(train_split.classes))
+        if self.head == "text":
+            embeddings = templates.class_embeddings(self.backbone, train_split.classes, self.template)
+            with torch.no_grad():
+                self.linear.weight.copy_(self.backbone.logit_scale * embeddings)
+        sources = [cold.activations(self.backbone, train_split, self.cut, view) for view in self.views]
+        labels = torch.from_numpy(train_split.labels).to(self.backbone.device)
+
+        def loss(items: Tensor, epoch: int) -> Tensor:
+            x = self._draw(sources, items, epoch, len(train_split))
+            return functional.cross_entropy(self.warm(x), labels[items], label_smoothing=self.label_smoothing)
+
+        def top1() -> float:
+            assert val is not None
+            return float((self.logits(val, cold=cold).argmax(-1) == torch.from_numpy(val.labels)).float().mean())
+
+        result = train(
+            dict(self.parameters()), loss, len(train_split), self.recipe, groups=self._groups(),
+            validate=top1 if val is not None and len(val) else None, run=run,
+            key=self.key(train_split, val) if run is not None else "", report=report,
+        )  # fmt: skip
+        self._freeze()
+        self.history = result.history
+        self.choices = {"epoch": result.best_epoch, "cut": self.cut, "cold": sources[0].note}
+        if val is not None:
+            self.choices["chosen on"] = val.name
+
+    def _draw(self, sources: list[Activations], items: Tensor, epoch: int, n: int) -> Tensor:
+        """Return the activations of a batch, each from the view that f(seed, epoch, index) draws."""
+        if len(sources) == 1:
+            return sources[0].gather(items)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) * 2 + 1)
+        flipped = torch.randint(2, (n,), generator=generator)[items].bool()
+        x = sources[0].gather(items)
+        if flipped.any():
+            x[flipped.to(x.device)] = sources[1].gather(items[flipped])
+        return x
+
+
+def trained_stages(backbone: Backbone, layers: str) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters that ``layers`` names, by the cut their stage starts at; none for ``head``.
+
+    Raises:
+        InputError: the backbone has no such stage, or no convolution where one is asked for.
+    """
+    stages = {cut: _parameters(backbone, cut) for cut in backbone.cuts[:-1]}
+    learned = [cut for cut, parameters in stages.items() if parameters]
+    blocks = [cut for cut in learned if cut.startswith("block")]
+    if layers == "head":
+        return {}
+    if layers == "all":
+        return {cut: stages[cut] for cut in learned}
+    if layers == "last-half":
+        return {cut: stages[cut] for cut in learned[len(learned) // 2 :]}
+    if layers == "last-block":
+        last = blocks[-1] if blocks else learned[-1]
+        return {cut: stages[cut] for cut in learned if backbone.index(cut) >= backbone.index(last)}
+    if layers in ("first-conv", "last-conv"):
+        return _convolution(backbone, layers, stages)
+    chosen = [name.strip() for name in layers.split(",")]
+    for name in chosen:
+        if name not in learned:
+            raise InputError(f"{backbone.name} has no layers {name!r} to train{nearest(name, (*NAMED_LAYERS, *learned))}")
+    return {cut: stages[cut] for cut in chosen}
+
+
+def _parameters(backbone: Backbone, cut: str) -> list[nn.Parameter]:
+    found: list[nn.Parameter] = []
+    for part in backbone.stage_modules(cut):
+        found += [part] if isinstance(part, nn.Parameter) else list(part.parameters())
+    return found
+
+
+def _convolution(backbone: Backbone, layers: str, stages: Mapping[str, list[nn.Parameter]]) -> dict[str, list[nn.Parameter]]:
+    convolutions = []
+    for cut in stages:
+        for part in backbone.stage_modules(cut):
+            if isinstance(part, nn.Module):
+                convolutions += [(cut, module) for module in part.modules() if isinstance(module, nn.Conv2d)]
+    if not convolutions:
+        raise InputError(f"{backbone.name} has no convolution for layers={layers!r}; choose last-block, last-half or all")
+    cut, module = convolutions[0 if layers == "first-conv" else -1]
+    return {cut: list(module.parameters())}

@@ -1,0 +1,99 @@
+"""Nearest neighbours on frozen features: nothing is trained, the training features are the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods.base import Method, Report, holdout
+from coldframe.types import FEATURES
+
+GRID = (1, 3, 5, 10, 20, 50)
+
+
+class NearestNeighbours(Method):
+    """P(class) is the share of exp(cos(f, f_i) / temperature) among the k nearest training features f_i by cosine.
+
+    Args:
+        backbone: any backbone.
+        k: number of neighbours, or ``"auto"`` to choose among 1, 3, 5, 10, 20, 50 by top-1 on ``val``.
+        temperature: of the votes.
+        refit: whether the validation images join the neighbours once k is chosen.
+
+    Source:
+        Wu et al., Unsupervised Feature Learning via Non-parametric Instance Discrimination (2018), section 3.4.
+    """
+
+    name: ClassVar[str] = "knn"
+
+    def __init__(
+        self, backbone: Backbone, k: int | Literal["auto"] = "auto", temperature: float = 0.07, refit: bool = True
+    ) -> None:
+        super().__init__(backbone)
+        if k != "auto" and (not isinstance(k, int) or k < 1):
+            raise InputError(f"expected k of 1 or more, or 'auto', found {k!r}")
+        if temperature <= 0:
+            raise InputError(f"expected a temperature above 0, found {temperature}")
+        self.k, self.temperature, self.refit = k, temperature, refit
+        self.neighbours = 1
+        self.features, self.labels = torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64)
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    def warm(self, x: Tensor) -> Tensor:
+        similarity = functional.normalize(x.float(), dim=-1) @ self.features.T  # [B, N]
+        return self._votes(similarity, self.labels, self.neighbours)
+
+    def _votes(self, similarity: Tensor, labels: Tensor, k: int) -> Tensor:
+        nearest, rows = similarity.topk(min(k, similarity.shape[1]))  # [B, k]
+        weights = (nearest / self.temperature).softmax(-1)
+        votes = torch.zeros(len(similarity), len(self.classes), device=similarity.device)
+        votes.scatter_add_(1, labels[rows], weights)  # [B, K]
+        return votes.clamp_min(1e-6).log()
+
+    @property
+    def trainable_parameters(self) -> int:
+        return 0
+
+    def state(self) -> dict[str, Tensor]:
+        return {"features": self.features, "labels": self.labels, "neighbours": torch.tensor(self.neighbours)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.features, self.labels = state["features"], state["labels"]
+        self.neighbours = int(state["neighbours"])
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        if self.k == "auto" and (val is None or len(val) == 0):
+            train, val = holdout(train)
+        features, labels = self._unit(train, cold)
+        if self.k == "auto" and val is not None:
+            seen, truth = self._unit(val, cold)
+            similarity = seen @ features.T  # [N_val, N]
+            path = []
+            for k in GRID:
+                top1 = float((self._votes(similarity, labels, k).argmax(-1) == truth).float().mean())
+                path.append({"k": k, "val_top1": top1})
+            best = max(path, key=lambda step: step["val_top1"])
+            self.neighbours = int(best["k"])
+            self.history = path
+            self.choices = {"chosen on": val.name, "k": self.neighbours, "path": path, "refit on train and val": self.refit}
+            if self.refit:
+                features, labels = torch.cat([features, seen]), torch.cat([labels, truth])
+        elif self.k != "auto":
+            self.neighbours = self.k
+        self.features, self.labels = features, labels
+
+    def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
+        x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()  # [N, D]
+        return functional.normalize(x, dim=-1), torch.from_numpy(split.labels).to(x.device)

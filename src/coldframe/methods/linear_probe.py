@@ -1,0 +1,151 @@
+"""The linear probe: one matrix on frozen features, its regulariser swept on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods import solvers
+from coldframe.methods.base import Method, Report, holdout
+from coldframe.types import FEATURES
+
+LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(4, 15))
+RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
+
+
+class LinearProbe(Method):
+    """logits = W f + b on features f; logistic loss (1/N) sum CE + (l2 / 2) ||W||^2, or ridge regression on one-hot targets.
+
+    With ``l2="auto"`` the whole path of regularisers is solved on ``train``, the one with the best top-1 on ``val`` is
+    taken (the lower cross-entropy where several are equal), and the classifier is solved again on both (``refit``).
+    Scores of ridge regression become logits by one factor that is fitted on ``val``.
+
+    Args:
+        backbone: any backbone.
+        normalise: ``"l2"`` divides features by their length, ``"standard"`` by their standard deviation over ``train``
+            after taking off the mean, ``"none"`` leaves them.
+        solver: ``"logistic"`` (L-BFGS) or ``"ridge"`` (closed form).
+        l2: ``"auto"``, a number, or numbers to choose among.
+        refit: whether the chosen regulariser is solved again with the validation images among the training images.
+
+    Source:
+        Radford et al. (2021), appendix A.3, for the protocol; scikit-learn for the loss: C = 1 / (N l2).
+    """
+
+    name: ClassVar[str] = "linear-probe"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        normalise: Literal["l2", "standard", "none"] = "l2",
+        solver: Literal["logistic", "ridge"] = "logistic",
+        l2: float | Literal["auto"] | Sequence[float] = "auto",
+        refit: bool = True,
+    ) -> None:
+        super().__init__(backbone)
+        if normalise not in ("l2", "standard", "none"):
+            raise InputError(f"expected normalise of l2, standard, none, found {normalise!r}")
+        if solver not in ("logistic", "ridge"):
+            raise InputError(f"expected solver of logistic, ridge, found {solver!r}")
+        self.normalise, self.solver, self.refit = normalise, solver, refit
+        self.l2 = l2 if isinstance(l2, str | float | int) else list(l2)
+        self._grid = _grid(self.l2, solver)
+        self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    def warm(self, x: Tensor) -> Tensor:
+        x = x.float()
+        if self.normalise == "l2":
+            x = functional.normalize(x, dim=-1)
+        return x @ self.weight.T + self.bias  # [B, K]
+
+    def state(self) -> dict[str, Tensor]:
+        return {"weight": self.weight, "bias": self.bias}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.weight, self.bias = state["weight"], state["bias"]
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        sweep = len(self._grid) > 1 or self.solver == "ridge"
+        if sweep and (val is None or len(val) == 0):
+            train, val = holdout(train)
+        x, y = self._features(train, cold)
+        mean, spread = torch.zeros_like(x[0]), torch.ones_like(x[0])
+        if self.normalise == "standard":
+            mean, spread = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
+        x = (x - mean) / spread
+        basis = solvers.Basis.of(x)
+        if val is None or not sweep:
+            l2 = self._grid[0]
+            chosen, factor = next(self._path(x, y, len(train.classes), [l2], basis)), 1.0
+        else:
+            seen, labels = self._features(val, cold)
+            seen = (seen - mean) / spread
+            l2, chosen, factor = self._choose(x, y, seen, labels, len(train.classes), basis, val.name)
+            if self.refit:
+                x, y = torch.cat([x, seen]), torch.cat([y, labels])
+                refitted = self._path(x, y, len(train.classes), [l2], basis if self.solver == "logistic" else None, chosen)
+                chosen = next(refitted)
+        self.choices |= {"l2": l2, "refit on train and val": bool(sweep and self.refit)}
+        weight = factor * chosen.weight / spread
+        self.weight, self.bias = weight, factor * chosen.bias - weight @ mean
+
+    def _choose(
+        self, x: Tensor, y: Tensor, seen: Tensor, labels: Tensor, classes: int, basis: solvers.Basis, split: str
+    ) -> tuple[float, solvers.Linear, float]:
+        best: tuple[tuple[float, float], float, solvers.Linear, float] | None = None
+        path: list[dict[str, float]] = []
+        for l2, linear in zip(self._grid, self._path(x, y, classes, self._grid, basis), strict=True):
+            logits = linear(seen)
+            factor = solvers.temperature(logits, labels) if self.solver == "ridge" else 1.0
+            top1 = float((logits.argmax(-1) == labels).float().mean())
+            loss = float(functional.cross_entropy(factor * logits, labels))
+            path.append({"l2": l2, "val_top1": top1, "val_loss": loss})
+            if best is None or (top1, -loss) > best[0]:
+                best = ((top1, -loss), l2, linear, factor)
+            elif len(path) > 3 and all(step["val_loss"] > -best[0][1] and step["val_top1"] < best[0][0] for step in path[-3:]):
+                break
+        assert best is not None
+        self.history = path
+        self.choices = {"chosen on": split, "path": path}
+        return best[1], best[2], best[3]
+
+    def _path(
+        self,
+        x: Tensor,
+        y: Tensor,
+        classes: int,
+        l2s: Sequence[float],
+        basis: solvers.Basis | None,
+        start: solvers.Linear | None = None,
+    ) -> Iterator[solvers.Linear]:
+        if self.solver == "ridge":
+            return solvers.ridge_path(x, y, classes, l2s, basis or solvers.Basis.of(x))
+        return solvers.logistic_path(x, y, classes, l2s, basis or solvers.Basis.of(x), start=start)
+
+    def _features(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
+        x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()  # [N, D]
+        if self.normalise == "l2":
+            x = functional.normalize(x, dim=-1)
+        return x, torch.from_numpy(split.labels).to(x.device)
+
+
+def _grid(l2: Any, solver: str) -> tuple[float, ...]:
+    if l2 == "auto":
+        return LOGISTIC_GRID if solver == "logistic" else RIDGE_GRID
+    values = [l2] if isinstance(l2, float | int) else l2
+    if isinstance(values, str) or not values or not all(isinstance(value, float | int) and value > 0 for value in values):
+        raise InputError(f"expected l2 to be 'auto' or numbers above 0, found {l2!r}")
+    return tuple(sorted((float(value) for value in values), reverse=True))

@@ -1,0 +1,73 @@
+"""Texts for class names: templates, named ensembles of them, and class embeddings made once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.backbones.base import Backbone
+from coldframe.errors import InputError
+
+PHOTO = "This is a photo of a {}"
+"""The template of Bahng et al. (2022) and of the founding course, without a full stop."""
+
+ENSEMBLES: dict[str, tuple[str, ...]] = {
+    "photo": (PHOTO,),
+    "name": ("{}",),
+    "clip-7": (
+        "itap of a {}.",
+        "a bad photo of the {}.",
+        "a origami {}.",
+        "a photo of the large {}.",
+        "a {} in a video game.",
+        "art of the {}.",
+        "a photo of the small {}.",
+    ),
+}
+"""Named templates. ``clip-7`` is the subset that CLIP's authors chose for ImageNet."""
+
+
+def resolve(template: str | Sequence[str]) -> tuple[str, ...]:
+    """Return templates from one text, several, or the name of an ensemble; each has ``{}`` or ``{c}`` for the class.
+
+    Raises:
+        InputError: a template has no place for the class.
+    """
+    if isinstance(template, str):
+        template = ENSEMBLES.get(template, (template,))
+    if not template:
+        raise InputError("expected at least one template, found none")
+    for text in template:
+        if "{}" not in text and "{c}" not in text:
+            raise InputError(f"expected a template with {{}} in the place of the class, found {text!r}")
+    return tuple(text.replace("{c}", "{}") for text in template)
+
+
+def fill(template: str, name: str) -> str:
+    """Return the text of one class: ``_`` becomes a space, white space is single."""
+    return template.replace("{}", re.sub(r"\s+", " ", name.replace("_", " ")).strip())
+
+
+@torch.no_grad()
+def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str | Sequence[str]) -> Tensor:
+    """Return unit class embeddings [K, D]: the mean over templates of unit text features, made unit again.
+
+    Raises:
+        InputError: the backbone has no text tower, or the vocabulary lacks a word.
+    """
+    if backbone.text is None:
+        raise InputError(
+            f"{backbone.name} has no text tower, so it knows no class by its name; "
+            "choose an open_clip model or pocket, or a method that learns from labels"
+        )
+    total = torch.zeros(len(classes), 0)
+    for text in resolve(template):
+        tokens = backbone.text.tokenize([fill(text, name) for name in classes])
+        features = torch.cat([backbone.text.encode(part).float() for part in tokens.to(backbone.device).split(256)])
+        unit = functional.normalize(features, dim=-1)  # [K, D]
+        total = unit if total.shape[1] == 0 else total + unit
+    return functional.normalize(total, dim=-1)

@@ -1,0 +1,70 @@
+"""Zero-shot classification: class names become texts, an image takes the class whose text is nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.methods import templates
+from coldframe.methods.base import Method, Report
+from coldframe.types import FEATURES
+
+
+class ZeroShot(Method):
+    """logits = exp(logit_scale) * cos(image features, class embedding); nothing is learned.
+
+    Args:
+        backbone: a vision-language model.
+        template: one text with ``{}`` for the class, several, or an ensemble's name (``photo``, ``name``, ``clip-7``).
+
+    Source:
+        Radford et al., Learning Transferable Visual Models From Natural Language Supervision (2021), section 3.1.
+    """
+
+    name: ClassVar[str] = "zero-shot"
+    trains: ClassVar[bool] = False
+
+    def __init__(self, backbone: Backbone, template: str | Sequence[str] = templates.PHOTO) -> None:
+        super().__init__(backbone)
+        self.template = template if isinstance(template, str) else list(template)
+        self.embeddings = torch.zeros(0)
+        templates.resolve(template)
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    def for_classes(self, classes: Sequence[str]) -> ZeroShot:
+        """Compute the class embeddings once; no image is needed. Returns self."""
+        self.embeddings = templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]
+        self.classes = tuple(classes)
+        self.choices = {"texts": [templates.fill(text, classes[0]) for text in templates.resolve(self.template)]}
+        return self
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.for_classes(train.classes)
+
+    def warm(self, x: Tensor) -> Tensor:
+        return self.backbone.logit_scale * functional.normalize(x.float(), dim=-1) @ self.embeddings.T  # [B, K]
+
+    @property
+    def trainable_parameters(self) -> int:
+        return 0
+
+    @property
+    def stored_bytes(self) -> int:
+        return 0
+
+    def state(self) -> dict[str, Tensor]:
+        return {"embeddings": self.embeddings}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.embeddings = state["embeddings"]

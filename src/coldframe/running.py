@@ -1,0 +1,150 @@
+"""One fit, evaluated and kept: what ``fit`` does once and ``compare`` many times."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coldframe import evaluation, files, measures
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass, PassReport
+from coldframe.data.base import Dataset
+from coldframe.methods import Method
+from coldframe.report import About, Table
+from coldframe.types import PIXELS, Row
+
+
+class Watch:
+    """What compare tells while it works. The base class keeps silent."""
+
+    def start(self, model: str, data: str) -> None:
+        """A model meets a data set: the lines that describe both."""
+
+    def cold(self, done: int, total: int) -> None:
+        """The cold pass has done so many images of so many."""
+
+    def cold_done(self, report: PassReport) -> None:
+        """The cold pass is over."""
+
+    def fitting(self, method: str, seed: int) -> None:
+        """A fit begins."""
+
+    def epoch(self, method: str, seed: int, metrics: Mapping[str, Any]) -> None:
+        """An epoch is over."""
+
+    def row(self, row: Row) -> None:
+        """A row is measured."""
+
+
+def fit_and_evaluate(
+    method: Method,
+    dataset: Dataset,
+    *,
+    data: str,
+    seed: int,
+    cold: ColdPass,
+    watch: Watch,
+    name: str = "",
+    folder: Path | None = None,
+    timed: bool = True,
+) -> tuple[Row, NDArray[np.float32]]:
+    """Fit a method on train, choosing on val, and measure it on test.
+
+    Args:
+        method: not fitted yet.
+        dataset: its splits.
+        data: the data's spec, for the row.
+        seed: for the row.
+        cold: the store.
+        watch: told about epochs.
+        name: what the row calls the method; its own name when empty.
+        folder: where checkpoints, and at the end the adaptation, predictions and ``result.json``, are kept.
+        timed: whether latency is measured.
+
+    Returns:
+        The row, and the probabilities of the test images [N, K].
+    """
+    name = name or method.name
+    with measures.PeakMemory(method.backbone.device) as memory:
+        start = time.perf_counter()
+        method.fit(
+            dataset.train, dataset.val, cold=cold, run=folder, report=lambda metrics: watch.epoch(name, seed, metrics)
+        )
+        seconds = time.perf_counter() - start
+    if method.history and "seconds" in method.history[-1]:
+        seconds = max(seconds, method.history[-1]["seconds"])
+    done = evaluation.evaluate(method, dataset.test, data=data, seed=seed, cold=cold)
+    row = done.row | {"method": name, "train_seconds": round(seconds, 4) if method.trains else None}
+    row["peak_memory_mb"] = None if memory.total_mb is None else round(memory.total_mb, 1)
+    row["latency_ms"] = round(evaluation.latency(method).median, 4) if timed else None
+    if folder is not None:
+        method.save(folder)
+        files.write_safetensors(folder / "predictions.safetensors", {"probabilities": torch.from_numpy(done.probabilities)})
+        files.write_json(folder / "result.json", {"row": row, "choices": method.choices, "history": method.history})
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    return row, done.probabilities
+
+
+def finished(method: Method, dataset: Dataset, folder: Path) -> tuple[Row, NDArray[np.float32]]:
+    """Take up what :func:`fit_and_evaluate` kept in ``folder``: the method becomes the one that was fitted."""
+    kept = files.read_json(folder / "result.json")
+    predictions, _ = files.read_safetensors(folder / "predictions.safetensors")
+    state, _ = files.read_safetensors(folder / "adaptation.safetensors")
+    method.classes = dataset.classes
+    method.load_state({name: tensor.to(method.backbone.device) for name, tensor in state.items()})
+    method.choices, method.history = kept["choices"], kept["history"]
+    row: Row = kept["row"]
+    return row, predictions["probabilities"].numpy()
+
+
+def fit_one(method: Method, dataset: Dataset, out: Path, *, cold: ColdPass | None = None, watch: Watch | None = None) -> Row:
+    """Fit one method, evaluate it on the test split, and write what it learned with ``results.json`` to ``out``.
+
+    An unfinished run in ``out`` goes on where it stood; one with other settings, data or weights is refused.
+    """
+    cold, watch = cold or ColdPass(), watch or Watch()
+    cold.progress = watch.cold
+    backbone, seed = method.backbone, int(method.config().get("seed", 0))
+    watch.start(describe_model(backbone), describe_data([dataset]))
+    wants = [(method.cut, view) for view in method.views if method.cut != PIXELS]
+    done = cold.prepare(backbone, [dataset.train, dataset.val, dataset.test], wants)
+    watch.cold_done(done)
+    watch.fitting(method.name, seed)
+    row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out)
+    row["cold_seconds"] = round(done.seconds, 3)
+    about = About(
+        model=backbone.name,
+        parameters=backbone.parameter_count,
+        data=dataset.spec,
+        splits=dataset.origin,
+        settings={method.name: repr(method)},
+        digests={f"weights of {backbone.name}": backbone.digest},
+    )
+    table = Table(rows=[row], command=command_line(), machine=measures.machine(backbone.device), about=about)
+    table.save(out / "results.json")
+    return row
+
+
+def command_line() -> str:
+    """Return the command that runs, as it was typed."""
+    return " ".join(["coldframe", *map(shlex.quote, sys.argv[1:])])
+
+
+def describe_model(backbone: Backbone) -> str:
+    """Return the line that describes a model: name, parameters, weights."""
+    return f"{backbone.name}, {backbone.parameter_count / 1e6:.1f} M parameters ({backbone.weights})"
+
+
+def describe_data(datasets: Sequence[Dataset]) -> str:
+    """Return the line that describes a data set: name, sizes, classes."""
+    first = datasets[0]
+    sizes = f"{len(first.train):,} train, {len(first.val):,} val, {len(first.test):,} test, {len(first.classes)} classes"
+    return f"{first.spec}: {sizes}"
