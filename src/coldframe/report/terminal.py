@@ -1,0 +1,174 @@
+"""The table in a terminal: aligned columns that fit the width, a plain list where they cannot, and a live view."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Self
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table as Grid
+from rich.text import Text
+
+from coldframe.report.columns import Column, cells, columns, headline, title
+from coldframe.report.summary import groups
+from coldframe.report.verdict import recommended, verdict
+from coldframe.report.wording import spoken
+from coldframe.types import Row
+
+if TYPE_CHECKING:
+    from coldframe.report.table import Table
+
+GAP = 3
+PROSE = 120
+"""Characters in a line of prose, however wide the terminal."""
+NARROW = 44
+"""Below this many columns of text every line of the table becomes a short list."""
+
+
+def _console(file: IO[str] | None, width: int | None) -> Console:
+    out = sys.stdout if file is None else file
+    # A pipe has no width of its own: wide enough for every column, so that nothing is cut.
+    wide = width or (None if out.isatty() else max(shutil.get_terminal_size((160, 24)).columns, 160))
+    return Console(file=out, width=wide, highlight=False, soft_wrap=False)
+
+
+def fitting(table: Table, width: int) -> list[Column]:
+    """Return the columns that fit side by side in ``width`` characters; the least weighty are left out first."""
+    shown = columns(table)
+    while len(shown) > 1 and _width(cells(table, shown)) > width:
+        shown.remove(min(shown, key=lambda column: column.weight))
+    return shown
+
+
+def _width(text: list[list[str]]) -> int:
+    widest = [max(cell_len(line[i]) for line in text) for i in range(len(text[0]))]
+    return sum(widest) + GAP * (len(widest) - 1)
+
+
+def _grid(text: list[list[str]], strong: int | None = None) -> Grid:
+    grid = Grid(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False, header_style="bold")
+    for number, heading in enumerate(text[0]):
+        grid.add_column(Text(heading), no_wrap=True, overflow="ellipsis" if number == 0 else "fold")
+    for number, line in enumerate(text[1:]):
+        grid.add_row(*(Text(cell) for cell in line), style="bold green" if number == strong else "")
+    return grid
+
+
+def print_table(
+    table: Table, file: IO[str] | None = None, *, width: int | None = None, head: bool = True, end: bool = True
+) -> None:
+    """Print the table, with the line about model and data above it and the verdict below it.
+
+    Args:
+        table: what to print.
+        file: where to; standard output when None.
+        width: characters in a line; that of the terminal when None.
+        head: whether to print the line above.
+        end: whether to print the verdict and the notes.
+    """
+    console = _console(file, width)
+    if head and headline(table.about):
+        console.print(Text(headline(table.about)))
+    if head and table.about.cold:
+        console.print(Text(table.about.cold))
+    if head:
+        console.print()
+    shown = fitting(table, console.width)
+    text = cells(table, shown)
+    if table.rows and (console.width < NARROW or _width(text) > console.width):
+        _list(console, table)
+    elif table.rows:
+        pick = recommended(table)
+        strong = next((i for i, g in enumerate(table.groups()) if pick is not None and g.key == pick.key), None)
+        console.print(_grid(text, strong))
+        left = [title(column, table.about) for column in columns(table) if column not in shown]
+        if left:
+            console.print(Text(f"(narrow terminal; also measured: {', '.join(left)})", style="dim"))
+    if end:
+        console.print()
+        console.print(Text.assemble(("Verdict: ", "bold"), verdict(table)), width=min(console.width, PROSE))
+        for note in table.notes:
+            console.print(Text(f"Note: {note}"))
+
+
+def _list(console: Console, table: Table) -> None:
+    head, *body = cells(table)
+    wide = max(len(name) for name in head)
+    for line in body:
+        console.print(Text(line[0], style="bold"))
+        for name, cell in zip(head[1:], line[1:], strict=True):
+            console.print(Text(f"  {name:<{wide}}  {cell}"))
+
+
+class LiveTable:
+    """The table while it is made: a line a method, filled in as results come. Silent when not on a terminal.
+
+    Args:
+        table: the table that grows; read again at every change.
+        methods: all methods to come, in order.
+        quiet: print nothing, as under ``--json``.
+        file: where to; standard error when None, so that standard output stays clean.
+
+    Example:
+        >>> table = __import__("coldframe.report", fromlist=["Table"]).Table()
+        >>> with live_table(table, ["knn"], quiet=True) as live:
+        ...     live.status("knn", "seed 0")
+        ...     live.add({"method": "knn", "seed": 0, "top1": 0.9})
+        >>> len(table.rows)
+        1
+    """
+
+    def __init__(self, table: Table, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> None:
+        self.table = table
+        self.methods = tuple(methods)
+        self.state: dict[str, str] = dict.fromkeys(self.methods, "")
+        self.console = Console(file=sys.stderr if file is None else file, highlight=False)
+        self.shown = not quiet and self.console.is_terminal and not self.console.is_dumb_terminal
+        self._live = Live(self._render(), console=self.console, transient=True, auto_refresh=False) if self.shown else None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def status(self, method: str, text: str) -> None:
+        """Say what a method is doing, such as ``"epoch 3 of 30"``; empty when it is done."""
+        self.state[method] = text
+        self.refresh()
+
+    def add(self, row: Row) -> None:
+        """Add a row to the table and show it."""
+        self.table.add(row)
+        self.state[row["method"]] = ""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the table again."""
+        if self._live is not None:
+            self._live.update(self._render(), refresh=True)
+
+    def _render(self) -> Grid:
+        text = cells(self.table, fitting(self.table, max(20, self.console.width - 24)))
+        done = {group.method for group in groups(self.table.rows)}
+        waiting = [[spoken(method), *[""] * (len(text[0]) - 1)] for method in self.methods if method not in done]
+        grid = _grid([[*text[0], ""], *([*line, ""] for line in text[1:])])
+        for line, group in zip(grid.columns[-1]._cells, groups(self.table.rows), strict=False):
+            assert isinstance(line, Text)
+            line.append(self.state.get(group.method, ""), style="dim")
+        for line_text, method in zip(waiting, [m for m in self.methods if m not in done], strict=True):
+            grid.add_row(*line_text, Text(self.state.get(method) or "waiting", style="dim"), style="dim")
+        return grid
+
+
+def live_table(table: Table, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> LiveTable:
+    """Return a :class:`LiveTable`, to be used as a context."""
+    return LiveTable(table, methods, quiet=quiet, file=file)

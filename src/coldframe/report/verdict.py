@@ -1,0 +1,192 @@
+"""Two or three sentences, drawn only from intervals and costs, and never stronger than they are.
+
+The recommendation is the cheapest line whose paired interval to the best one includes 0; cost is training seconds, then
+trained parameters. An interval that includes 0 is said to be just that: it does not show that two methods are equal.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from coldframe.report import wording
+from coldframe.report.summary import Group, groups
+
+if TYPE_CHECKING:
+    from coldframe.report.table import Comparison, Table
+
+FEW = 200
+"""Below this many test images the sentence says how little they can tell."""
+WIDE = 0.05
+"""An interval wider than this on either side is called wide."""
+
+
+def cost(group: Group) -> tuple[float, float]:
+    """Return (training seconds, trained parameters); nothing to train costs nothing, an unknown time counts as endless."""
+    seconds, numbers = group.mean("train_seconds"), group.mean("trainable_parameters") or 0.0
+    return (math.inf if numbers else 0.0) if seconds is None else seconds, numbers
+
+
+def recommended(table: Table, among: list[Group] | None = None) -> Group | None:
+    """Return the cheapest line whose paired interval to the best one includes 0; None without accuracies."""
+    lines = [group for group in (table.groups() if among is None else among) if group.mean("top1") is not None]
+    if not lines:
+        return None
+    top = _best(lines)
+    return min((group for group in lines if group is top or _within(table, group, top)), key=cost)
+
+
+def verdict(table: Table) -> str:
+    """Return what the numbers allow to say, as one paragraph; one for each data set where there are several."""
+    labelled = [group for group in groups(table.rows) if group.mean("top1") is not None]
+    if not labelled:
+        return "No accuracy was measured, so there is nothing to choose by."
+    data = list(dict.fromkeys(group.data for group in labelled))
+    said = []
+    for name in data:
+        lines = [group for group in labelled if group.data == name]
+        where = f"On {name}: " if len(data) > 1 else ""
+        said.append(where + " ".join(part for part in (_choice(table, lines), _noise(lines)) if part))
+    return " ".join(part for part in (*said, _caution(table, labelled), table.about.choices) if part)
+
+
+def _best(lines: list[Group]) -> Group:
+    """Return the line of the highest top-1; among equals the cheapest."""
+    return min(lines, key=lambda group: (-(group.mean("top1") or 0.0), *cost(group)))
+
+
+def _within(table: Table, group: Group, top: Group) -> bool:
+    found = table.compared(group.key, top.key)
+    return found is not None and found.low <= 0 <= found.high
+
+
+def _the(label: str) -> str:
+    """Return a label with its article where it is a thing rather than an activity."""
+    name, dot, rest = label.partition(" · ")
+    if name.endswith(("probe", "prompt", "adapter", "cache", "head", "ensemble")):
+        name = f"the {name}"
+    return name.replace("fine-tune", "fine-tuning") + dot + rest
+
+
+def _names(lines: list[Group]) -> str:
+    return wording.joined([_the(group.label) for group in lines])
+
+
+def _start(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _interval(found: Comparison) -> str:
+    if found.low == found.high == 0:
+        return f"the same {found.n:,} answers right and wrong"
+    low, high = wording.points(found.low), wording.points(found.high)
+    return f"paired difference {wording.points(found.difference)}, 95% interval {low} to {high}"
+
+
+def _score(group: Group) -> str:
+    mean, half = group.mean("top1"), group.half("top1")
+    return f"{wording.percent(mean, half)}% top-1"
+
+
+def _choice(table: Table, lines: list[Group]) -> str:
+    top = _best(lines)
+    if len(lines) == 1:
+        return f"{_start(_the(top.label))} reaches {_score(top)}; no other method was run, so nothing is compared."
+    pick = recommended(table, lines) or top
+    others = [group for group in lines if group is not top]
+    if pick is not top:
+        found = table.compared(pick.key, top.key)
+        assert found is not None, "a line other than the best is recommended only by its comparison"
+        also = [g for g in others if g is not pick and _within(table, g, top)]
+        first = (
+            f"{_start(_the(pick.label))} is within the interval of {_the(top.label)}, the highest at {_score(top)} "
+            f"({_interval(found)}){_at(pick, top)}."
+        )
+        if not also:
+            return first
+        return f"{first} So {'is' if len(also) == 1 else 'are'} {_names(also)}, at a higher cost."
+    compared = [(group, found) for group in others if (found := table.compared(top.key, group.key)) is not None]
+    if not compared:
+        return f"{_start(_the(top.label))} scores highest, {_score(top)}; differences were not tested on the same images."
+    close = [group for group, found in compared if found.low <= 0]
+    if close:
+        cheap = " and is the cheapest of them" if all(cost(top) < cost(group) for group in close) else ""
+        lead = f"the interval of its lead over {_names(close)} includes 0"
+        return f"{_start(_the(top.label))} scores highest, {_score(top)}{cheap}; {lead}."
+    nearest, found = min(compared, key=lambda pair: pair[1].difference)
+    scope = "every other method" if len(others) > 1 else _the(nearest.label)
+    if len(compared) < len(others):
+        scope = f"{_names([group for group, _ in compared])}, the only one it was tested against,"
+        if len(compared) > 1:
+            scope = f"each of the {len(compared)} methods it was tested against"
+    which = f"; the nearest is {_the(nearest.label)}" if len(compared) > 1 else ""
+    return f"{_start(_the(top.label))} is ahead of {scope} at {_score(top)}{which} ({_interval(found)}){_price(top, nearest)}."
+
+
+def _at(pick: Group, top: Group) -> str:
+    """Return what the recommended line saves against the best one."""
+    (mine, my_numbers), (its, its_numbers) = cost(pick), cost(top)
+    if math.isinf(its) or math.isinf(mine):
+        return ""
+    if mine == 0 and its > 0:
+        return f" and trains nothing, against {wording.seconds(its)}"
+    ratio = wording.fraction(its / mine) if mine else ""
+    if ratio:
+        return f" at {ratio} of the training time or less ({wording.seconds(mine)} against {wording.seconds(its)})"
+    if its > mine and wording.seconds(mine) != wording.seconds(its):
+        return f" and trains in {wording.seconds(mine)} against {wording.seconds(its)}"
+    if its_numbers > my_numbers:
+        return f" with {wording.count(my_numbers)} trained numbers against {wording.count(its_numbers)}"
+    return " at the same cost"
+
+
+def _price(top: Group, nearest: Group) -> str:
+    """Return what the lead costs against the nearest rival."""
+    mine, its = cost(top)[0], cost(nearest)[0]
+    if math.isinf(mine) or math.isinf(its):
+        return ""
+    if mine == 0:
+        return ", and trains nothing"
+    if its == 0:
+        return f", for {wording.seconds(mine)} of training where the other needs none"
+    if mine >= 2 * its:
+        return f", for {wording.seconds(mine)} of training against {wording.seconds(its)}"
+    return f", and trains in {wording.seconds(mine)} against {wording.seconds(its)}" if its >= 2 * mine else ""
+
+
+def _noise(lines: list[Group]) -> str:
+    """Say who holds best under noise only where the lead over the second is larger than chance."""
+    found = [(group.mean("noise_top1"), group) for group in lines]
+    scored = sorted(((value, group) for value, group in found if value is not None), key=lambda pair: -pair[0])
+    if len(scored) < 2:
+        return ""
+    (first, top), (second, rival) = scored[:2]
+    n = min(int(g.rows[0].get("n") or 0) for g in (top, rival))
+    if not n:
+        return ""
+    # Two independent samples: wider than the paired interval that the noisy runs do not have.
+    chance = 1.96 * math.sqrt((first * (1 - first) + second * (1 - second)) / n)
+    over_seeds = (top.half("noise_top1") or 0.0) + (rival.half("noise_top1") or 0.0)
+    if first - second <= max(chance, over_seeds):
+        return f"Under noise no method stands clearly ahead ({_the(top.label)} is highest, {wording.percent(first)}%)."
+    scores = f"{wording.percent(first)}% against {wording.percent(second)}% for {_the(rival.label)}"
+    return f"Under noise {_the(top.label)} holds best ({scores})."
+
+
+def _caution(table: Table, lines: list[Group]) -> str:
+    """Say what the numbers cannot tell: few images, wide intervals, seeds that were not repeated."""
+    said = []
+    n = min((int(row["n"]) for group in lines for row in group.rows if row.get("n")), default=0)
+    width = max(((c.high - c.low) / 2 for c in table.comparisons), default=0.0)
+    if 0 < n < FEW:
+        margin = 1.96 * math.sqrt(0.25 / n)
+        said.append(f"With {n:,} test images an accuracy is known to about ±{100 * margin:.0f} points only.")
+    elif width > WIDE:
+        said.append(f"The intervals are wide (up to ±{100 * width:.0f} points): differences below that cannot be seen here.")
+    learned = [group for group in lines if cost(group) != (0.0, 0.0)]
+    single = [group for group in learned if len(group.rows) == 1]
+    if single and len(single) == len(learned):
+        said.append("Seeds were not repeated, so how much another run would differ is not known.")
+    elif single:
+        said.append(f"Seeds were not repeated for {_names(single)}.")
+    return " ".join(said)

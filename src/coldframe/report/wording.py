@@ -1,0 +1,112 @@
+"""Numbers as a person reads them: no more digits than they mean, and a unit."""
+
+from __future__ import annotations
+
+DASH = "-"
+"""What stands where nothing was measured."""
+
+_FRACTIONS = (
+    (1000, "a thousandth"),
+    (500, "a five-hundredth"),
+    (200, "a two-hundredth"),
+    (100, "a hundredth"),
+    (50, "a fiftieth"),
+    (20, "a twentieth"),
+    (10, "a tenth"),
+    (5, "a fifth"),
+    (3, "a third"),
+    (2, "half"),
+)
+
+
+def percent(value: float | None, half: float | None = None) -> str:
+    """Return a fraction as points of a hundred: ``93.7 ± 0.4``; the interval only where there is a spread."""
+    if value is None:
+        return DASH
+    return f"{100 * value:.1f}" if not half else f"{100 * value:.1f} ± {100 * half:.1f}"
+
+
+def points(value: float) -> str:
+    """Return a difference of fractions in points with its sign: ``-1.3``; what rounds to nothing has none."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def decimal(value: float | None) -> str:
+    """Return a fraction in two decimals without the leading zero: ``.02``."""
+    if value is None:
+        return DASH
+    text = f"{value:.2f}"
+    return text[1:] if text.startswith("0") else text
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration: ``0.3 s``, ``42 s``, ``4 min``, ``1 h 10 min``; a dash for none at all."""
+    if not value:
+        return DASH
+    if value < 0.1:
+        return f"{value * 1e3:.0f} ms" if value >= 0.001 else "< 1 ms"
+    if value < 9.95:
+        return f"{value:.1f} s"
+    if value < 99.5:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{minutes} min" if not hours else f"{hours:,} h {rest} min" if rest else f"{hours:,} h"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a latency given in ms: ``24 ms``, ``0.13 ms``."""
+    if value is None:
+        return DASH
+    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.2g} ms"
+
+
+def size(value: float | None) -> str:
+    """Return a number of bytes: ``11 kB``, ``351 MB``, ``1.4 GB`` (powers of 1000)."""
+    if value is None:
+        return DASH
+    if value < 999.5:
+        return f"{value:.0f} B" if value else "0"
+    units = ["kB", "MB", "GB", "TB"]
+    value /= 1000
+    while value >= 999.5 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    unit = units[0]
+    return f"{value:.1f} {unit}" if value < 9.95 and unit != "kB" else f"{value:.0f} {unit}"
+
+
+def megabytes(value: float | None) -> str:
+    """Return an amount given in MB: ``420 MB``, ``1.4 GB``."""
+    return size(None if value is None else value * 1e6)
+
+
+def count(value: float | None) -> str:
+    """Return a whole number: ``2,565`` in full below a million, ``87.8 M`` above."""
+    if value is None:
+        return DASH
+    if value < 999_950:
+        return f"{round(value):,}"
+    return f"{value / 1e6:.1f} M" if value < 999_950_000 else f"{value / 1e9:.1f} G"
+
+
+def fraction(ratio: float) -> str:
+    """Return words for at most 1/ratio: ``a fiftieth`` for 50 to 99; empty below 2. The words never overstate.
+
+    Example:
+        >>> fraction(1700)
+        'a thousandth'
+    """
+    return next((words for limit, words in _FRACTIONS if ratio >= limit), "")
+
+
+def joined(names: list[str]) -> str:
+    """Return ``a``, ``a and b``, or ``a, b and c``."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""
+
+
+def spoken(method: str) -> str:
+    """Return a method's name as people say it: ``linear probe`` for ``linear-probe``."""
+    known = {"knn": "nearest neighbours", "coop": "CoOp", "lora": "LoRA", "fine-tune": "fine-tune", "zero-shot": "zero-shot"}
+    return known.get(method, method.replace("-", " "))
