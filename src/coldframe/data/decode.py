@@ -60,9 +60,13 @@ def decode(source: Path | bytes, name: str, *, draft: bool = False) -> Image.Ima
             if draft:
                 image.draft("RGB", (1, 1))
             image.load()
-            return to_rgb(_upright(image))
-    except DataError as error:
-        raise error if name in str(error) else DataError(f"cannot decode {name}: {error}") from None
+            upright = _upright(image)
+            try:
+                return to_rgb(upright)
+            except DataError as error:
+                raise DataError(f"cannot decode {name}: {error}") from None
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"expected an image at {name}, found no file; was it moved while it was used?") from error
     except UnidentifiedImageError as error:

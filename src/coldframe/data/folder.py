@@ -92,8 +92,9 @@ def _missing(root: Path) -> str:
         return f"expected a folder of images at {root}, found a file; give the folder that holds one folder a class"
     parent = root.parent
     siblings = [place.name for place in _folders(parent)] if parent.is_dir() else []
-    hint = nearest(root.name, siblings) if siblings else ""
-    return f"expected a folder of images at {root}, found nothing there{hint or '; check the path'}"
+    hint = nearest(root.name, siblings)
+    hint = hint if "did you mean" in hint else "; check the path"
+    return f"expected a folder of images at {root}, found nothing there{hint}"
 
 
 def _folders(root: Path) -> list[Path]:

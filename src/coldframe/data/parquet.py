@@ -137,7 +137,8 @@ def _find(root: Path) -> dict[str, list[Path]]:
         return {"train": [root]}
     if not root.is_dir():
         siblings = [place.name for place in root.parent.iterdir()] if root.parent.is_dir() else []
-        hint = (nearest(root.name, siblings) if siblings else "") or "; check the path"
+        hint = nearest(root.name, siblings)
+        hint = hint if "did you mean" in hint else "; check the path"
         raise DataError(f"expected a parquet file or a folder of them at {root}, found nothing there{hint}")
     paths = sorted(root.rglob("*.parquet"), key=lambda path: path.relative_to(root).as_posix())
     if not paths:

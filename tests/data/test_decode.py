@@ -1,0 +1,153 @@
+"""Decoding of every kind of file, and resizing equal to torchvision to the bit."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from coldframe.data import decode as module
+from coldframe.data.arrays import Arrays
+from coldframe.data.decode import decode, fit, load_pixels
+from coldframe.errors import DataError
+from coldframe.types import Preprocess
+
+
+def stored(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def pixel(content: bytes) -> tuple[int, int, int]:
+    image = decode(content, "x")
+    assert image.mode == "RGB"
+    return image.getpixel((0, 0))
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("1", (2, 2), 1), (255, 255, 255)),
+        (Image.new("L", (2, 2), 77), (77, 77, 77)),
+        (Image.new("LA", (2, 2), (77, 0)), (255, 255, 255)),
+        (Image.new("LA", (2, 2), (77, 255)), (77, 77, 77)),
+        (Image.new("RGBA", (2, 2), (10, 20, 30, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (2, 2), (10, 20, 30, 255)), (10, 20, 30)),
+        (Image.new("RGBA", (2, 2), (0, 0, 0, 128)), (127, 127, 127)),
+        (Image.fromarray(np.full((2, 2), 65535, np.uint16)), (255, 255, 255)),
+        (Image.fromarray(np.full((2, 2), 32896, np.uint16)), (128, 128, 128)),
+        (Image.fromarray(np.full((2, 2), 300, np.uint16)), (1, 1, 1)),
+    ],
+)
+def test_modes_become_rgb(image: Image.Image, expected: tuple[int, int, int]) -> None:
+    assert pixel(stored(image)) == expected
+
+
+def test_palettes_with_and_without_transparency() -> None:
+    image = Image.new("P", (2, 2), 1)
+    image.putpalette([0, 0, 0, 10, 200, 30])
+    assert pixel(stored(image)) == (10, 200, 30)
+    assert pixel(stored(image, transparency=1)) == (255, 255, 255)
+    assert pixel(stored(image, transparency=b"\x00\xff")) == (10, 200, 30)
+    assert pixel(stored(image, "GIF", transparency=1)) == (255, 255, 255)
+
+
+def test_cmyk_jpeg_and_float_tiff() -> None:
+    assert pixel(stored(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG")) == pytest.approx((255, 0, 0), abs=3)
+    assert pixel(stored(Image.fromarray(np.full((2, 2), 0.5, np.float32)), "TIFF")) == (128, 128, 128)
+    with pytest.raises(DataError, match=r"cannot decode x: expected grey values from 0 to 1 .* found 7 to 7"):
+        decode(stored(Image.fromarray(np.full((2, 2), 7, np.float32)), "TIFF"), "x")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_exif_orientation_is_applied_once(orientation: int, kind: str) -> None:
+    image = Image.fromarray(noise(3, 5))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = stored(image, kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    assert np.array_equal(np.asarray(decode(content, "x")), expected)
+    assert (expected.shape == (5, 3, 3)) == (orientation >= 5)
+
+
+def test_damaged_files_are_named_in_one_sentence(tmp_path: Path) -> None:
+    whole = stored(Image.fromarray(noise(64, 64)), "JPEG")
+    half = whole[: len(whole) // 2]
+    for content, found in ((b"just text", "no known image format"), (half, "damaged or truncated"), (b"", "no known")):
+        path = tmp_path / "photo.jpg"
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=found) as caught:
+            decode(path, str(path))
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="damaged or truncated"):
+        decode(half, "x", draft=True)
+    with pytest.raises(DataError, match="found no file"):
+        decode(tmp_path / "gone.jpg", "gone.jpg")
+
+
+def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = stored(Image.new("1", (60, 60)))
+    monkeypatch.setattr(module, "LARGEST", 3599)
+    with pytest.raises(DataError, match=r"refused to decode x: expected at most 3,599 pixels, found 60 x 60"):
+        decode(content, "x")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match="refused to decode x"):
+        decode(content, "x")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos"]),
+    st.sampled_from(["crop", "squash"]),
+)
+def test_fit_equals_torchvision(height: int, width: int, resize: int, size: int, filter_: str, mode: str) -> None:
+    from torchvision import transforms as T
+
+    image = Image.fromarray(noise(height, width))
+    interpolation = T.InterpolationMode(filter_)
+    steps = (
+        [T.Resize(resize, interpolation), T.CenterCrop(size)] if mode == "crop" else [T.Resize((size, size), interpolation)]
+    )
+    expected = np.asarray(T.Compose(steps)(image)).transpose(2, 0, 1)
+    pixels = fit(image, Preprocess(size, resize, (0, 0, 0), (1, 1, 1), filter_, mode))  # type: ignore[arg-type]
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (3, size, size)
+    assert np.array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("workers", [1, 4, None])
+def test_load_pixels_keeps_the_order(workers: int | None) -> None:
+    values, preprocess = noise(12, 8 * 8, 3).reshape(12, 8, 8, 3), Preprocess(8, 8, (0, 0, 0), (1, 1, 1))
+    pixels = load_pixels(Arrays(values), [5, 0, 11, 5], preprocess, workers)
+    assert np.array_equal(pixels, values[[5, 0, 11, 5]].transpose(0, 3, 1, 2))
+    assert load_pixels(Arrays(values), [], preprocess, workers).shape == (0, 3, 8, 8)
+
+
+def test_load_pixels_names_what_does_not_fit() -> None:
+    with pytest.raises(DataError, match=r"cannot use array row 0: .* found 1 x 4000"):
+        load_pixels(Arrays(np.zeros((1, 4000, 1), np.uint8)), [0], Preprocess(224, 224, (0, 0, 0), (1, 1, 1)))
+
+
+def test_decoding_is_the_same_from_many_threads(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(stored(Image.fromarray(noise(20, 20))))
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: decode(path, "a").tobytes(), range(40)))
+    assert set(results) == {noise(20, 20).tobytes()}

@@ -1,0 +1,53 @@
+"""Class names: what is cleaned, what stays, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coldframe.data.names import chosen_names, clean_names
+from coldframe.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        (["aquarium_fish", "t-shirt"], ("aquarium fish", "t shirt")),
+        (["001.Black_footed_Albatross", "002.Least_Auklet"], ("Black footed Albatross", "Least Auklet")),
+        (["0 - zero", "1 - one"], ("zero", "one")),
+        (["01_cat", "02_dog"], ("cat", "dog")),
+        (["2-door car", "truck"], ("2 door car", "truck")),
+        (["n01440764_tench", "n01443537_goldfish"], ("tench", "goldfish")),
+        (["n01440764", "0"], ("n01440764", "0")),
+        (["BACKGROUND_Google", "camelCase"], ("BACKGROUND Google", "camelCase")),
+        (["a_b", "a-b", "c_d"], ("a_b", "a-b", "c d")),
+        (["n02012849_crane", "n03126707_crane", "n01440764_tench"], ("n02012849_crane", "n03126707_crane", "tench")),
+        (["_", "-"], ("_", "-")),
+    ],
+)
+def test_names_are_cleaned(raw: list[str], clean: tuple[str, ...]) -> None:
+    assert clean_names(raw) == clean
+
+
+@given(st.lists(st.text("ab01_- .n", min_size=1, max_size=12), min_size=1, max_size=8, unique=True))
+def test_distinct_names_stay_distinct(raw: list[str]) -> None:
+    clean = clean_names(raw)
+    assert len(set(clean)) == len(raw)
+    assert all(clean)
+
+
+def test_names_can_be_given_as_list_or_file(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("cat\n\ndog\n")
+    assert chosen_names(["a", "b"], ["x_1", "y"]) == ("x_1", "y")
+    assert chosen_names(["a", "b"], tmp_path / "names.txt") == ("cat", "dog")
+    assert chosen_names(["a", "b"], str(tmp_path / "names.txt")) == ("cat", "dog")
+
+
+def test_names_of_the_wrong_number_or_twice_are_refused() -> None:
+    with pytest.raises(DataError, match=r"expected 3 class names .* found 2"):
+        chosen_names(["a", "b", "c"], ["x", "y"])
+    with pytest.raises(DataError, match="'x' twice"):
+        chosen_names(["a", "b"], ["x", "x"])
