@@ -1,0 +1,69 @@
+"""Frozen networks, seen as chains of stages with named cuts between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coldframe.errors import InputError, ModelError, nearest
+from coldframe.registry import BACKBONES, resolve
+
+if TYPE_CHECKING:
+    import torch
+
+    from coldframe.backbones.base import Backbone
+
+__all__ = ["load_backbone"]
+
+
+def load_backbone(
+    name: str,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: str | None = None,
+    pretrained: bool = True,
+    checkpoint: str | Path | None = None,
+    download: bool = False,
+) -> Backbone:
+    """Load a frozen network by its id.
+
+    Ids: ``lite0``; ``pocket``; ``open_clip:NAME/TAG`` (without a tag the weights are random); ``timm:NAME``;
+    ``torchvision:NAME`` or ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for random weights, the
+    same ones each time; ``@PATH`` for those of a local file (safetensors, or a torch file of plain tensors).
+
+    Args:
+        name: the id.
+        device: where the network shall be.
+        dtype: ``"fp32"`` (default) or ``"bf16"``, of weights and computing.
+        pretrained: False means the same as ``/random``.
+        checkpoint: the same as ``@PATH``.
+        download: whether weights that are not on this disk may be fetched; without it the network is never used.
+
+    Returns:
+        The network in evaluation mode, with no parameter that requires a gradient.
+
+    Raises:
+        ModelError: no such model, or a checkpoint that does not fit it.
+        WeightsNotFound: its weights are not on this disk: what, where it looked, how to get it.
+        MissingPackage: the package that carries the weights is not installed.
+
+    Example:
+        >>> load_backbone("timm:test_vit/random").layers
+        6
+    """
+    from coldframe.backbones.ids import parse
+
+    model = parse(name, pretrained=pretrained, checkpoint=checkpoint, download=download)
+    if model.zoo not in BACKBONES:
+        raise ModelError(f"unknown model {name!r}{nearest(model.zoo, BACKBONES)} (list models with: coldframe models)")
+    backbone: Backbone = resolve(BACKBONES, model.zoo, "model")(model)
+    return backbone.to(device, _precision(dtype))
+
+
+def _precision(dtype: str | None) -> Any:
+    import torch
+
+    known = {None: torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16}
+    if dtype not in known:
+        raise InputError(f"expected dtype fp32 or bf16, found {dtype!r}")
+    return known[dtype]

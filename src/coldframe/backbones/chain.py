@@ -1,0 +1,130 @@
+"""A backbone that is a list of links: modules called one after the other, and the few functions between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from coldframe.backbones.base import Backbone, TextTower
+from coldframe.types import EMBED, FEATURES, PIXELS, Preprocess, block
+
+Function = Callable[[nn.Module, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One piece of a network's forward pass.
+
+    Links hold names, never modules, so that a copy of the network runs on its own weights.
+
+    Args:
+        owns: dotted names of the modules and parameters that learn here, inside the network.
+        call: a function of the whole network and the activation; without it the one module in ``owns`` is called.
+        kwargs: constant keyword arguments of the module.
+    """
+
+    owns: tuple[str, ...] = ()
+    call: Function | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Run this piece: the activation before it -> the activation after it."""
+        if self.call is not None:
+            return self.call(network, x)
+        output: Tensor = network.get_submodule(self.owns[0])(x, **self.kwargs)
+        return output
+
+    def modules(self, network: nn.Module) -> list[nn.Module | nn.Parameter]:
+        """Return the modules and parameters of ``owns``."""
+        return [found for name in self.owns if (found := member(network, name)) is not None]
+
+
+def member(network: nn.Module, name: str) -> nn.Module | nn.Parameter | None:
+    """Return the module or the parameter of this dotted name; None where the network has nothing there."""
+    thing: Any = network
+    for part in name.split("."):
+        thing = getattr(thing, part, None)
+    return thing if isinstance(thing, (nn.Module, nn.Parameter)) else None
+
+
+Stages = Sequence[tuple[str, Sequence[Link]]]
+"""Cut by cut, from ``pixels`` on: the name of the cut and the links from there to the next."""
+
+
+def stages_of(first: Sequence[Link], blocks: Sequence[Sequence[Link]], embed: Sequence[Link] = ()) -> Stages:
+    """Name the cuts of a network.
+
+    Args:
+        first: links before the first block; with ``embed`` given, those after it.
+        blocks: links of each block; those after the last block belong to it.
+        embed: links of the first convolution alone, where it can be cut off.
+    """
+    start = [(PIXELS, embed), (EMBED, first)] if embed else [(PIXELS, first)]
+    return [*start, *((block(i), links) for i, links in enumerate(blocks))]
+
+
+def left_over(network: nn.Module, stages: Stages, head: str | None) -> tuple[str, ...]:
+    """Return the names of the parameters that no link and not the classifier owns."""
+    owned = {id(parameter) for _, links in stages for link in links for thing in link.modules(network) for parameter in _parameters(thing)}
+    if head is not None:
+        owned |= {id(parameter) for parameter in network.get_submodule(head).parameters()}
+    return tuple(name for name, parameter in network.named_parameters() if id(parameter) not in owned)
+
+
+def _parameters(thing: nn.Module | nn.Parameter) -> list[nn.Parameter]:
+    return [thing] if isinstance(thing, nn.Parameter) else list(thing.parameters())
+
+
+class ChainBackbone(Backbone):
+    """A network cut into stages of links.
+
+    Args:
+        stages: the links between each cut and the next.
+        classifier: dotted name of the network's own last linear layer, or None.
+        published: figures known of the weights, such as ``{"top1": 0.6976, "source": "..."}``.
+
+    The other arguments are those of :class:`Backbone`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        preprocess: Preprocess,
+        stages: Stages,
+        feature_dim: int,
+        *,
+        classifier: str | None = None,
+        text: TextTower | None = None,
+        classes: Sequence[str] = (),
+        weights: str = "random",
+        published: Mapping[str, Any] | None = None,
+    ) -> None:
+        cuts = [cut for cut, _ in stages] + [FEATURES]
+        super().__init__(
+            name, module, preprocess, cuts, feature_dim, text=text, classes=classes, weights=weights, published=published
+        )
+        self.classifier = classifier
+        self._links = [tuple(links) for _, links in stages]
+
+    def _step(self, index: int, x: Tensor) -> Tensor:
+        for link in self._links[index]:
+            x = link(self.module, x)
+        return x
+
+    def stage_modules(self, cut: str) -> list[nn.Module | nn.Parameter]:
+        """Return what is learned between ``cut`` and the next one; nothing for ``features``, which is followed by the head."""
+        index = self.index(cut)
+        if index == len(self._links):
+            return []
+        return [thing for link in self._links[index] for thing in link.modules(self.module)]
+
+    def head(self, features: Tensor) -> Tensor | None:
+        """Return the logits [B, K] of the network's own classifier, or None where it has none."""
+        if self.classifier is None:
+            return None
+        logits: Tensor = self.module.get_submodule(self.classifier)(features)
+        return logits

@@ -1,0 +1,57 @@
+"""Model ids: ``ZOO:NAME``, then optionally ``/TAG``, ``/random`` and ``@PATH`` of a local checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class ModelId:
+    """A model id, taken apart.
+
+    Args:
+        zoo: the word before the colon, or the whole id of a model without one (``lite0``).
+        name: the zoo's own name of the architecture; empty without a colon.
+        tag: the zoo's own name of a set of weights, or empty.
+        random: weights are drawn, not loaded.
+        checkpoint: a local file with the weights, or None.
+        download: whether missing weights may be fetched.
+    """
+
+    zoo: str
+    name: str = ""
+    tag: str = ""
+    random: bool = False
+    checkpoint: Path | None = None
+    download: bool = False
+
+    def __str__(self) -> str:
+        end = f"@{self.checkpoint}" if self.checkpoint is not None else "/random" if self.random else ""
+        return (f"{self.zoo}:{self.name}" if self.name else self.zoo) + (f"/{self.tag}" if self.tag else "") + end
+
+    @property
+    def trained(self) -> str:
+        """The id of the same model with its weights from the zoo."""
+        return str(ModelId(self.zoo, self.name, self.tag))
+
+
+def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None = None, download: bool = False) -> ModelId:
+    """Take a model id apart.
+
+    Example:
+        >>> parse("open_clip:ViT-B-32/openai").tag
+        'openai'
+        >>> parse("timm:resnet18@weights.safetensors").checkpoint
+        PosixPath('weights.safetensors')
+    """
+    model, at, path = text.partition("@")
+    zoo, _, rest = model.partition(":")
+    name, _, tag = rest.partition("/")
+    random = not pretrained
+    if tag == RANDOM or tag.endswith("/" + RANDOM):
+        random, tag = True, tag[: -len(RANDOM)].rstrip("/")
+    file = Path(path) if at else Path(checkpoint) if checkpoint is not None else None
+    return ModelId(zoo, name, tag, random and file is None, file, download)

@@ -1,0 +1,268 @@
+"""timm's networks as chains: vision transformers block by block, the others as finely as a trace allows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import timm
+import torch
+from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_data_config
+from timm.layers import PatchEmbed
+from timm.layers.format import Format, nchw_to
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from coldframe.backbones import hub
+from coldframe.backbones.base import Backbone
+from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
+from coldframe.backbones.checkpoint import drawn, misfit
+from coldframe.backbones.ids import ModelId
+from coldframe.backbones.trace import Trace, links
+from coldframe.errors import ModelError, WeightsNotFound, nearest
+from coldframe.files import read_weights
+from coldframe.types import Interpolation, Preprocess
+
+FILES = ("model.safetensors", "pytorch_model.bin")
+_FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos"}
+
+
+def network(name: str, **settings: Any) -> nn.Module:
+    """Build a timm network with drawn weights, the same each time."""
+    return drawn(lambda: timm.create_model(name, pretrained=False, **settings))
+
+
+def preprocess_of(config: Mapping[str, Any]) -> Preprocess:
+    """Return the preprocessing of timm's evaluation for one set of weights."""
+    data = resolve_data_config(dict(config))
+    _, height, width = data["input_size"]
+    if height != width:
+        raise ModelError(f"expected a model with square images, found {height} x {width} pixels; choose another model")
+    resize, squash = math.floor(height / data["crop_pct"]), data["crop_mode"] == "squash"
+    mean, std = (tuple(float(v) for v in data[key]) for key in ("mean", "std"))
+    return Preprocess(
+        size=height,
+        resize=height if squash else resize,
+        mean=(mean[0], mean[1], mean[2]),
+        std=(std[0], std[1], std[2]),
+        interpolation=_FILTERS.get(data["interpolation"], "bicubic"),
+        mode="squash" if squash else "crop",
+    )
+
+
+@cache
+def _names(subset: str) -> tuple[str, ...]:
+    info = ImageNetInfo(subset)
+    full = [info.index_to_description(k) for k in range(info.num_classes())]
+    short = [text.split(",")[0] for text in full]
+    seen, seen_full = Counter(short), Counter(full)
+
+    def readable(k: int) -> str:
+        if seen[short[k]] == 1:
+            return short[k]
+        if seen_full[full[k]] == 1:
+            return full[k]
+        meaning = info.index_to_description(k, detailed=True).partition(": ")[2].split()
+        return f"{short[k]} ({' '.join(meaning[:4])})"
+
+    return tuple(readable(k) for k in range(len(short)))
+
+
+def IMAGENET() -> tuple[str, ...]:
+    """Return the 1,000 class names of ImageNet as a person writes them, each once."""
+    return _names("imagenet-1k")
+
+
+def classes_of(net: nn.Module, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of a network's outputs, where timm knows them; ``class 0`` .. otherwise."""
+    count = int(getattr(net, "num_classes", 0))
+    subset = infer_imagenet_subset(dict(config)) if config.get("num_classes") == count else None
+    known = _names(subset) if subset else ()
+    return known if len(known) == count else tuple(f"class {k}" for k in range(count))
+
+
+def cut(
+    name: str,
+    net: nn.Module,
+    preprocess: Preprocess,
+    *,
+    classes: Sequence[str] = (),
+    weights: str = "random",
+    published: Mapping[str, Any] | None = None,
+) -> ChainBackbone:
+    """Return the staged view of a timm network that is already built.
+
+    Args:
+        name: the id it will carry.
+        net: the network.
+        preprocess: its input; ``size`` must be one the network accepts.
+        classes: names of its outputs.
+        weights: where its weights come from, in words.
+        published: figures known of the weights.
+    """
+    if not hasattr(net, "forward_features") or not hasattr(net, "forward_head"):
+        raise ModelError(f"cannot cut {name}: expected a timm network with forward_features and forward_head, found {type(net).__name__}")
+    net = net.eval()
+    classifier = _classifier(net)
+    stages, features = _transformer(net) or _traced(net, preprocess.size), _Features(net, preprocess.size)
+    if classifier is not None and not features.followed_by(classifier):
+        classifier = None
+    tail = Link(left_over(net, stages, _classifier(net)), _features)
+    stages = [*stages[:-1], (stages[-1][0], [*stages[-1][1], tail])]
+    return ChainBackbone(
+        name, net, preprocess, stages, features.width, classifier=classifier,
+        classes=classes if classifier is not None else (), weights=weights, published=published,
+    )  # fmt: skip
+
+
+def _features(net: nn.Module, x: Tensor) -> Tensor:
+    pooled: Tensor = net.forward_head(x, pre_logits=True)  # type: ignore[operator]
+    return pooled
+
+
+def _classifier(net: nn.Module) -> str | None:
+    last = net.get_classifier()  # type: ignore[operator]
+    if not isinstance(last, nn.Linear):
+        return None
+    return next((name for name, module in net.named_modules() if module is last), None)
+
+
+class _Features:
+    """What leaves ``forward_head`` for drawn activations of the right shape."""
+
+    def __init__(self, net: nn.Module, size: int) -> None:
+        trace = Trace(net, (2, 3, size, size), lambda module, x: module.forward_features(x))
+        self.net = net
+        first = next(net.parameters())
+        generator = torch.Generator().manual_seed(0)
+        self.x = torch.randn(trace.output.shape, generator=generator).to(first.device, first.dtype)
+        with torch.no_grad():
+            pooled = _features(net, self.x)
+        if pooled.dim() != 2:
+            raise ModelError(f"expected one feature vector an image from {type(net).__name__}, found shape {list(pooled.shape[1:])}; choose another model")
+        self.pooled, self.width = pooled, int(pooled.shape[1])
+
+    def followed_by(self, classifier: str) -> bool:
+        """Return whether the last linear layer, on the features, gives the network's own logits."""
+        last = self.net.get_submodule(classifier)
+        if getattr(last, "in_features", None) != self.width:
+            return False
+        with torch.no_grad():
+            own = self.net.forward_head(self.x)  # type: ignore[operator]
+            return isinstance(own, Tensor) and torch.allclose(own, last(self.pooled), rtol=1e-4, atol=1e-5)
+
+
+def _traced(net: nn.Module, size: int) -> Stages:
+    """Cut by a trace; one coarse stage where the network is not a chain."""
+    coarse = Link((), lambda module, x: module.forward_features(x))  # type: ignore[operator]
+    try:
+        trace = Trace(net, (2, 3, size, size), lambda module, x: module.forward_features(x))  # type: ignore[operator]
+    except (RuntimeError, NotImplementedError):
+        return [("pixels", [coarse])]
+    chain = trace.chain("", trace.images, trace.output)
+    if chain is None:
+        return [("pixels", [coarse])]
+    patches = chain[0].module
+    if isinstance(patches, PatchEmbed) and _plain(patches):
+        embed, groups = _patch_links(chain[0].name, patches), trace.blocks(trace.open(chain[1:], first=False))[1]
+        return stages_of([embed[1]], [links(group) for group in groups], [embed[0]])
+    first, groups = trace.blocks(trace.open(chain))
+    if not first:
+        return stages_of(links(groups[0]), [links(group) for group in groups[1:]])
+    stem = groups[0] if not any(p.dim() > 1 for call in groups[0] for p in call.module.parameters()) else []
+    return stages_of(links(stem), [links(group) for group in (groups[1:] if stem else groups)], links(first))
+
+
+def _plain(patches: PatchEmbed) -> bool:
+    return type(patches) is PatchEmbed and not patches.dynamic_img_pad and isinstance(patches.proj, nn.Conv2d)
+
+
+def _patch_links(name: str, patches: PatchEmbed) -> tuple[Link, Link]:
+    """Return the patch convolution alone, [B, 3, S, S] -> [B, D, H, W], and what timm does to its output."""
+    flatten, layout = bool(patches.flatten), patches.output_fmt
+
+    def after(net: nn.Module, x: Tensor) -> Tensor:
+        if flatten:
+            x = x.flatten(2).transpose(1, 2)  # [B, H W, D]
+        elif layout != Format.NCHW:
+            x = nchw_to(x, layout)
+        normed: Tensor = net.get_submodule(f"{name}.norm")(x)
+        return normed
+
+    return Link((f"{name}.proj",)), Link((f"{name}.norm",), after)
+
+
+def _transformer(net: nn.Module) -> Stages | None:
+    """Cut a vision transformer before each of its blocks; None for other networks."""
+    if not isinstance(net, VisionTransformer) or type(net).forward_features is not VisionTransformer.forward_features:
+        return None
+
+    def tokens(network: nn.Module, x: Tensor) -> Tensor:
+        x = network._pos_embed(x)  # type: ignore[operator]  # [B, T, D]
+        ready: Tensor = network.norm_pre(network.patch_drop(x))  # type: ignore[operator]
+        return ready
+
+    owned = [name for name in ("cls_token", "dist_token", "reg_token", "pos_embed", "norm_pre") if getattr(net, name, None) is not None]
+    begin = [Link(tuple(owned), tokens)]
+    blocks = [[Link((f"blocks.{i}",))] for i in range(len(net.blocks))]
+    blocks[-1].append(Link(("norm",)))
+    if isinstance(net.patch_embed, PatchEmbed) and _plain(net.patch_embed):
+        convolution, rest = _patch_links("patch_embed", net.patch_embed)
+        return stages_of([rest, *begin], blocks, [convolution])
+    return stages_of([Link(("patch_embed",)), *begin], blocks)
+
+
+def load(model: ModelId) -> Backbone:
+    """Return ``timm:NAME`` with the weights of the hub, of a local file, or drawn ones (``timm:NAME/random``).
+
+    Raises:
+        ModelError: timm has no network of this name, or a local file does not fit it.
+        WeightsNotFound: the weights are not on this disk and may not be fetched.
+    """
+    if not model.name or not timm.is_model(model.name.split(".")[0]):
+        raise ModelError(f"timm has no model {model.name!r}{nearest(model.name, timm.list_models())}")
+    if model.tag:
+        raise ModelError(f"unknown ending {model.tag!r} in {str(model)!r}: write timm:NAME, timm:NAME.TAG or timm:{model.name}/random")
+    tagged = "." in model.name
+    if tagged and model.name not in timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True):
+        known = timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True)
+        raise ModelError(f"timm has no weights {model.name!r}{nearest(model.name, known)}")
+    settings = timm.get_pretrained_cfg(model.name)
+    config: dict[str, Any] = settings.to_dict() if settings is not None else {}
+    words, net = "random", None
+    if not model.random:
+        source = model.checkpoint or _on_disk(model, config)
+        net = _loaded(model, config, read_weights(source), str(source))
+        words = f"{source.name}" if model.checkpoint else f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
+    net = net if net is not None else network(model.name)
+    config = dict(getattr(net, "pretrained_cfg", config))
+    return cut(str(model), net, preprocess_of(config), classes=classes_of(net, config), weights=words)
+
+
+def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
+    hub_id, url = str(config.get("hf_hub_id") or ""), str(config.get("url") or "")
+    if not hub_id and not url:
+        raise WeightsNotFound(f"timm has no trained weights for {model.name}; ask for random weights with {model}/random or pass a local file as {model}@PATH")
+    file = str(config.get("hf_hub_filename") or "")
+    return hub.find(str(model), hub=hub_id, files=(file,) if file else FILES, url=url, download=model.download, random=f"{model}/random")
+
+
+def _loaded(model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor], source: str) -> nn.Module:
+    """Build the network and load named tensors through timm's own filter; K follows a local file's classifier."""
+    own = config.get("classifier")
+    head = state.get(f"{own}.weight") if isinstance(own, str) else None
+    overlay: dict[str, Any] = {"state_dict": dict(state), "custom_load": False}
+    settings: dict[str, Any] = {}
+    if model.checkpoint is not None and head is not None and head.shape[0] != config.get("num_classes"):
+        settings["num_classes"] = overlay["num_classes"] = int(head.shape[0])
+    try:
+        net: nn.Module = timm.create_model(model.name, pretrained=True, pretrained_cfg_overlay=overlay, **settings)
+    except (RuntimeError, KeyError, AttributeError) as error:
+        wrong = misfit(network(model.name, **settings).state_dict(), state) or str(error).splitlines()[0]
+        raise ModelError(f"{source} does not fit {model.trained}: {wrong}; choose the model that it was saved from") from error
+    if isinstance(getattr(net, "pretrained_cfg", None), dict):
+        net.pretrained_cfg.pop("state_dict", None)
+    return net
