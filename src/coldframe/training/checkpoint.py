@@ -82,12 +82,16 @@ def restore(
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
     """Load the checkpoint of ``folder`` into ``parameters`` and ``optimiser``; None when there is none.
 
+    Half-written checkpoints of killed runs are removed.
+
     Returns:
         Where the run stood, and the best parameters so far.
 
     Raises:
         InputError: the folder holds another run.
     """
+    for leftover in folder.glob(f".{NAME}.*"):
+        leftover.unlink(missing_ok=True)
     if not (folder / NAME).exists():
         return None
     tensors, note = files.read_safetensors(folder / NAME)

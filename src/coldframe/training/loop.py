@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +17,12 @@ from coldframe import files
 from coldframe.errors import InputError, MissingPackage, TrainingError
 from coldframe.training import checkpoint
 from coldframe.training.checkpoint import Progress
-from coldframe.training.optimisers import Group, Optimiser, build
-from coldframe.training.schedules import Schedule, factor
+from coldframe.training.optimisers import Group, build
+from coldframe.training.recipe import Recipe
+from coldframe.training.schedules import factor
+from coldframe.types import digest_of
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of the loop.
-
-    Args:
-        epochs: passes over the training items.
-        batch_size: B; the last batch of an epoch may be smaller.
-        lr: peak learning rate.
-        optimiser: ``sgd``, ``adam`` or ``adamw``.
-        momentum: of ``sgd``.
-        weight_decay: of the parameters that decay.
-        schedule: ``constant``, ``cosine`` or ``linear``, stepped at every batch.
-        warmup: steps of linear warm-up; at most a tenth of the run when that is shorter.
-        patience: stop after this many epochs without a better validation value; None never stops early.
-        clip: largest norm of the gradient; None leaves it alone.
-        seed: decides the order of the data.
-    """
-
-    epochs: int
-    batch_size: int = 128
-    lr: float = 1e-3
-    optimiser: Optimiser = "adamw"
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    schedule: Schedule = "cosine"
-    warmup: int = 0
-    patience: int | None = None
-    clip: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"expected {name} of 1 or more, found {name}={getattr(self, name)}")
+METRICS = "metrics.jsonl"
 
 
 @dataclass
@@ -88,41 +56,59 @@ def train(
 ) -> Result:
     """Train ``parameters`` in place; they end at the best validation value, or at the last step without validation.
 
+    A run that is killed at any moment and started again ends at the same bits as one that is not, as long as ``loss``
+    depends on its arguments and the parameters alone: random choices in it are functions of (seed, epoch, index).
+
     Args:
-        parameters: what is trained, by name; they require gradients.
+        parameters: what is trained, by name; tensors that need no gradient, such as running statistics, are kept and
+            restored with the others.
         loss: (indices [b], epoch) -> mean loss of these items, a scalar.
         n: number of training items.
         recipe: settings.
         groups: learning-rate groups over the same tensors; one group when None.
         validate: returns a value that is better when larger; called after every epoch.
         run: folder for ``checkpoint.safetensors`` and ``metrics.jsonl``; a run found there goes on where it stood.
-        key: digest of settings, data and weights; a folder with another key is refused.
-        save_seconds: time between checkpoints inside an epoch; one is written after each epoch as well.
+        key: digest of settings, data and weights; the recipe, the groups and the shapes are added to it here.
+        save_seconds: time between checkpoints; one is written at the end as well.
         report: called with each epoch's metrics.
         tensorboard: also write TensorBoard events (needs the ``track`` extra) under ``run``.
 
     Raises:
-        TrainingError: the loss is not finite; the parameters are at the best state so far.
-        InputError: ``run`` holds another run.
+        TrainingError: the loss, a parameter or the validation value is not finite; the parameters are then at the best
+            validation value so far, or where they started without one.
+        InputError: ``run`` holds another run, or there is nothing to train on.
     """
-    optimiser = build(
-        recipe.optimiser, groups or [Group(list(parameters.values()))], recipe.lr, recipe.momentum, recipe.weight_decay
-    )
+    if n < 1:
+        raise InputError(f"expected at least one training item, found n={n}")
+    if tensorboard and run is None:
+        raise InputError("expected a folder for the run beside tensorboard=True, found none; name one with run")
+    groups = groups or [Group(list(parameters.values()))]
+    optimiser = build(recipe.optimiser, groups, recipe.lr, recipe.momentum, recipe.weight_decay)
     peaks = [group["lr"] for group in optimiser.param_groups]
     progress, best = Progress(), None
     if run is not None:
-        found = checkpoint.restore(run, key, parameters, optimiser)
-        if found is not None:
-            progress, best = found
-            _rewrite_metrics(run, progress)
+        key = _full_key(key, parameters, n, recipe, groups, validate is not None)
+        progress, best = checkpoint.restore(run, key, parameters, optimiser) or (progress, best)
+        _agree(run, progress)
+    start = _copy(parameters) if best is None else None
     steps = math.ceil(n / recipe.batch_size)
     total = steps * recipe.epochs
     warmup = min(recipe.warmup, total // 10)
     saved = started = time.monotonic()
     before = progress.seconds
-    events = _events(run) if tensorboard and run is not None else None
+    events = _events(run, progress.step) if tensorboard and run is not None else None
 
-    while progress.epoch < recipe.epochs and not _patient(progress, recipe.patience):
+    def checked(what: str, number: float, step: int) -> float:
+        if math.isfinite(number):
+            return number
+        _load(parameters, best or start)
+        kept = f"the state after epoch {progress.best_epoch} is kept" if best else "the state before training is kept"
+        raise TrainingError(
+            f"expected {what} to stay finite, found {number} at step {step} (epoch {progress.epoch + 1}, learning "
+            f"rate {optimiser.param_groups[0]['lr']:.3g}); {kept}: choose a smaller learning rate"
+        )
+
+    while not _finished(progress, recipe):
         permutation = order(recipe.seed, progress.epoch, n)
         for position in range(progress.step - progress.epoch * steps, steps):
             items = permutation[position * recipe.batch_size : (position + 1) * recipe.batch_size]
@@ -131,13 +117,7 @@ def train(
                 group["lr"] = peak * rate
             optimiser.zero_grad(set_to_none=True)
             value = loss(items, progress.epoch)
-            number = float(value.detach())
-            if not math.isfinite(number):
-                _load(parameters, best)
-                raise TrainingError(
-                    f"the loss became {number} at step {progress.step + 1} (epoch {progress.epoch + 1}, learning rate "
-                    f"{optimiser.param_groups[0]['lr']:.3g}); the best state so far is kept: choose a smaller learning rate"
-                )
+            number = checked("the loss", float(value.detach()), progress.step + 1)
             value.backward()  # type: ignore[no-untyped-call]
             if recipe.clip is not None:
                 torch.nn.utils.clip_grad_norm_(list(parameters.values()), recipe.clip)
@@ -146,27 +126,30 @@ def train(
             progress.loss_sum += number * len(items)
             progress.seen += len(items)
             progress.seconds = before + time.monotonic() - started
-            if run is not None and position + 1 < steps and time.monotonic() - saved > save_seconds:
+            if run is not None and position + 1 < steps and time.monotonic() - saved >= save_seconds:
                 checkpoint.save(run, key, progress, parameters, optimiser, best)
                 saved = time.monotonic()
 
+        total_weight = sum(float(value.detach().abs().sum(dtype=torch.float64)) for value in parameters.values())
+        checked("every weight", total_weight, progress.step)
         metrics: dict[str, Any] = {"epoch": progress.epoch + 1, "step": progress.step}
         metrics |= {"loss": progress.loss_sum / progress.seen, "lr": optimiser.param_groups[0]["lr"]}
         if validate is not None:
             with torch.no_grad():
-                metrics["val"] = validate()
+                metrics["val"] = checked("the validation value", float(validate()), progress.step)
             if progress.best is None or metrics["val"] > progress.best:
                 progress.best, progress.best_epoch = metrics["val"], progress.epoch + 1
-                best = {name: value.detach().clone() for name, value in parameters.items()}
+                best, start = _copy(parameters), None
         progress.seconds = before + time.monotonic() - started
         metrics["seconds"] = round(progress.seconds, 3)
         progress.epoch += 1
         progress.loss_sum, progress.seen = 0.0, 0
         progress.history.append(metrics)
         if run is not None:
-            checkpoint.save(run, key, progress, parameters, optimiser, best)
-            files.append_line(run / "metrics.jsonl", json.dumps(metrics))
-            saved = time.monotonic()
+            if _finished(progress, recipe) or time.monotonic() - saved >= save_seconds:
+                checkpoint.save(run, key, progress, parameters, optimiser, best)
+                saved = time.monotonic()
+            files.append_line(run / METRICS, json.dumps(metrics))
         if events is not None:
             for name in ("loss", "val", "lr"):
                 if name in metrics:
@@ -181,10 +164,21 @@ def train(
     return Result(progress.history, progress.best_epoch or progress.epoch, progress.best, progress.seconds)
 
 
+def _full_key(
+    key: str, parameters: Mapping[str, Tensor], n: int, recipe: Recipe, groups: Sequence[Group], validated: bool
+) -> str:
+    shapes = [[name, list(value.shape), str(value.dtype)] for name, value in parameters.items()]
+    settings = [[len(group.parameters), group.scale, group.decay] for group in groups]
+    return digest_of([key, asdict(recipe), n, shapes, settings, validated])
 
 
-def _patient(progress: Progress, patience: int | None) -> bool:
-    return patience is not None and progress.best_epoch > 0 and progress.epoch - progress.best_epoch >= patience
+def _finished(progress: Progress, recipe: Recipe) -> bool:
+    waited = progress.epoch - progress.best_epoch if progress.best_epoch else 0
+    return progress.epoch >= recipe.epochs or (recipe.patience is not None and waited >= recipe.patience)
+
+
+def _copy(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in parameters.items()}
 
 
 def _load(parameters: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> None:
@@ -194,14 +188,15 @@ def _load(parameters: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) 
                 value.copy_(state[name])
 
 
-def _rewrite_metrics(run: Path, progress: Progress) -> None:
+def _agree(run: Path, progress: Progress) -> None:
     """Make the log agree with the checkpoint: a kill may fall between the two."""
-    files.write_text(run / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in progress.history))
+    if progress.history or (run / METRICS).exists():
+        files.write_text(run / METRICS, "".join(json.dumps(row) + "\n" for row in progress.history))
 
 
-def _events(run: Path) -> Any:
+def _events(run: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingPackage("TensorBoard logs need the package tensorboard; pip install 'coldframe[track]'") from error
-    return SummaryWriter(str(run / "events"))
+    return SummaryWriter(str(run / "events"), purge_step=step + 1)
