@@ -1,0 +1,1 @@
+"""The training of pocket: its pictures, its captions, its words and its loop."""
