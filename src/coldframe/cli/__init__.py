@@ -11,23 +11,26 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("coldframe.cli.evaluate:evaluate", "Measure a saved run on data."),
     "predict": ("coldframe.cli.predict:predict", "Top-k classes of image files, by a model or a saved run."),
     "zero-shot": ("coldframe.cli.zero_shot:zero_shot", "Classify by class names alone, or ask anything of images."),
+    "train": ("coldframe.cli.train:app", "Train a network built to be understood."),
+    "graph": ("coldframe.cli.graph:app", "Matrices, walks and identities of a graph."),
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
     "datasets": ("coldframe.cli.datasets:datasets", "List kinds of data, or describe one data set."),
+    "cache": ("coldframe.cli.cache:cache", "Show or clear the store of cold activations."),
 }
 """Verb -> (where its function lives, its line in the help)."""
+_ABOUT = "Adapt a frozen vision model to your images, and see what each way gains and costs."
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line. Errors of the house are one sentence on stderr and exit status 2."""
-    from cyclopts import App
-
     from coldframe.errors import ColdframeError
 
-    app = App(name="coldframe", help="Adapt a frozen vision model to your images, and see what each way gains and costs.")
-    for name, (place, line) in VERBS.items():
-        app.command(place, name=name, help=line)
+    words = sys.argv[1:] if argv is None else argv
     try:
-        app(argv)
+        if not words or words[0] in ("--help", "-h", "help"):
+            print(top_help())
+        else:
+            _dispatch(words)
     except ColdframeError as error:
         print(f"coldframe: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -37,3 +40,33 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+
+
+def top_help() -> str:
+    """Return the help of the command itself, written here because importing a parser for it takes half a second."""
+    width = max(map(len, VERBS))
+    lines = [f"  {name:{width}}  {line}" for name, (_, line) in VERBS.items()]
+    return "\n".join([
+        "Usage: coldframe VERB [OPTIONS]", "", _ABOUT, "", "Verbs:", *lines, "",
+        "coldframe VERB --help lists the options of a verb; coldframe --version prints the version.",
+    ])  # fmt: skip
+
+
+def _dispatch(words: list[str]) -> None:
+    from coldframe import __version__
+    from coldframe.errors import InputError, nearest
+
+    if words[0] == "--version":
+        print(__version__)
+        return
+    if words[0] not in VERBS:
+        raise InputError(f"unknown verb {words[0]!r}{nearest(words[0], VERBS) or '; coldframe --help lists the verbs'}")
+    from cyclopts import App, CycloptsError
+
+    app = App(name="coldframe", help=_ABOUT, version=__version__)
+    for name, (place, line) in VERBS.items():
+        app.command(place, name=name, help=line)
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise InputError(f"{' '.join(str(error).split())} (coldframe {words[0]} --help lists the options)") from error

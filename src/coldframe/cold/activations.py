@@ -63,7 +63,8 @@ class Stored:
     def _read(self, indices: NDArray[np.int64]) -> Tensor:
         if not len(indices):
             return self._shards[0].rows(indices) if self._shards else torch.empty(0)
-        parts, order = [], []
+        parts: list[Tensor] = []
+        order = []
         for s in np.unique(self._shard[indices]):
             where = np.flatnonzero(self._shard[indices] == s)
             parts.append(self._shards[s].rows(self._row[indices[where]]))
