@@ -69,6 +69,8 @@ def decode(source: Path | bytes, name: str, *, draft: bool = False) -> Image.Ima
         raise
     except FileNotFoundError as error:
         raise DataError(f"expected an image at {name}, found no file; was it moved while it was used?") from error
+    except PermissionError as error:
+        raise DataError(f"cannot read {name}: permission denied; make the file readable or remove it") from error
     except UnidentifiedImageError as error:
         raise DataError(
             f"cannot decode {name}: expected an image, found bytes of no known image format; replace or remove the file"
