@@ -40,7 +40,10 @@ def test_plain_class_folders_are_split_by_seed(flowers: Path) -> None:
     again = load_dataset(str(flowers))
     assert paths(again.test.images, 4) == paths(data.test.images, 4)
     other = load_dataset(f"folder:{flowers}", seed=1)
-    assert paths(other.test.images, 4) != paths(data.test.images, 4)
+    assert paths(other.test.images, 4) == paths(data.test.images, 4)
+    assert paths(other.val.images, 4) != paths(data.val.images, 4)
+    held = {*paths(other.test.images, 4), *paths(other.val.images, 4)}
+    assert not held & set(paths(other.train.images, 12))
 
 
 def test_the_draw_depends_on_names_alone(flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 Every draw is stratified and depends on nothing but the seed, the class's name and the position of an image in its
 class: the images of a class are ordered by a hash of these three; training images are taken from the front, test
 images from the end, validation images before them. So the images of ``shots=1`` are among those of ``shots=4``, and a
-class that is added changes no other class.
+class that is added changes no other class. A drawn test split takes seed 0 whatever the seed is, so that all seeds are
+measured on the same images.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from coldframe.errors import DataError
 
 TEST_SHARE = 0.2
 """Share of each class that becomes the test split where the data has none."""
+TEST_SEED = 0
+"""A drawn test split is the same for all seeds, so that methods and seeds are compared on the same images."""
 LEAST_VAL = 4
 """With few shots, validation images a class are at most this many or the shots, whichever is more."""
 
@@ -116,7 +119,10 @@ def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[di
             raise DataError(_too_few(spec, name, len(order), need, missing, options.shots))
         if "test" in missing:
             most = len(order) - need + 1
-            order, taken["test"][len(taken["test"]) :] = _cut(order, min(most, share_of(len(order), TEST_SHARE)))
+            fixed = [int(rows[position]) for position in shuffled(TEST_SEED, name, len(rows))]
+            fixed, taken["test"][len(taken["test"]) :] = _cut(fixed, min(most, share_of(len(order), TEST_SHARE)))
+            remaining = set(fixed)
+            order = [row for row in order if row in remaining]
         if "val" in missing:
             most = len(order) - (options.shots or 1)
             if options.shots is not None:
@@ -134,7 +140,7 @@ def _cut(order: Sequence[int], count: int) -> tuple[list[int], list[int]]:
 def _words(missing: list[str], options: LoadOptions) -> list[str]:
     words = []
     if "test" in missing:
-        words.append(f"test: {TEST_SHARE:.0%} of each class drawn with seed {options.seed}")
+        words.append(f"test: {TEST_SHARE:.0%} of each class drawn with seed {TEST_SEED}, whatever the seed")
     if "val" in missing:
         limit = "" if options.shots is None else f", at most {max(options.shots, LEAST_VAL)} a class,"
         words.append(f"val: {options.val:.0%} of each class of train{limit} drawn with seed {options.seed}")
