@@ -70,38 +70,48 @@ def compare(
     json:
         Print results.json to stdout and nothing else.
     """
+    import json as json_module
+
     from coldframe import registry
     from coldframe.cli.live import Terminal
-    from coldframe.compare import Watch
     from coldframe.compare import compare as run
     from coldframe.report import print_table, save_report
+    from coldframe.running import Watch
 
     embedded = "pocket" if "pocket" in registry.BACKBONES else "lite0"
     if fast:
         seeds, shots = 1, shots or 20
     watch = Watch() if json else Terminal()
-    table = run(
-        common.names(methods),
-        data or (["mini:caltech7", "mini:cifar10"] if model is None and not fast else ["mini:caltech7"]),
-        model=model or [embedded],
-        seeds=seeds,
-        shots=shots,
-        options=common.settings(set_ or []),
-        on_error=on_error,
-        classes=common.class_names(classes),
-        out=out,
-        device=common.device_name(device),
-        precision=precision,
-        cold=common.cold_pass(storage, budget_gb, batch_size),
-        watch=watch,
-    )
-    if isinstance(watch, Terminal):
-        watch.stop()
-    if out is not None:
-        save_report(table, out)
-    if json:
-        print(table.to_json())
-        return
-    print_table(table)
-    if out is not None:
-        print(f"report: {out / 'report.html'}")
+    specs = data or (["mini:caltech7", "mini:cifar10"] if model is None and not fast else ["mini:caltech7"])
+    for spec in specs:
+        folder = out if out is None or len(specs) == 1 else out / folder_name(spec)
+        table = run(
+            common.names(methods),
+            spec,
+            model=model or [embedded],
+            seeds=seeds,
+            shots=shots,
+            options=common.settings(set_ or []),
+            on_error=on_error,
+            classes=common.class_names(classes),
+            out=folder,
+            device=common.device_name(device),
+            precision=precision,
+            cold=common.cold_pass(storage, budget_gb, batch_size),
+            watch=watch,
+        )
+        if isinstance(watch, Terminal):
+            watch.stop()
+        if folder is not None:
+            save_report(table, folder)
+        if json:
+            print(json_module.dumps(table.to_json(), indent=2, ensure_ascii=False))
+            continue
+        print_table(table)
+        if folder is not None:
+            print(f"report: {folder / 'report.html'}\n")
+
+
+def folder_name(spec: str) -> str:
+    """Return a folder name for a data spec: ``mini-cifar10`` for ``mini:cifar10``."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in spec).strip("-")

@@ -118,7 +118,7 @@ def logistic_path(
             max_eval=2 * most_steps,
             history_size=20,
             tolerance_grad=tolerance / classes,
-            tolerance_change=1e-10,
+            tolerance_change=tolerance**2,
             line_search_fn="strong_wolfe",
         )
 
