@@ -1,23 +1,215 @@
-"""The report: one self-contained page, and beside it the numbers and the figures as files."""
+"""The report: one self-contained page, and beside it the numbers and the figures as files.
+
+The page holds its pictures in itself, asks nothing of a network, runs no script and prints on paper.
+"""
 
 from __future__ import annotations
 
-import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files as resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from coldframe import files
+from coldframe.report import wording
+from coldframe.report.columns import cells, columns, headline, title
+from coldframe.report.drawing import as_svg, data_uri, save_figure
+from coldframe.report.figures import all_figures, confused_pairs, main_detail
+from coldframe.report.summary import groups
+from coldframe.report.verdict import recommended, verdict
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from coldframe.report.table import Table
 
 
-def page(table: Table) -> str:
-    """Return the report as one self-contained HTML page."""
-    return html.escape(table.to_markdown())
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page.
+
+    Args:
+        png: its bytes.
+        title: what stands under it.
+        text: a second, smaller line.
+    """
+
+    png: bytes
+    title: str
+    text: str = ""
 
 
-def save_report(table: Table, folder: str | Path) -> Path:
-    """Write ``results.json``, ``results.csv`` and ``results.md`` into ``folder``; return the folder."""
+@dataclass(frozen=True)
+class HardImage:
+    """A test image that is wrong with the most confidence.
+
+    Args:
+        png: its bytes, some 160 pixels wide.
+        true: name of its class.
+        predicted: name of the class it was taken for.
+        probability: of the predicted class, in [0, 1].
+        name: its file.
+    """
+
+    png: bytes
+    true: str
+    predicted: str
+    probability: float
+    name: str = ""
+
+
+def page(
+    table: Table,
+    *,
+    hardest: Sequence[HardImage] = (),
+    prompts: Sequence[Picture] = (),
+    figures: dict[str, Figure] | None = None,
+) -> str:
+    """Return the report as one HTML page. Parts that the table does not hold are left out.
+
+    Args:
+        table: the results.
+        hardest: test images with confident wrong answers, worst first.
+        prompts: pictures of learned prompts.
+        figures: :func:`coldframe.report.figures.all_figures`, where they have been drawn already.
+    """
+    from jinja2 import Environment
+
+    template = (resources("coldframe.report") / "templates" / "report.html").read_text(encoding="utf-8")
+    drawn = all_figures(table) if figures is None else figures
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template).render(**_parts(table, drawn, hardest, prompts))
+
+
+def _parts(
+    table: Table, drawn: dict[str, Figure], hardest: Sequence[HardImage], prompts: Sequence[Picture]
+) -> dict[str, Any]:
+    """Return what the template names, as plain text and addresses of pictures."""
+    pictures = {name: data_uri(as_svg(figure), "image/svg+xml") for name, figure in drawn.items()}
+    shown = columns(table)
+    pick = recommended(table)
+    body = cells(table)[1:]
+    about = table.about
+    subject = about.data or "Results"
+    return {
+        "title": f"{subject}: which way to adapt the model?" if len(table.groups()) > 1 else subject,
+        "headline": headline(about),
+        "verdict": verdict(table),
+        "head": [title(column, about) for column in shown],
+        "lines": [
+            {"label": line[0], "cells": line[1:], "pick": pick is not None and group.key == pick.key}
+            for line, group in zip(body, table.groups(), strict=True)
+        ],
+        "picked": len(table.groups()) > 1 and pick is not None,
+        "legend": [(title(column, about), column.meaning) for column in shown],
+        "comparisons": _comparisons(table),
+        "published": _published(table),
+        "notes": table.notes,
+        "cost": pictures.get("accuracy_against_cost"),
+        "robustness": [pictures[name] for name in pictures if name.startswith("robustness_")],
+        "training": [pictures[name] for name in pictures if name.startswith("training_")],
+        "per_class": pictures.get("per_class"),
+        "worst": _worst(table),
+        "confusion": pictures.get("confusion"),
+        "confused": _confused(table),
+        "reliability": pictures.get("reliability"),
+        "hardest": [(data_uri(i.png), i.true, i.predicted, f"{i.probability:.0%}", i.name) for i in hardest],
+        "prompts": [(data_uri(p.png), p.title, p.text) for p in prompts],
+        "command": table.command,
+        "again": _again(table),
+        "settings": about.settings,
+        "version": version("coldframe"),
+    }
+
+
+def _comparisons(table: Table) -> list[tuple[str, str, str, str]]:
+    """Return every line against the recommended one: names, difference, interval, and what it says."""
+    pick, labels = recommended(table), table.labels()
+    if pick is None:
+        return []
+    found = [(group, table.compared(group.key, pick.key)) for group in table.groups() if group.key != pick.key]
+    return [
+        (
+            f"{labels[group.key]} − {pick.label}",
+            wording.points(c.difference),
+            f"{wording.points(c.low)} to {wording.points(c.high)}",
+            "cannot be told apart" if c.low <= 0 <= c.high else "better" if c.low > 0 else "worse",
+        )
+        for group, c in found
+        if c is not None
+    ]
+
+
+def _published(table: Table) -> list[tuple[str, str, str]]:
+    return [
+        (group.label, wording.percent(group.mean("top1")), str(group.rows[0].get("source") or ""))
+        for group in groups(table.published)
+    ]
+
+
+def _worst(table: Table) -> list[tuple[str, str]]:
+    """Return the three classes of the recommended line that are right least often, with their accuracy."""
+    main = main_detail(table)
+    if main is None or not main.per_class or len(main.per_class) != len(table.about.classes):
+        return []
+    known = [(value, str(name)) for value, name in zip(main.per_class, table.about.classes, strict=True) if value is not None]
+    return [(name, f"{wording.percent(value)}%") for value, name in sorted(known)[:3]] if len(known) > 3 else []
+
+
+def _confused(table: Table) -> list[tuple[str, str, int]]:
+    """Return the three pairs of classes that are mixed up most: true, taken for, answers."""
+    main, names = main_detail(table), table.about.classes
+    if main is None or not main.confusion or len(main.confusion) != len(names):
+        return []
+    return [(str(names[i]), str(names[j]), main.confusion[i][j]) for i, j in confused_pairs(main.confusion, 3)]
+
+
+def _again(table: Table) -> list[tuple[str, str]]:
+    """Return what was used: splits, choices, seeds, machine, versions, digests."""
+    seeds = sorted({str(row["seed"]) for row in table.rows if row.get("seed") is not None}, key=lambda s: (len(s), s))
+    about = table.about
+    ids = {name: sorted({str(row[name]) for row in table.rows if row.get(name)}) for name in ("model", "data")}
+    packages = []
+    for name in ("torch", "torchvision", "timm", "open_clip_torch", "numpy"):
+        try:
+            packages.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    facts = [
+        ("model", ", ".join(ids["model"])),
+        ("data", ", ".join(ids["data"])),
+        ("splits", about.splits),
+        ("choices", about.choices),
+        ("seeds", ", ".join(seeds)),
+        ("cold pass", about.cold.removeprefix("cold pass: ")),
+        ("machine", ", ".join(f"{key} {value}" for key, value in table.machine.items() if value not in (None, "", "torch"))),
+        ("versions", ", ".join([f"coldframe {version('coldframe')}", *packages])),
+        *((f"digest of {name}", digest) for name, digest in about.digests.items()),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def save_report(
+    table: Table,
+    folder: str | Path,
+    *,
+    hardest: Sequence[HardImage] = (),
+    prompts: Sequence[Picture] = (),
+) -> Path:
+    """Write results.json, results.csv, results.md, figures/*.png and *.svg, and report.html; return the page's path.
+
+    Args:
+        table: the results.
+        folder: where to; made when absent.
+        hardest: see :func:`page`.
+        prompts: see :func:`page`.
+    """
     folder = Path(folder)
     for name in ("results.json", "results.csv", "results.md"):
         table.save(folder / name)
-    return folder
+    drawn = all_figures(table)
+    for name, figure in drawn.items():
+        save_figure(figure, folder / "figures" / name)
+    return files.write_text(folder / "report.html", page(table, hardest=hardest, prompts=prompts, figures=drawn))
