@@ -33,6 +33,12 @@ DATASETS: dict[str, str] = {
 }
 
 
+NETWORKS: dict[str, tuple[str, str]] = {
+    "gcn": ("coldframe.foundations.graphs.study:gcn", "Graph networks that name the subjects of a citation graph's papers."),
+}
+"""Network of ``coldframe train`` -> (where its function lives, its line in the help)."""
+
+
 def resolve(table: Mapping[str, str], name: str, what: str) -> Any:
     """Import the thing that ``name`` stands for.
 

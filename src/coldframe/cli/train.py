@@ -1,0 +1,65 @@
+"""``coldframe train NETWORK``: a sub-command for each line of ``registry.NETWORKS``, its flags the network's own signature.
+
+A network is a function that trains and returns an :class:`Outcome`. Where it takes ``out``, it writes ``results.json``, figures
+and ``report.html`` there; ``--json`` is added here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from cyclopts import App, Parameter
+
+from coldframe import registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Outcome(Protocol):
+    """What a network's function returns."""
+
+    def results(self) -> dict[str, Any]:
+        """Return the value of ``results.json``."""
+
+    def __str__(self) -> str:
+        """Return what the terminal shows."""
+
+
+app = App(name="train", help="Train a network built to be understood.")
+for _name, (_, _line) in registry.NETWORKS.items():
+    # Resolved by __getattr__ below when the sub-command is used, so that the help imports no torch.
+    app.command(f"{__name__}:{_name}", name=_name, help=_line)
+
+
+def __getattr__(name: str) -> Callable[..., None]:
+    if name not in registry.NETWORKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _with_json(registry.resolve({name: registry.NETWORKS[name][0]}, name, "network"))
+
+
+def _with_json(network: Callable[..., Outcome]) -> Callable[..., None]:
+    """Return the verb of a network: its signature and ``--json``."""
+
+    @functools.wraps(network)
+    def verb(*arguments: Any, json: bool = False, **options: Any) -> None:
+        outcome = network(*arguments, **options)
+        if json:
+            from json import dumps
+
+            print(dumps(outcome.results(), indent=2, allow_nan=False))
+            return
+        print(outcome)
+        folder: Path | None = options.get("out")
+        if folder is not None:
+            print(f"report: {folder / 'report.html'}")
+
+    flag = Annotated[bool, Parameter(negative="", help="Print results.json to stdout and nothing else.")]
+    parameters = inspect.signature(network, eval_str=True).parameters.values()
+    extra = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
+    verb.__signature__ = inspect.Signature([*parameters, extra], return_annotation=None)  # type: ignore[attr-defined]
+    verb.__annotations__ = {p.name: p.annotation for p in [*parameters, extra]} | {"return": None}
+    return verb

@@ -1,0 +1,229 @@
+"""Pictures: graphs, training curves, embeddings, depth, and what an MLP on [A, H] does."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from coldframe.foundations.graphs.graph import Graph
+from coldframe.foundations.graphs.sparse import SparseFeatures
+
+if TYPE_CHECKING:
+    from coldframe.foundations.graphs.failures import Depth, Failures
+    from coldframe.foundations.graphs.fitting import Fit
+    from coldframe.foundations.graphs.planetoid import Citations
+    from coldframe.foundations.graphs.study import Study
+
+# Okabe and Ito's colours, told apart with any colour vision.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")
+CORA_CLASSES = (
+    "theory", "reinforcement learning", "genetic algorithms", "neural networks", "probabilistic methods", "case based",
+    "rule learning",
+)  # fmt: skip
+"""The subjects in the order of Planetoid's labels, known by how many papers each has."""
+
+
+BEND = 0.12
+"""How far the arcs of a directed graph bow out, so that u -> v and v -> u stand apart."""
+
+
+def layout(graph: Graph, *, rounds: int = 200, seed: int = 0) -> NDArray[np.float64]:
+    """Return places to draw the nodes at [N, 2]: stars, wheels, cycles and complete graphs as circles, others by springs.
+
+    Springs: every two nodes push each other apart by 1 / distance, neighbours pull by distance^2, steps shrink to 0.
+    Source: Fruchterman and Reingold 1991, Graph Drawing by Force-Directed Placement.
+    """
+    n, kind = graph.n, graph.name.partition(":")[0]
+    if kind in ("star", "wheel", "cycle", "complete") and n > 1:
+        rim = n - 1 if kind in ("star", "wheel") else n
+        angle = math.pi / 2 - 2 * math.pi * np.arange(rim) / rim
+        ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return np.concatenate([np.zeros((n - rim, 2)), ring])
+    if kind == "path":
+        return np.stack([np.arange(n, dtype=np.float64), np.zeros(n)], axis=1)
+    places = np.random.default_rng(seed).normal(size=(n, 2))
+    linked = (graph.adjacency(torch.float64) != 0).numpy()
+    linked |= linked.T
+    wish = math.sqrt(4 / n)
+    for step in range(rounds):
+        gap = places[:, None] - places[None]  # [N, N, 2]
+        distance = np.maximum(np.sqrt((gap**2).sum(-1)), 1e-3)
+        force = wish**2 / distance**2 - linked * distance / wish
+        np.fill_diagonal(force, 0)
+        move = (gap * force[..., None]).sum(1)
+        length = np.maximum(np.sqrt((move**2).sum(-1, keepdims=True)), 1e-9)
+        places += move / length * np.minimum(length, 0.3 * (1 - step / rounds))
+    centred: NDArray[np.float64] = places - places.mean(0)
+    return centred
+
+
+def draw_graph(graph: Graph) -> Figure:
+    """Return a drawing with the nodes numbered; arcs of a directed graph have heads, and weights stand beside their edge.
+
+    Meant for graphs of up to a few hundred nodes.
+    """
+    places = layout(graph)
+    side = 5 if graph.n <= 20 else 7
+    figure = Figure(figsize=(side, 1.6 if graph.name.partition(":")[0] == "path" else side), layout="constrained")
+    axes = figure.subplots()
+    radius = max(4.0, 14 - graph.n / 6)
+    weights = graph.arc_weights(torch.float64).tolist()
+    for (u, v), weight in zip(graph.arcs.T.tolist(), weights, strict=True):
+        if not graph.directed and u > v:
+            continue
+        if u == v:
+            beside = (radius * 0.9, radius * 0.9)
+            axes.annotate("↻", places[u], xytext=beside, textcoords="offset points", fontsize=radius, color="#50575e")
+            continue
+        style = {"arrowstyle": "-|>" if graph.directed else "-", "color": "#8a9299", "shrinkA": radius, "shrinkB": radius}
+        style |= {"connectionstyle": f"arc3,rad={BEND}"} if graph.directed else {}
+        axes.annotate("", places[v], xytext=places[u], arrowprops=style)
+        if graph.weights is not None and graph.n <= 40:
+            along = places[v] - places[u]
+            # The middle of an arc3 curve lies off its chord by half its rad, to the right of the arrow.
+            middle = (places[u] + places[v]) / 2 + (BEND / 2 * np.array([along[1], -along[0]]) if graph.directed else 0)
+            label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+            axes.annotate(f"{weight:g}", middle, fontsize=9, ha="center", va="center", bbox=label)
+    axes.plot(places[:, 0], places[:, 1], "o", markersize=2 * radius, color=COLOURS[0], linestyle="none")
+    if graph.n <= 100:
+        for node, place in enumerate(places):
+            axes.annotate(str(node), place, ha="center", va="center", color="white", fontsize=radius * 0.85)
+    axes.set_title(f"{graph.name}: {graph.n} nodes, {graph.edge_count} edges", fontsize=11)
+    axes.margins(0.12)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return figure
+
+
+def study_figures(study: Study) -> dict[str, tuple[str, Figure]]:
+    """Return file stem -> (caption, figure) of everything the study measured."""
+    found = {
+        "curves": (
+            "Training: loss on the training nodes and accuracy on the validation nodes, mean of all seeds with their range.",
+            curves(study.fits),
+        ),
+        "embedding": (
+            "What enters the last layer, in its two main directions (PCA); every point is a paper, its colour the subject.",
+            embeddings(study.fits, study.data),
+        ),
+    }
+    if study.smoothing:
+        caption = "Over-smoothing: with many layers all nodes look alike, and accuracy falls."
+        found["smoothing"] = (caption, smoothing(study.smoothing))
+    if study.failures is not None:
+        caption = "An MLP on [A, H] against a graph network: nodes renamed, half of the graph, growth."
+        found["failures"] = (caption, failures(study.failures))
+    return found
+
+
+def curves(fits: dict[str, list[Fit]]) -> Figure:
+    """Return loss and validation accuracy against epochs, one line a layer."""
+    from coldframe.foundations.graphs.study import LABELS
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    for axes, key, label in zip(figure.subplots(1, 2), ("loss", "val"), ("training loss", "validation accuracy"), strict=True):
+        for colour, (layer, runs) in zip(COLOURS, fits.items(), strict=False):
+            values = np.array([[entry[key] for entry in run.history] for run in runs])  # [S, epochs]
+            epochs = np.arange(1, values.shape[1] + 1)
+            axes.plot(epochs, values.mean(0), color=colour, label=LABELS[layer])
+            axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+        _tidy(axes, "epoch", label)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    return figure
+
+
+def embeddings(fits: dict[str, list[Fit]], data: Citations) -> Figure:
+    """Return the embedding of the seed that is best on validation, one panel a layer, coloured by class."""
+    from coldframe.foundations.graphs.study import LABELS
+
+    columns = min(2, len(fits))
+    lines = math.ceil(len(fits) / columns)
+    figure = Figure(figsize=(4.6 * columns, 4.1 * lines + 0.5), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(lines, columns)).ravel()
+    known = CORA_CLASSES if data.graph.name == "cora" else tuple(f"class {k}" for k in range(data.classes))
+    for axes, (layer, runs) in zip(panels, fits.items(), strict=False):
+        best = max(runs, key=lambda run: run.val)
+        points = principal(best.network, data)
+        for k in range(data.classes):
+            chosen = (data.labels == k).numpy()
+            axes.plot(points[chosen, 0], points[chosen, 1], ".", markersize=3, alpha=0.6, color=COLOURS[k % 7], label=known[k])
+        axes.set_title(f"{LABELS[layer]}, test {best.test:.1%}", fontsize=11)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for side in axes.spines.values():
+            side.set_color("#d5dadd")
+    for axes in panels[len(fits) :]:
+        axes.axis("off")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, markerscale=3)
+    return figure
+
+
+def principal(network: Any, data: Citations) -> NDArray[np.float64]:
+    """Return what enters the network's last layer along its two directions of largest variance [N, 2]."""
+    network.eval()
+    with torch.no_grad():
+        h = network.embed(data.graph, data.features)
+    h = (h.dense() if isinstance(h, SparseFeatures) else h).double()
+    centred = h - h.mean(dim=0)
+    directions = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -2:].flip(1)
+    points: NDArray[np.float64] = (centred @ directions).numpy()
+    return points if points.shape[1] == 2 else np.pad(points, ((0, 0), (0, 1)))
+
+
+def smoothing(depths: list[Depth]) -> Figure:
+    """Return accuracy and spread against depth."""
+    from coldframe.foundations.graphs.study import LABELS
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    panels = zip(figure.subplots(1, 2), ("test", "spread"), ("test accuracy", "mean cosine distance of nodes"), strict=True)
+    for axes, key, label in panels:
+        for colour, layer in zip(COLOURS, dict.fromkeys(d.layer for d in depths), strict=False):
+            deep = [d for d in depths if d.layer == layer]
+            values = [getattr(d, key) for d in deep]
+            x = [d.depth for d in deep]
+            axes.plot(x, [fmean(v) for v in values], "o-", color=colour, label=LABELS[layer])
+            axes.fill_between(x, [min(v) for v in values], [max(v) for v in values], color=colour, alpha=0.15, linewidth=0)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(x, [str(d) for d in x])
+        axes.set_ylim(0, None)
+        _tidy(axes, "layers", label)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def failures(found: Failures) -> Figure:
+    """Return the three failures of the MLP on [A, H] beside the graph network."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    groups = [("as trained", found.mlp, found.graph), ("nodes renamed", found.mlp_relabelled, found.graph_relabelled),
+              ("half the graph", found.mlp_part, found.graph_part)]  # fmt: skip
+    for place, (_, mlp, graph) in enumerate(groups):
+        for shift, colour, values in ((-0.2, COLOURS[1], mlp), (0.2, COLOURS[0], graph)):
+            label = {COLOURS[1]: "MLP on [A, H]", COLOURS[0]: "mean convolution"}[colour] if place == 0 else None
+            left.bar(place + shift, fmean(values), 0.38, color=colour, label=label)
+            left.annotate(f"{fmean(values):.0%}", (place + shift, fmean(values)), ha="center", va="bottom", fontsize=9)
+    left.set_xticks(range(3), [name for name, _, _ in groups])
+    left.set_ylim(0, 1.12)
+    left.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
+    _tidy(left, "", "test accuracy")
+    right.loglog(found.nodes, found.mlp_inputs, "o--", color=COLOURS[4], label="numbers in [A, H]")
+    right.loglog(found.nodes, found.mlp_parameters, "o-", color=COLOURS[1], label="parameters, MLP on [A, H]")
+    right.loglog(found.nodes, found.graph_parameters, "o-", color=COLOURS[0], label="parameters, mean convolution")
+    right.legend(frameon=False, fontsize=9)
+    _tidy(right, "nodes", "count")
+    return figure
+
+
+def _tidy(axes: Any, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e9eb", linewidth=0.8)
+    axes.set_axisbelow(True)

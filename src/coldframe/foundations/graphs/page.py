@@ -1,0 +1,80 @@
+"""One self-contained page and its figures as files: a title, a table, sentences, pictures, and the command."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coldframe import files
+
+_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { color: #1d2327; background: #fff; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .9rem; border-bottom: 1px solid #d5dadd; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 2rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #50575e; }
+pre { background: #f3f5f6; padding: .8rem; overflow-x: auto; }
+@media print { figure { break-inside: avoid; } body { margin: 0; } }
+</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+<table>
+<thead><tr>{% for cell in table[0] %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
+<tbody>{% for line in table[1:] %}<tr>{% for cell in line %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody>
+</table>
+{% for note in notes %}<p>{{ note }}</p>
+{% endfor %}
+{% for caption, image in figures %}<figure>
+<img alt="{{ caption }}" src="data:image/png;base64,{{ image }}">
+<figcaption>{{ caption }}</figcaption>
+</figure>
+{% endfor %}
+<h2>To run it again</h2>
+<pre>{{ command }}</pre>
+</body>
+</html>
+"""
+
+
+def page(
+    title: str, table: Sequence[Sequence[str]], notes: Sequence[str], figures: Mapping[str, tuple[str, Any]], command: str
+) -> str:
+    """Return the page; pictures stand in it as PNG, and nothing is loaded from elsewhere.
+
+    Args:
+        title: its heading.
+        table: a head and its lines.
+        notes: paragraphs.
+        figures: file stem -> (caption, matplotlib figure).
+        command: what makes the page again.
+    """
+    from jinja2 import Environment
+
+    template = Environment(autoescape=True).from_string(_TEMPLATE)
+    pictures = [(caption, _png(figure)) for caption, figure in figures.values()]
+    return template.render(title=title, table=table, notes=notes, figures=pictures, command=command)
+
+
+def _png(figure: Any) -> str:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Write each figure as PNG and SVG."""
+    for name, figure in figures.items():
+        for suffix in (".png", ".svg"):
+            files.write_figure(folder / f"{name}{suffix}", lambda path, figure=figure: figure.savefig(path, dpi=110))  # type: ignore[misc]

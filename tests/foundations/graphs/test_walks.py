@@ -1,0 +1,43 @@
+"""Powers of A count the walks that can be listed."""
+
+from __future__ import annotations
+
+import pytest
+
+from coldframe.errors import InputError
+from coldframe.foundations.graphs import Graph, count_walks, named, power, walks
+
+
+@pytest.mark.parametrize("name", ["star:7", "wheel:7", "cycle:6", "path:4", "complete:4"])
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4])
+def test_counts_equal_the_listed_walks(name: str, length: int) -> None:
+    graph = named(name)
+    counts = power(graph, length).tolist()
+    for u in range(graph.n):
+        for v in range(graph.n):
+            found = walks(graph, length, u, v)
+            assert len(found) == len(set(found)) == counts[u][v] == count_walks(graph, length, u, v)
+            assert all(walk[0] == u and walk[-1] == v and len(walk) == length + 1 for walk in found)
+
+
+def test_walks_follow_arcs_and_use_self_loops_once_a_step() -> None:
+    graph = Graph.of([(0, 1), (1, 1), (1, 2)], directed=True)
+    assert walks(graph, 3, 0, 2) == [(0, 1, 1, 2)]
+    assert power(graph, 3).tolist()[0] == [0, 1, 1]
+    assert walks(graph, 1, 2, 0) == []
+
+
+def test_weights_multiply_along_a_walk() -> None:
+    graph = Graph.of([(0, 1), (1, 2)], weights=[2.0, 3.0], directed=True)
+    assert power(graph, 2)[0, 2] == count_walks(graph, 2, 0, 2) == 6
+
+
+def test_what_cannot_be_counted_or_listed_is_refused() -> None:
+    with pytest.raises(InputError, match="0 or more steps"):
+        power(named("path:2"), -1)
+    with pytest.raises(InputError, match="64-bit"):
+        power(named("complete:10"), 40)
+    with pytest.raises(InputError, match="at most 10 walks"):
+        walks(named("complete:6"), 5, 0, 0, most=10)
+    with pytest.raises(InputError, match="a node from 0 to 1"):
+        count_walks(named("path:2"), 1, 0, 5)
