@@ -94,7 +94,8 @@ class Backbone(ABC):
     def index(self, cut: str) -> int:
         """Return the position of a cut in ``cuts``. Raises :class:`InputError` with the nearest names."""
         if cut not in self.cuts:
-            raise InputError(f"{self.name} has no cut {cut!r}{nearest(cut, self.cuts)} (first to last: {self.cuts[0]} .. {self.cuts[-1]})")
+            ends = f"(first to last: {self.cuts[0]} .. {self.cuts[-1]})"
+            raise InputError(f"{self.name} has no cut {cut!r}{nearest(cut, self.cuts)} {ends}")
         return self.cuts.index(cut)
 
     def run(self, x: Tensor, start: str = PIXELS, stop: str = FEATURES) -> Tensor:

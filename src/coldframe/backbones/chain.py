@@ -68,7 +68,8 @@ def stages_of(first: Sequence[Link], blocks: Sequence[Sequence[Link]], embed: Se
 
 def left_over(network: nn.Module, stages: Stages, head: str | None) -> tuple[str, ...]:
     """Return the names of the parameters that no link and not the classifier owns."""
-    owned = {id(parameter) for _, links in stages for link in links for thing in link.modules(network) for parameter in _parameters(thing)}
+    things = [thing for _, links in stages for link in links for thing in link.modules(network)]
+    owned = {id(parameter) for thing in things for parameter in _parameters(thing)}
     if head is not None:
         owned |= {id(parameter) for parameter in network.get_submodule(head).parameters()}
     return tuple(name for name, parameter in network.named_parameters() if id(parameter) not in owned)

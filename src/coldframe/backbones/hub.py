@@ -42,6 +42,11 @@ def in_torch_cache(url: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def _unreachable(what: str, error: Exception) -> WeightsNotFound:
+    cause = type(error).__name__
+    return WeightsNotFound(f"cannot fetch {what} ({cause}); check the connection or pass a local file as ID@PATH")
+
+
 def fetch_from_hub(repository: str, names: Sequence[str]) -> Path:
     """Fetch the first of some files of a hub repository that exists there."""
     from huggingface_hub import hf_hub_download
@@ -52,11 +57,11 @@ def fetch_from_hub(repository: str, names: Sequence[str]) -> Path:
         try:
             return Path(hf_hub_download(plain, name, revision=revision or None))
         except LocalEntryNotFoundError as error:
-            raise WeightsNotFound(f"cannot fetch {plain}: the hub cannot be reached; check the connection or pass a local checkpoint") from error
+            raise _unreachable(plain, error) from error
         except EntryNotFoundError:
             continue
         except Exception as error:
-            raise WeightsNotFound(f"cannot fetch {plain} from the hub: {type(error).__name__}; check the connection or pass a local checkpoint") from error
+            raise _unreachable(plain, error) from error
     raise WeightsNotFound(f"cannot fetch {plain}: it has none of the files {', '.join(names)}; pass a local checkpoint")
 
 
@@ -71,11 +76,11 @@ def fetch_from_url(url: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, os.fspath(path), match.group(1) if match else None, progress=False)
     except Exception as error:
-        raise WeightsNotFound(f"cannot fetch {path.name}: {type(error).__name__}; check the connection or pass a local checkpoint") from error
+        raise _unreachable(path.name, error) from error
     return path
 
 
-def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", download: bool = False, random: str = "") -> Path:
+def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", download: bool = False) -> Path:
     """Return the local file of some weights, fetching it only when ``download`` allows.
 
     Args:
@@ -84,7 +89,6 @@ def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", 
         files: names its weights may have there, best first.
         url: an address that torch would fetch, or empty.
         download: whether the network may be used.
-        random: the id of the same model with random weights, for the error.
 
     Raises:
         WeightsNotFound: the weights are not on this disk, in one sentence: what, where it looked, how to get it.
@@ -96,6 +100,6 @@ def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", 
         return fetch_from_hub(hub, files) if hub else fetch_from_url(url)
     looked = " and ".join(str(folder) for folder, used in ((hub_cache(), hub), (torch_cache(), url)) if used)
     raise WeightsNotFound(
-        f"the weights of {name} are not on this disk (looked in {looked}); allow the download, "
-        f"pass a local file as {name}@PATH" + (f", or ask for random weights with {random}" if random else "")
+        f"the weights of {name} are not on this disk (looked in {looked}); allow the download with download=True, "
+        f"pass a local file as {name}@PATH, or ask for random weights with {name}/random"
     )

