@@ -34,24 +34,25 @@ from coldframe.foundations.graphs.convolution import mean_weights
 WIDTH = 64
 
 
-def repeated(runs: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+def repeated(
+    runs: dict[str, Callable[[], object]], repetitions: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Return the median seconds of each run, their repetitions taking turns, after one that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repetition in range(repetitions + 1):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
             if repetition:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def copy_bandwidth(repetitions: int = 7) -> float:
-    """Return bytes read and written a second while 256 MB are copied."""
+def copying() -> tuple[Callable[[], object], int]:
+    """Return a copy of 256 MB, and the bytes that it reads and writes."""
     source = torch.randn(64 * 2**20)
     target = torch.empty_like(source)
-    found = repeated({"copy": lambda: target.copy_(source)}, repetitions)
-    return 2 * source.numel() * 4 / found["copy"]
+    return lambda: target.copy_(source), 2 * source.numel() * 4
 
 
 def step(layer: Any, *arguments: Any, features: torch.Tensor) -> Callable[[], None]:
@@ -116,12 +117,14 @@ def kernels(graph: Graph, repetitions: int) -> dict[str, float]:
     )
 
 
-def per_edge(edges: int, nodes: int, bandwidth: float, repetitions: int) -> dict[str, float]:
-    """Time one layer at a size, and what the memory alone would take for the rows of features it must read."""
+def per_edge(edges: int, nodes: int, repetitions: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Time one layer at a size, in turns with copies of memory, and say what memory alone takes for the rows it must read."""
     graph = random_graph(nodes, edges, generator=torch.Generator().manual_seed(0))
     layer = MeanConv(WIDTH, WIDTH, bias=True)
     x = torch.randn(nodes, WIDTH, requires_grad=True)
-    seconds = repeated({"step": step(layer, graph, x, features=x)}, repetitions)["step"]
+    copy, copied = copying()
+    found = repeated({"step": step(layer, graph, x, features=x), "copy": copy}, repetitions, clock)
+    seconds, bandwidth = found["step"], copied / found["copy"]
     arcs = graph.arcs.shape[1]
     moved = 2 * arcs * (WIDTH * 4 + 8)  # forward and backward: a row of features, an index and a weight for each arc
     return {
@@ -139,15 +142,19 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=11)
     parser.add_argument("--quick", action="store_true", help="the ratio alone")
+    parser.add_argument("--cpu-time", action="store_true", help="processor time per edge: for a busy machine")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     n = chosen.repetitions
     machine = f"{platform.machine()}, {chosen.threads} threads, torch {torch.__version__}"
-    bandwidth = copy_bandwidth()
+    copy, copied = copying()
+    bandwidth = copied / repeated({"copy": copy}, 7)["copy"]
+    clock = time.process_time if chosen.cpu_time else time.perf_counter
     print(f"{machine}; memory copied at {bandwidth / 1e9:.1f} GB/s; {WIDTH} features, float32, medians of {n} repetitions")
 
     found: dict[str, Any] = {"machine": machine, "bandwidth_gb_s": bandwidth / 1e9, "repetitions": n}
+    found["per_edge_clock"] = "processor time" if chosen.cpu_time else "wall time"
     graph = random_graph(200_000, 2_000_000, generator=torch.Generator().manual_seed(0))
     found["against_pyg"] = pair = against_pyg(graph, n)
     print(
@@ -161,7 +168,7 @@ def main() -> None:
         del graph
         found["per_edge"] = []
         for nodes, edges, repetitions in ((10_000, 100_000, n), (100_000, 1_000_000, n), (1_000_000, 10_000_000, 3)):
-            line = per_edge(edges, nodes, bandwidth, repetitions)
+            line = per_edge(edges, nodes, repetitions, clock)
             found["per_edge"].append(line)
             print(
                 f"{nodes:>9,} nodes {line['edges']:>10,} edges  {line['seconds']:7.3f} s  {line['ns_per_edge']:6.1f} ns/edge "

@@ -152,7 +152,8 @@ def embeddings(fits: dict[str, list[Fit]], data: Citations) -> Figure:
         points = principal(best.network, data)
         for k in range(data.classes):
             chosen = (data.labels == k).numpy()
-            axes.plot(points[chosen, 0], points[chosen, 1], ".", markersize=3, alpha=0.6, color=COLOURS[k % 7], label=known[k])
+            style = {"markersize": 3, "alpha": 0.6, "color": COLOURS[k % 7], "rasterized": True}
+            axes.plot(points[chosen, 0], points[chosen, 1], ".", label=known[k], **style)
         axes.set_title(f"{LABELS[layer]}, test {best.test:.1%}", fontsize=11)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -1,0 +1,27 @@
+"""Drawings show every node once and every edge once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coldframe.foundations.graphs import Graph, named
+from coldframe.foundations.graphs.drawing import draw_graph, layout
+
+
+@pytest.mark.parametrize("name", ["star:7", "wheel:7", "cycle:6", "path:4", "complete:5", "karate", "path:1"])
+def test_every_node_has_a_place_of_its_own(name: str) -> None:
+    graph = named(name)
+    places = layout(graph)
+    gaps = np.linalg.norm(places[:, None] - places[None], axis=-1) + np.eye(graph.n)
+    assert places.shape == (graph.n, 2) and gaps.min() > 0.02
+    assert np.array_equal(places, layout(graph))
+
+
+def test_nodes_edges_and_weights_are_drawn() -> None:
+    graph = Graph.of([(0, 1), (1, 0), (1, 2), (2, 2)], weights=[1.5, 2.5, 3.5, 4.5], directed=True)
+    axes = draw_graph(graph).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert [t for t in texts if t in ("0", "1", "2")] == ["0", "1", "2"]
+    assert {"1.5", "2.5", "3.5"} <= set(texts) and "↻" in texts
+    assert sum(text.arrow_patch is not None for text in axes.texts) == 3
