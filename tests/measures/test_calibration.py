@@ -1,0 +1,49 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from coldframe.errors import InputError
+from coldframe.measures import ece, reliability
+
+
+def plain_ece(p: np.ndarray, y: np.ndarray, bins: int) -> float:
+    """The definition, bin by bin."""
+    confidence, right, total = p.max(1), p.argmax(1) == y, 0.0
+    edges = np.linspace(0, 1, bins + 1)
+    for low, high in itertools.pairwise(edges):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+@pytest.mark.parametrize("classes", [2, 7])
+def test_agrees_with_the_definition(bins, classes):
+    generator = np.random.default_rng(classes)
+    p = generator.dirichlet(np.full(classes, 0.4), size=2000)
+    y = generator.integers(0, classes, size=2000)
+    assert ece(p, y, bins) == pytest.approx(plain_ece(p, y, bins), abs=1e-12)
+
+
+def test_closed_forms():
+    assert ece([[0.75, 0.25]] * 4, [0, 0, 0, 1]) == pytest.approx(0)
+    assert ece([[1.0, 0.0]] * 4, [1, 1, 1, 1]) == pytest.approx(1)
+    assert ece([[0.9, 0.1]] * 10, [0] * 5 + [1] * 5) == pytest.approx(0.4)
+
+
+def test_an_edge_belongs_to_the_bin_below():
+    found = reliability([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]], [0, 0], bins=2)
+    assert found.count == [1, 1]
+    assert found.accuracy == [1.0, 1.0] and found.confidence == [0.5, 1.0]
+
+
+def test_an_empty_bin_is_none():
+    found = reliability([[1.0, 0.0]], [0], bins=3)
+    assert found.count == [0, 0, 1] and found.accuracy[0] is None
+
+
+def test_logits_are_refused():
+    with pytest.raises(InputError, match="softmax"):
+        ece([[3.0, -1.0]], [0])

@@ -1,0 +1,94 @@
+import io
+import re
+from html.parser import HTMLParser
+
+from PIL import Image
+
+from coldframe.report import save_report
+from coldframe.report.page import HardImage, Picture, page
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Checker(HTMLParser):
+    """Collects addresses and headings, and checks that every tag is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.without_text: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.addresses += [found[name] for name in ("src", "href") if found.get(name)]
+        if tag == "img" and not found.get("alt"):
+            self.without_text.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def checked(html: str) -> Checker:
+    checker = Checker()
+    checker.feed(html)
+    assert checker.open == []
+    return checker
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_the_page_stands_by_itself(make_table):
+    html = page(make_table())
+    found = checked(html)
+    assert found.addresses and all(address.startswith("data:image/") for address in found.addresses)
+    assert found.without_text == []
+    assert "<script" not in html and "@import" not in html and "url(" not in html
+
+
+def test_it_opens_with_the_verdict_and_names_the_worst_classes(make_table):
+    html = page(make_table())
+    assert html.index("Verdict.") < html.index("<table>") < html.index("Class by class")
+    assert "Right least often: <strong>" in html
+    assert "cannot be told apart" in html or "worse" in html
+    assert "Chosen on val; test was read once." in html and "LinearProbe(l2=&#39;auto&#39;)" in html
+
+
+def test_names_are_escaped(make_table):
+    table = make_table(classes=("<script>alert(1)</script>", "a & b", "roses", "$x$", "tulips"))
+    table.notes.append("<img src=x onerror=alert(2)>")
+    hard = [HardImage(png(), "<script>alert(3)</script>", "b", 0.98, "<b>.jpg")]
+    html = page(table, hardest=hard)
+    assert "<script" not in html and "<img src=x" not in html and "<b>" not in html
+    assert "&lt;script&gt;alert(1)" in html and "&lt;script&gt;alert(3)" in html
+
+
+def test_pictures_are_shown_and_empty_parts_left_out(make_table):
+    table = make_table(("linear-probe",), seeds=1)
+    bare = page(table)
+    left_out = ("The hardest images", "The learned prompts", "Are the differences real", "Published", "what it costs")
+    assert not [heading for heading in left_out if heading in bare]
+    table.published.append({"method": "pixel-prompt", "top1": 0.9274, "source": "Table 2"})
+    full = page(table, hardest=[HardImage(png(), "a", "b", 0.983)], prompts=[Picture(png(), "frame", "30 px")])
+    checked(full)
+    assert "taken for b, 98%" in full and "frame<small>30 px" in full and "92.7" in full and "Table 2" in full
+
+
+def test_save_report_writes_everything(make_table, tmp_path):
+    path = save_report(make_table(), tmp_path / "run")
+    names = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert path == tmp_path / "run" / "report.html"
+    assert {"results.json", "results.csv", "results.md", "report.html"} <= names
+    assert {"figures/confusion.png", "figures/confusion.svg"} <= names
+    assert len([n for n in names if n.endswith(".png")]) == len([n for n in names if n.endswith(".svg")]) == 6
+    assert not [n for n in names if re.search(r"\.part$|/\.", n)]
+
+
+def test_html_by_suffix(make_table, tmp_path):
+    assert make_table().save(tmp_path / "r.html").read_text().startswith("<!doctype html>")

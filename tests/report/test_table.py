@@ -1,0 +1,71 @@
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+
+from coldframe.errors import FileError, InputError
+from coldframe.report import Table
+
+
+def test_results_json_holds_the_schema(make_table, tmp_path):
+    path = make_table().save(tmp_path / "results.json")
+    value = json.loads(path.read_text())
+    assert list(value)[:4] == ["coldframe", "command", "machine", "rows"]
+    assert len(value["rows"]) == 5 * 3
+    assert [row["method"] for row in value["rows"] if "ci95" in row] == [g.method for g in make_table().groups()]
+    assert "NaN" not in path.read_text()
+
+
+def test_one_seed_has_no_row_over_seeds(make_table):
+    assert all("ci95" not in row for row in make_table(seeds=1).to_json()["rows"])
+
+
+def test_what_is_loaded_is_what_was_saved(make_table, tmp_path):
+    table = make_table()
+    table.notes.append("one file was left out")
+    table.save(tmp_path / "results.json")
+    assert Table.load(tmp_path).to_json() == table.to_json()
+    assert Table.load(tmp_path / "results.json").comparisons == table.comparisons
+
+
+def test_csv_has_a_line_a_seed(make_table, tmp_path):
+    rows = list(csv.DictReader(make_table().save(tmp_path / "r.csv").read_text().splitlines()))
+    assert len(rows) == 10 and rows[0]["method"] == "zero-shot" and rows[0]["top5"] == ""
+    assert float(rows[2]["trainable_parameters"]) == 2565
+
+
+def test_markdown_escapes_what_would_break_a_table():
+    table = Table([{"method": "a|b", "top1": 0.5}])
+    assert "a\\|b" in table.to_markdown()
+
+
+def test_comparisons_turn_round(make_table):
+    table = make_table()
+    a, b = table.details[0].key, table.details[1].key
+    there, back = table.compared(a, b), table.compared(b, a)
+    assert there is not None and back is not None and there.n == 240
+    assert (there.difference, there.low, there.high) == (-back.difference, -back.high, -back.low)
+    assert len(table.comparisons) == 10
+
+
+def test_lines_on_different_data_are_not_paired(make_table):
+    table = make_table(("knn", "linear-probe"))
+    table.details[1] = replace(table.details[1], data="folder:other")
+    table.pair()
+    assert table.comparisons == []
+
+
+def test_details_sum_over_seeds(make_table):
+    detail = make_table(("knn",), seeds=3).details[0]
+    assert sum(map(sum, detail.confusion)) == sum(detail.reliability["count"]) == 3 * 240
+    assert detail.correct.shape == (3, 240)
+    assert detail.per_class == pytest.approx([row[i] / sum(row) for i, row in enumerate(detail.confusion)])
+
+
+def test_wrong_names_and_files_are_one_sentence(make_table, tmp_path):
+    with pytest.raises(InputError, match=r"\.json, \.csv"):
+        make_table().save(tmp_path / "report.pdf")
+    (tmp_path / "results.json").write_text("[]")
+    with pytest.raises(FileError, match="list of rows"):
+        Table.load(tmp_path)

@@ -1,0 +1,67 @@
+import io
+
+import pytest
+
+from coldframe.report import Table, live_table, print_table
+
+
+def printed(table, **options) -> str:
+    out = io.StringIO()
+    print_table(table, out, **options)
+    return out.getvalue()
+
+
+def test_columns_are_aligned_and_nothing_is_cut(make_table):
+    lines = printed(make_table(), width=150).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("method"))
+    at = lines[start].index("top-1")
+    assert all(line[at - 1] == " " and line[at] != " " for line in lines[start : start + 6])
+    assert "…" not in "".join(lines)
+    assert any(line.startswith("Verdict: ") for line in lines)
+
+
+@pytest.mark.parametrize("width", [160, 100, 80, 60, 44, 30, 20])
+def test_any_width_holds_every_method_and_stays_inside(make_table, all_methods, width):
+    text = printed(make_table(all_methods), width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert all(name in text.replace("\n", " ") for name in ("fine-tune", "LoRA", "top-1"))
+
+
+def test_left_out_columns_are_named(make_table):
+    assert "also measured:" in printed(make_table(), width=70)
+    assert "also measured:" not in printed(make_table(), width=150)
+
+
+def test_a_pipe_gets_no_colour_codes_and_an_empty_table_no_crash(make_table):
+    assert "\x1b" not in printed(make_table())
+    assert "nothing to choose by" in printed(Table())
+
+
+def test_names_are_never_markup():
+    assert "[red]probe[/]" in printed(Table([{"method": "[red]probe[/]", "top1": 0.5}]), width=80)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_live_table_fills_in(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    table, screen = Table(), Screen()
+    with live_table(table, ["linear-probe", "knn"], file=screen) as live:
+        live.status("linear-probe", "seed 0")
+        assert live.shown and "seed 0" in screen.getvalue() and "waiting" in screen.getvalue()
+        live.add({"method": "linear-probe", "seed": 0, "top1": 0.931})
+        assert "93.1" in screen.getvalue()
+        live.status("linear-probe", "seed 1")
+    assert "seed 1" in screen.getvalue()
+
+
+@pytest.mark.parametrize(("quiet", "file"), [(True, Screen()), (False, io.StringIO())])
+def test_the_live_table_is_silent_where_no_one_looks(quiet, file):
+    table = Table()
+    with live_table(table, ["knn"], quiet=quiet, file=file) as live:
+        live.add({"method": "knn", "top1": 0.5})
+    assert file.getvalue() == "" and len(table.rows) == 1
