@@ -1,0 +1,287 @@
+"""The shape of the house, read from its source: which way imports run, how long files are, where heavy things come in."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src" / "coldframe"
+
+ROOMS = (
+    "cli", "recipes", "sweep", "compare", "running", "asking", "prediction", "evaluation", "foundations", "methods", "report",
+    "measures", "inspection", "attacks", "cold", "training", "backbones", "data", "files", "registry", "errors", "types",
+)  # fmt: skip
+"""From the top of the house to its ground: a room imports from those after it."""
+FOUNDATIONS_USE = {"foundations", "data", "training", "files", "report", "errors", "types"}
+FACE = "coldframe"
+"""The package's own ``__init__``: it imports nothing at the top, and anyone may read the version from it."""
+HEAVY = {"torch", "torchvision", "timm", "open_clip", "matplotlib", "numpy", "pyarrow", "safetensors"}
+ZOOS = {"timm": {"backbones/timm.py"}, "open_clip": {"backbones/open_clip.py", "backbones/pocket.py"}}
+"""Zoo -> the files that import it; the bundled model is built from the blocks of open_clip."""
+LONG_FACES = {
+    "cli/__init__.py": "the list of verbs, and what every verb shares",
+    "data/mini/__init__.py": "a folder of samples with its loader, no face of a room",
+    "backbones/__init__.py": "the one way to load any model",
+}
+"""Faces of 60 lines and more, each with its reason."""
+LONG: dict[str, str] = {
+    "backbones/open_clip.py": "two towers, image and text, and the guards of one zoo belong together",
+    "report/table.py": "one table in four formats that must agree",
+}
+"""Files over 300 lines, each with its reason."""
+TESTED_ELSEWHERE: dict[str, str] = {
+    "asking.py": "tests of the verb zero-shot",
+    "evaluation.py": "tests/test_compare.py",
+    "prediction.py": "tests of the verb predict",
+    "running.py": "tests/test_compare.py",
+    "backbones/base.py": "the contract that every backbone passes",
+    "backbones/chain.py": "the contract that every backbone passes",
+    "backbones/trace.py": "the contract that every backbone passes",
+    "backbones/words.py": "tests of the verb models",
+    "cli/common.py": "tests of the verbs",
+    "cli/live.py": "tests of the verb compare",
+    "data/base.py": "the loaders' tests",
+    "errors.py": "every test of a refusal",
+    "methods/base.py": "the contract that every method passes",
+    "registry.py": "tests of what is looked up in it",
+    "types.py": "words without behaviour",
+    "backbones/checkpoint.py": "the contract that every backbone passes",
+    "backbones/hub.py": "the contract that every backbone passes",
+    "backbones/ids.py": "the contract that every backbone passes",
+    "backbones/lite0.py": "the contract that every backbone passes",
+    "backbones/open_clip.py": "the contract that every backbone passes",
+    "backbones/pocket.py": "the contract that every backbone passes",
+    "backbones/torchvision.py": "the contract that every backbone passes",
+    "cli/compare.py": "tests/test_compare.py, by the function it calls",
+    "cli/evaluate.py": "tests/test_compare.py, by the function it calls",
+    "cli/fit.py": "tests/test_compare.py, by the function it calls",
+    "cli/predict.py": "tests/test_compare.py, by the function it calls",
+    "cli/zero_shot.py": "tests/test_compare.py, by the function it calls",
+    "files.py": "every test that writes: the store, checkpoints, reports",
+    "foundations/graphs/attention.py": "tests of the classifier",
+    "methods/fine_tune.py": "the contract that every method passes",
+    "methods/knn.py": "the contract that every method passes",
+    "methods/linear_probe.py": "the contract that every method passes",
+    "methods/templates.py": "the contract that every method passes",
+    "methods/zero_shot.py": "the contract that every method passes",
+    "report/parts.py": "tests of the page",
+    "report/predictions.py": "tests of the table",
+}
+"""Modules without a test file of their own name, and where they are tested instead."""
+UNTESTED_ROOMS = {"recipes": "its own training runs"}
+_MACHINE_PATH = re.compile(r"(?<![\w.~:/-])/(?:home|root|Users|work|mnt|tmp|opt|scratch|var)/[\w.-]")
+_TEXT = {".py", ".md", ".toml", ".txt", ".json", ".cfg", ".yml", ".yaml", ".html", ".css", ".lock", ".svg", ""}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Dotted name -> file, for every module of the package."""
+    found = {}
+    for path in sorted(SRC.rglob("*.py")):
+        parts = path.relative_to(SRC.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _typing_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def statements(node: ast.AST, inside: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports under ``node``; those inside functions only when asked for, those for type checkers never."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif _typing_only(child) or (isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not inside):
+            continue
+        else:
+            yield from statements(child, inside)
+
+
+def imports(path: Path, inside: bool = True) -> set[str]:
+    """Return the modules that a file imports, by absolute dotted name."""
+    found: set[str] = set()
+    for node in statements(tree(path), inside):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        else:
+            assert node.level == 0, f"{path}: imports are absolute"
+            base = node.module or ""
+            for alias in node.names:
+                deeper = f"{base}.{alias.name}"
+                found.add(deeper if deeper in modules() else base)
+    return found
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else FACE
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(SRC).as_posix()
+
+
+def test_every_room_has_its_place() -> None:
+    assert {room(name) for name in modules()} - {FACE} <= set(ROOMS)
+
+
+def test_imports_run_downwards_only() -> None:
+    wrong = []
+    for name, path in modules().items():
+        for target in imports(path):
+            if not target.startswith("coldframe.") or name == FACE:
+                continue
+            here, there = room(name), room(target)
+            if here != there and ROOMS.index(there) < ROOMS.index(here):
+                wrong.append(f"{name} imports {target}")
+    assert wrong == []
+
+
+def test_foundations_stand_by_themselves() -> None:
+    users = {"cli", "recipes", "foundations", FACE}
+    wrong = [
+        f"{name} imports {target}"
+        for name, path in modules().items()
+        for target in imports(path)
+        if target.startswith("coldframe.")
+        and ((room(name) == "foundations" and room(target) not in FOUNDATIONS_USE)
+             or (room(target) == "foundations" and room(name) not in users))
+    ]  # fmt: skip
+    assert wrong == []
+
+
+def test_no_method_imports_another() -> None:
+    from coldframe.registry import METHODS
+
+    adapters = {place.partition(":")[0] for place in METHODS.values()}
+    found = {(name, target) for name in adapters for target in imports(modules()[name]) if target in adapters - {name}}
+    assert found == set()
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle, or none."""
+    done: set[str] = set()
+
+    def walk(at: str, trail: list[str]) -> list[str]:
+        if at in trail:
+            return [*trail[trail.index(at) :], at]
+        if at in done:
+            return []
+        for target in sorted(graph.get(at, ())):
+            found = walk(target, [*trail, at])
+            if found:
+                return found
+        done.add(at)
+        return []
+
+    return next((found for start in sorted(graph) if (found := walk(start, []))), [])
+
+
+def test_no_circle_between_modules() -> None:
+    graph = {name: {target for target in imports(path, inside=False) if target in modules()} for name, path in modules().items()}
+    assert circle(graph) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def test_faces_are_short() -> None:
+    faces = {relative(path): len(path.read_text().splitlines()) for path in modules().values() if path.name == "__init__.py"}
+    assert {name for name, lines in faces.items() if lines >= 60} - LONG_FACES.keys() == set()
+    assert max(faces.values()) < 120
+
+
+def test_files_over_300_lines_have_a_reason() -> None:
+    long = {relative(path) for path in modules().values() if len(path.read_text().splitlines()) > 300}
+    assert long - LONG.keys() == set()
+    assert not any(path.name == "utils.py" for path in modules().values())
+
+
+def test_verbs_import_nothing_heavy_at_the_top() -> None:
+    wrong = {}
+    for path in (SRC / "cli").glob("*.py"):
+        top = {target.split(".")[0] for target in imports(path, inside=False)} & HEAVY
+        if top:
+            wrong[path.name] = top
+    assert wrong == {}
+
+
+def test_zoos_are_imported_in_their_own_file_only() -> None:
+    wrong = []
+    for path in modules().values():
+        for target in imports(path):
+            zoo = target.split(".")[0]
+            if zoo in ZOOS and relative(path) not in ZOOS[zoo]:
+                wrong.append(f"{relative(path)} imports {zoo}")
+    assert wrong == []
+
+
+def test_models_of_torchvision_come_from_one_file() -> None:
+    wrong = [
+        relative(path)
+        for path in modules().values()
+        if relative(path) != "backbones/torchvision.py" and any(t.startswith("torchvision.models") for t in imports(path))
+    ]
+    assert wrong == []
+
+
+def test_every_module_has_a_test_of_its_name() -> None:
+    missing = []
+    for path in modules().values():
+        name = relative(path)
+        place = Path(name)
+        if place.name in ("__init__.py", "__main__.py") or place.parts[0] in UNTESTED_ROOMS or name in TESTED_ELSEWHERE:
+            continue
+        if not (ROOT / "tests" / place.parent / f"test_{place.stem.lstrip('_')}.py").exists():
+            missing.append(name)
+    assert missing == []
+
+
+def test_lists_of_exceptions_name_files_that_exist() -> None:
+    gone = [name for name in (*LONG, *TESTED_ELSEWHERE) if not (SRC / name).exists()]
+    assert gone == []
+
+
+def text_files() -> Iterator[Path]:
+    outside = {".git", ".venv", "runs", "dist", "build", "node_modules"}
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        hidden = parts[0].startswith(".") and parts[0] not in (".ci", ".gitignore")
+        if not (hidden or outside & set(parts) or "__pycache__" in parts) and path.is_file() and path.suffix in _TEXT:
+            yield path
+
+
+def test_no_path_of_one_machine_is_written_anywhere() -> None:
+    wrong = []
+    for path in text_files():
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if _MACHINE_PATH.search(line):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("line", "found"), [
+    ("see /home/" + "me/data", True), ("open('/tmp/" + "x')", True), ("https://host/work/me", False), ("../shared/data", False),
+])  # fmt: skip
+def test_what_counts_as_a_path_of_one_machine(line: str, found: bool) -> None:
+    assert bool(_MACHINE_PATH.search(line)) == found
+
+
+def test_the_standard_library_is_told_from_the_rest() -> None:
+    third = {t.split(".")[0] for p in modules().values() for t in imports(p)} - sys.stdlib_module_names - {"coldframe"}
+    declared = (ROOT / "pyproject.toml").read_text().lower().replace("-", "_")
+    aliases = {"pil": "pillow", "open_clip": "open_clip_torch"}
+    undeclared = {name for name in third if aliases.get(name.lower(), name.lower()) not in declared}
+    assert undeclared <= {"huggingface_hub", "scipy"}, "declare it in pyproject.toml"
