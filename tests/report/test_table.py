@@ -56,13 +56,6 @@ def test_lines_on_different_data_are_not_paired(make_table):
     assert table.comparisons == []
 
 
-def test_details_sum_over_seeds(make_table):
-    detail = make_table(("knn",), seeds=3).details[0]
-    assert sum(map(sum, detail.confusion)) == sum(detail.reliability["count"]) == 3 * 240
-    assert detail.correct.shape == (3, 240)
-    assert detail.per_class == pytest.approx([row[i] / sum(row) for i, row in enumerate(detail.confusion)])
-
-
 def test_wrong_names_and_files_are_one_sentence(make_table, tmp_path):
     with pytest.raises(InputError, match=r"\.json, \.csv"):
         make_table().save(tmp_path / "report.pdf")

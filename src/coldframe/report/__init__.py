@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coldframe.report.table import About, Comparison, Curve, Detail, Table
+from coldframe.report.parts import About, Comparison, Curve, Detail
+from coldframe.report.table import Table
 from coldframe.report.verdict import recommended, verdict
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from coldframe.report import wording
 from coldframe.report.summary import Group
 
 if TYPE_CHECKING:
-    from coldframe.report.table import About, Table
+    from coldframe.report.parts import About
+    from coldframe.report.table import Table
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from coldframe.report.summary import Key
 from coldframe.report.verdict import recommended
 
 if TYPE_CHECKING:
-    from coldframe.report.table import Detail, Table
+    from coldframe.report.parts import Detail
+    from coldframe.report.table import Table
 
 ALL_CLASSES = 30
 """Up to so many classes are drawn one by one; above, the worst and best, and the most confused pairs."""

@@ -11,145 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from coldframe import files
 from coldframe.errors import FileError, InputError
-from coldframe.measures.accuracy import as_array, confusion, correct, per_class
-from coldframe.measures.calibration import reliability
 from coldframe.measures.significance import paired_bootstrap
+from coldframe.report.parts import About, Comparison, Detail
 from coldframe.report.summary import FIELDS, OPTIONAL, Group, Key, complete, groups, plain
 from coldframe.types import Row
-
-
-@dataclass
-class About:
-    """What stands above the table and below it: the circumstances of all rows. Everything may be left out.
-
-    Args:
-        model: the model as a person says it, such as ``"ViT-B-32 (openai)"``.
-        parameters: its parameters.
-        data: name of the data.
-        train: number of training images; ``val`` and ``test`` alike.
-        classes: K class names.
-        device: such as ``"cpu, 2 threads"``.
-        precision: such as ``"fp32"``.
-        noise: the strength of ``noise_top1``, such as ``"0.1"``.
-        splits: how the splits came about, in words.
-        choices: on which split choices were made, as a sentence: ``"Chosen on val; test was read once."``
-        cold: the cold pass, in words.
-        settings: method -> its settings as code.
-        digests: what -> digest of weights, data and the like.
-    """
-
-    model: str = ""
-    parameters: int | None = None
-    data: str = ""
-    train: int | None = None
-    val: int | None = None
-    test: int | None = None
-    classes: Sequence[str] = ()
-    device: str = ""
-    precision: str = ""
-    noise: str = ""
-    splits: str = ""
-    choices: str = ""
-    cold: str = ""
-    settings: dict[str, str] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Curve:
-    """One line of a robustness or training figure.
-
-    Args:
-        figure: title of the figure it belongs to, such as ``"Gaussian noise"``; lines of one title are drawn together.
-        x: positions.
-        y: values; accuracies as fractions.
-        x_label: what x is, with its unit.
-        y_label: what y is; ``"top-1"`` is drawn in percent.
-        kind: ``"robustness"`` or ``"training"``: which part of the page.
-        name: added to the method's name where it has several lines.
-    """
-
-    figure: str
-    x: list[float]
-    y: list[float | None]
-    x_label: str = ""
-    y_label: str = "top-1"
-    kind: str = "robustness"
-    name: str = ""
-
-
-@dataclass
-class Detail:
-    """What one method's figures show. Build it with :meth:`of`, or leave parts out.
-
-    Args:
-        method: as in the rows; ``model`` and ``data`` too.
-        per_class: top-1 of each class, mean over seeds [K]; None for a class without test images.
-        confusion: counts summed over seeds [K, K], row true, column predicted.
-        reliability: ``count``, ``confidence``, ``accuracy``, all seeds pooled.
-        curves: robustness and training lines.
-        correct: whether each test item is right [S, N]; kept out of the files.
-    """
-
-    method: str
-    model: str = ""
-    data: str = ""
-    per_class: list[float | None] | None = None
-    confusion: list[list[int]] | None = None
-    reliability: dict[str, list[Any]] | None = None
-    curves: list[Curve] = field(default_factory=list)
-    correct: NDArray[np.bool_] | None = None
-
-    @property
-    def key(self) -> Key:
-        """(method, model, data)."""
-        return self.method, self.model, self.data
-
-    @classmethod
-    def of(
-        cls,
-        method: str,
-        probabilities: Sequence[Any],
-        labels: Any,
-        *,
-        model: str = "",
-        data: str = "",
-        curves: Sequence[Curve] = (),
-    ) -> Self:
-        """Return the details of a method from its probabilities, one [N, K] a seed, on the same items with labels [N]."""
-        if not probabilities:
-            raise InputError(f"expected probabilities of {method} for at least one seed, found none")
-        stacked = [np.asarray(per_class(p, labels), dtype=np.float64) for p in probabilities]
-        truth = as_array(labels)
-        pooled = reliability(np.concatenate([as_array(p) for p in probabilities]), np.tile(truth, len(probabilities)))
-        return cls(
-            method,
-            model,
-            data,
-            per_class=plain(np.mean(stacked, axis=0)),
-            confusion=plain(np.sum([confusion(p, labels) for p in probabilities], axis=0)),
-            reliability=asdict(pooled),
-            curves=list(curves),
-            correct=np.stack([correct(p, labels) for p in probabilities]),
-        )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A paired difference in top-1, ``a`` minus ``b``, with its 95% interval over test items."""
-
-    a: Key
-    b: Key
-    difference: float
-    low: float
-    high: float
-    n: int
-    p: float | None = None
 
 
 @dataclass
@@ -230,7 +97,7 @@ class Table:
             "comparisons": plain([asdict(c) for c in self.comparisons]),
             "published": plain(self.published),
             "notes": list(self.notes),
-            "details": [_detail_json(detail) for detail in self.details],
+            "details": [detail.to_json() for detail in self.details],
         }
 
     @classmethod
@@ -244,7 +111,7 @@ class Table:
             command=value.get("command") or "",
             machine=value.get("machine") or {},
             about=About(**{k: v for k, v in (value.get("about") or {}).items() if k in known}),
-            details=[_detail(d) for d in value.get("details") or []],
+            details=[Detail.from_json(d) for d in value.get("details") or []],
             comparisons=[Comparison(**(c | {"a": tuple(c["a"]), "b": tuple(c["b"])})) for c in value.get("comparisons") or []],
             published=value.get("published") or [],
             notes=value.get("notes") or [],
@@ -294,12 +161,3 @@ class Table:
 
 def _line(values: Sequence[str]) -> str:
     return "| " + " | ".join(value.replace("|", "\\|").replace("\n", " ") for value in values) + " |"
-
-
-def _detail_json(detail: Detail) -> dict[str, Any]:
-    kept = {f.name: getattr(detail, f.name) for f in fields(detail) if f.name not in ("correct", "curves")}
-    return dict(plain({k: v for k, v in kept.items() if v is not None} | {"curves": [asdict(c) for c in detail.curves]}))
-
-
-def _detail(value: dict[str, Any]) -> Detail:
-    return Detail(**(value | {"curves": [Curve(**c) for c in value.get("curves", [])]}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from coldframe.report.table import Table
 
 GAP = 3
+STATUS = 24
+"""Characters kept free for what a method is doing."""
 PROSE = 120
 """Characters in a line of prose, however wide the terminal."""
 NARROW = 44
@@ -50,12 +52,13 @@ def _width(text: list[list[str]]) -> int:
     return sum(widest) + GAP * (len(widest) - 1)
 
 
-def _grid(text: list[list[str]], strong: int | None = None) -> Grid:
+def _grid(text: list[list[str]], styles: Mapping[int, str]) -> Grid:
+    """Return aligned columns; ``styles`` names the style of lines by their number."""
     grid = Grid(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False, header_style="bold")
     for number, heading in enumerate(text[0]):
         grid.add_column(Text(heading), no_wrap=True, overflow="ellipsis" if number == 0 else "fold")
     for number, line in enumerate(text[1:]):
-        grid.add_row(*(Text(cell) for cell in line), style="bold green" if number == strong else "")
+        grid.add_row(*(Text(cell) for cell in line), style=styles.get(number, ""))
     return grid
 
 
@@ -84,7 +87,7 @@ def print_table(
         _list(console, table)
     elif table.rows:
         pick = recommended(table)
-        strong = next((i for i, g in enumerate(table.groups()) if pick is not None and g.key == pick.key), None)
+        strong = {i: "bold green" for i, g in enumerate(table.groups()) if pick is not None and g.key == pick.key}
         console.print(_grid(text, strong))
         left = [title(column, table.about) for column in columns(table) if column not in shown]
         if left:
@@ -157,16 +160,13 @@ class LiveTable:
             self._live.update(self._render(), refresh=True)
 
     def _render(self) -> Grid:
-        text = cells(self.table, fitting(self.table, max(20, self.console.width - 24)))
-        done = {group.method for group in groups(self.table.rows)}
-        waiting = [[spoken(method), *[""] * (len(text[0]) - 1)] for method in self.methods if method not in done]
-        grid = _grid([[*text[0], ""], *([*line, ""] for line in text[1:])])
-        for line, group in zip(grid.columns[-1]._cells, groups(self.table.rows), strict=False):
-            assert isinstance(line, Text)
-            line.append(self.state.get(group.method, ""), style="dim")
-        for line_text, method in zip(waiting, [m for m in self.methods if m not in done], strict=True):
-            grid.add_row(*line_text, Text(self.state.get(method) or "waiting", style="dim"), style="dim")
-        return grid
+        head, *body = cells(self.table, fitting(self.table, max(20, self.console.width - STATUS)))
+        lines = groups(self.table.rows)
+        done = [[*line, self.state.get(group.method, "")] for line, group in zip(body, lines, strict=True)]
+        waiting = [method for method in self.methods if method not in {group.method for group in lines}]
+        blank = [""] * (len(head) - 1)
+        to_come = [[spoken(method), *blank, self.state.get(method) or "waiting"] for method in waiting]
+        return _grid([[*head, ""], *done, *to_come], {len(done) + i: "dim" for i in range(len(to_come))})
 
 
 def live_table(table: Table, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> LiveTable:

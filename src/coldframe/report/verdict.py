@@ -13,7 +13,8 @@ from coldframe.report import wording
 from coldframe.report.summary import Group, groups
 
 if TYPE_CHECKING:
-    from coldframe.report.table import Comparison, Table
+    from coldframe.report.parts import Comparison
+    from coldframe.report.table import Table
 
 FEW = 200
 """Below this many test images the sentence says how little they can tell."""

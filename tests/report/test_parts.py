@@ -1,0 +1,32 @@
+import json
+
+import numpy as np
+import pytest
+
+from coldframe.errors import InputError
+from coldframe.report import Detail
+
+
+def test_details_sum_over_seeds(make_table):
+    detail = make_table(("knn",), seeds=3).details[0]
+    assert sum(map(sum, detail.confusion)) == sum(detail.reliability["count"]) == 3 * 240
+    assert detail.correct.shape == (3, 240)
+    assert detail.per_class == pytest.approx([row[i] / sum(row) for i, row in enumerate(detail.confusion)])
+
+
+def test_details_survive_json_without_what_is_large(make_table):
+    detail = make_table(("knn",)).details[0]
+    value = json.loads(json.dumps(detail.to_json()))
+    back = Detail.from_json(value)
+    assert "correct" not in value and back.correct is None
+    assert back.curves == detail.curves and back.confusion == detail.confusion and back.key == detail.key
+
+
+def test_a_class_without_images_has_no_accuracy():
+    detail = Detail.of("knn", [np.eye(3)[:2]] * 2, np.array([0, 1]))
+    assert detail.per_class == [1.0, 1.0, None]
+
+
+def test_no_seed_is_refused():
+    with pytest.raises(InputError, match="at least one seed"):
+        Detail.of("knn", [], np.array([0]))
