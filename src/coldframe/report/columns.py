@@ -53,7 +53,7 @@ _CORRUPTED = "top-1 over corrupted test images: blur, weather, compression and t
 _ECE = "expected calibration error: how far stated confidence is from being right that often; 0 is perfect"
 _TRAINING = "time to learn, once the images have gone through the frozen part; - where nothing is learned"
 _LATENCY = "time to classify one image"
-_MEMORY = "peak memory of training above what was held before"
+_MEMORY = "peak memory while learning, model and libraries included; on a GPU what its allocator held"
 _TRAINED = "how many numbers are learned"
 _SAVED = "size on disk of what was learned"
 
