@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from coldframe.errors import InputError, nearest
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.messages import check_features, check_positive
-from coldframe.foundations.graphs.sparse import Features, SparseFeatures, project, weighted_sum
+from coldframe.foundations.graphs.sparse import Features, SparseFeatures, project, sum_and_self, weighted_sum
 
 Activation = Callable[[Tensor], Tensor]
 Form = Literal["node", "matrix", "sparse"]
@@ -86,7 +86,9 @@ def convolve_sparse(graph: Graph, features: Features, W: Tensor, B: Tensor, weig
         weights: :func:`mean_weights`, where a caller keeps them.
     """
     values = mean_weights(graph, W.dtype) if weights is None else weights
-    if isinstance(features, SparseFeatures) or W.shape[0] < W.shape[1]:
+    if isinstance(features, Tensor) and W.shape[0] <= W.shape[1]:
+        return sum_and_self(graph.rows, values, features, W, B)
+    if isinstance(features, SparseFeatures):
         gathered = weighted_sum(graph.rows, values, project(features, W))  # [N, E]
     else:
         gathered = weighted_sum(graph.rows, values, features) @ W.T
@@ -166,7 +168,7 @@ class MeanConv(nn.Module):
             dense = features.dense() if isinstance(features, SparseFeatures) else features
             form = convolve_nodes if self.form == "node" else convolve_matrix
             result = form(graph, dense, self.W, self.B)
-        result = result if self.bias is None else result + self.bias
+        result = result if self.bias is None else result.add_(self.bias)
         return result if self.activation is None else self.activation(result)
 
 

@@ -103,6 +103,44 @@ class _WeightedSum(torch.autograd.Function):
         return None, to_values, to_features
 
 
+def sum_and_self(rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor) -> Tensor:
+    """Return S (H W^T) + H B^T, both products and the sum in one step with as few [N, E] buffers as can be.
+
+    Large buffers are given back to the system and fetched anew at every step, which on a large graph costs more than the
+    arithmetic in them. The values take no gradient here.
+
+    Args:
+        rows: where the entries of S stand, N x N.
+        values: the entries of S [M].
+        features: H [N, D].
+        W: of the neighbours [E, D].
+        B: of the node itself [E, D].
+
+    Returns:
+        [N, E]
+    """
+    result: Tensor = _SumAndSelf.apply(rows, values, features, W, B)
+    return result
+
+
+class _SumAndSelf(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor) -> Tensor:
+        ctx.rows = rows
+        ctx.save_for_backward(values, features, W, B)
+        return _bags(rows, values, features @ W.T).addmm_(features, B.T)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        values, features, W, B = ctx.saved_tensors
+        grad = grads[0].contiguous()  # [N, E]
+        turned, order = ctx.rows.transpose
+        back = _bags(turned, values[order], grad)  # [N, E]: the gradient of H W^T
+        to_features = (back @ W).addmm_(grad, B) if ctx.needs_input_grad[2] else None
+        return None, None, to_features, back.T @ features, grad.T @ features
+
+
 @dataclass(frozen=True, eq=False)
 class SparseFeatures:
     """Features H [N, D] that are mostly 0, such as the words of a document: only the others are stored.
