@@ -37,6 +37,13 @@ def test_what_trains_nothing_stands_left_of_all_others(make_table):
     assert axes.get_xticklabels()[0].get_text() == "none"
 
 
+def test_a_method_without_a_training_time_is_drawn_only_if_it_trains_nothing():
+    rows = [("zero-shot", None, 0), ("linear-probe", 1.0, 10), ("lora", None, 10), ("fine-tune", 60.0, 99)]
+    table = Table([{"method": m, "top1": 0.9, "train_seconds": s, "trainable_parameters": p} for m, s, p in rows])
+    names = [text.get_text() for text in accuracy_against_cost(table).axes[0].texts]
+    assert sorted(names) == ["fine-tune", "linear probe", "zero-shot"]
+
+
 def test_colours_are_distinct_and_stay_with_their_method(make_table, all_methods):
     some, every = colours(make_table()), colours(make_table(all_methods))
     assert len(set(every.values())) == 12

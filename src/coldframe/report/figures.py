@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from coldframe.report.drawing import INK, MARKERS, PALETTE, SOFT, bars, distinct, line_plot, new_figure, shorten, style
 from coldframe.report.labels import place_labels
 from coldframe.report.summary import Key
-from coldframe.report.verdict import recommended
+from coldframe.report.verdict import cost, recommended
 
 if TYPE_CHECKING:
     from coldframe.report.parts import Detail
@@ -67,24 +68,24 @@ def main_detail(table: Table) -> Detail | None:
 
 def accuracy_against_cost(table: Table) -> Figure | None:
     """Draw top-1 against training time on a logarithmic axis; lines that train nothing stand apart on the left."""
-    lines = [g for g in table.groups() if g.mean("top1") is not None and g.mean("train_seconds") is not None]
+    lines = [g for g in table.groups() if g.mean("top1") is not None and math.isfinite(cost(g)[0])]
     if len(lines) < 2:
         return None
     paint, marks = colours(table), markers(table)
     with style():
         figure = new_figure(7.4, 4.4)
         axes = figure.add_subplot()
-        paid = [s for g in lines if (s := g.mean("train_seconds") or 0.0) > 0]
+        paid = [s for g in lines if (s := cost(g)[0]) > 0]
         low, high = (min(paid), max(paid)) if paid else (1.0, 10.0)
         free = low / 30
-        xs = [g.mean("train_seconds") or free for g in lines]
+        xs = [cost(g)[0] or free for g in lines]
         ys = [100 * (g.mean("top1") or 0.0) for g in lines]
         halves = [100 * (g.half("top1") or 0.0) for g in lines]
         for g, x, y, half in zip(lines, xs, ys, halves, strict=True):
             axes.errorbar(x, y, yerr=half or None, color=paint[g.key], elinewidth=1.3, capsize=3, markersize=8,
                           marker=marks[g.key], markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
         axes.set_xscale("log")
-        left = free if any(g.mean("train_seconds") == 0 for g in lines) else low
+        left = free if len(paid) < len(lines) else low
         axes.set_xlim(left / 2.6, high * 5)
         ticks = {t: text for t, text in _TICKS.items() if low / 1.5 <= t <= high * 3} or {low: f"{low:.2g} s"}
         if left == free:
