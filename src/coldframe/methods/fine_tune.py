@@ -78,7 +78,7 @@ class FineTune(Method):
     def __init__(
         self,
         backbone: Backbone,
-        layers: str = "last-half",
+        layers: str = "last-block",
         epochs: int = 10,
         lr: float = 1e-3,
         backbone_lr: float = 0.3,

@@ -18,7 +18,9 @@ from coldframe.methods import solvers
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.types import FEATURES
 
-LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(4, 15))
+LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 15))
+SWEEP_TOLERANCE = 3e-3
+"""Of the solutions that are only ranked; the one that is kept is solved to ``logistic_path``'s own tolerance."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
 
 
@@ -96,8 +98,10 @@ class LinearProbe(Method):
             l2, chosen, factor = self._choose(x, y, seen, labels, len(train.classes), basis, val.name)
             if self.refit:
                 x, y = torch.cat([x, seen]), torch.cat([y, labels])
-                refitted = self._path(x, y, len(train.classes), [l2], basis if self.solver == "logistic" else None, chosen)
-                chosen = next(refitted)
+            if self.solver == "logistic":
+                chosen = next(self._path(x, y, len(train.classes), [l2], basis, chosen))
+            elif self.refit:
+                chosen = next(self._path(x, y, len(train.classes), [l2], None))
         self.choices |= {"l2": l2, "refit on train and val": bool(sweep and self.refit)}
         weight = factor * chosen.weight / spread
         self.weight, self.bias = weight, factor * chosen.bias - weight @ mean
@@ -107,7 +111,7 @@ class LinearProbe(Method):
     ) -> tuple[float, solvers.Linear, float]:
         best: tuple[tuple[float, float], float, solvers.Linear, float] | None = None
         path: list[dict[str, float]] = []
-        for l2, linear in zip(self._grid, self._path(x, y, classes, self._grid, basis), strict=True):
+        for l2, linear in zip(self._grid, self._path(x, y, classes, self._grid, basis, tolerance=SWEEP_TOLERANCE), strict=False):
             logits = linear(seen)
             factor = solvers.temperature(logits, labels) if self.solver == "ridge" else 1.0
             top1 = float((logits.argmax(-1) == labels).float().mean())
@@ -130,10 +134,11 @@ class LinearProbe(Method):
         l2s: Sequence[float],
         basis: solvers.Basis | None,
         start: solvers.Linear | None = None,
+        tolerance: float = solvers.TOLERANCE,
     ) -> Iterator[solvers.Linear]:
         if self.solver == "ridge":
             return solvers.ridge_path(x, y, classes, l2s, basis or solvers.Basis.of(x))
-        return solvers.logistic_path(x, y, classes, l2s, basis or solvers.Basis.of(x), start=start)
+        return solvers.logistic_path(x, y, classes, l2s, basis or solvers.Basis.of(x), start=start, tolerance=tolerance)
 
     def _features(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()  # [N, D]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+TOLERANCE = 1e-4
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -82,7 +84,7 @@ def logistic_path(
     l2s: Sequence[float],
     basis: Basis,
     *,
-    tolerance: float = 1e-5,
+    tolerance: float = TOLERANCE,
     most_steps: int = 200,
     start: Linear | None = None,
 ) -> Iterator[Linear]:
@@ -116,7 +118,7 @@ def logistic_path(
             [scaled, shift],
             max_iter=most_steps,
             max_eval=2 * most_steps,
-            history_size=20,
+            history_size=10,
             tolerance_grad=tolerance / classes,
             tolerance_change=tolerance**2,
             line_search_fn="strong_wolfe",
