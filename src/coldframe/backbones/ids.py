@@ -48,8 +48,12 @@ def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None =
         PosixPath('weights.safetensors')
     """
     model, at, path = text.partition("@")
-    zoo, _, rest = model.partition(":")
-    name, _, tag = rest.partition("/")
+    if ":" in model:
+        zoo, _, rest = model.partition(":")
+        name, _, tag = rest.partition("/")
+    else:
+        name = ""
+        zoo, _, tag = model.partition("/")
     random = not pretrained
     if tag == RANDOM or tag.endswith("/" + RANDOM):
         random, tag = True, tag[: -len(RANDOM)].rstrip("/")
