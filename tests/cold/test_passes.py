@@ -252,6 +252,17 @@ def test_a_pass_in_many_shards_gives_the_same(tmp_path: Path, monkeypatch: pytes
     assert torch.equal(found, straight(backbone, items, "block0", "flip"))
 
 
+def test_a_cpu_runs_small_pieces_whatever_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, items, seen = TinyBackbone(), split(21), []
+    real = backbone.normalise
+    monkeypatch.setattr(backbone, "normalise", lambda images: seen.append(len(images)) or real(images))
+    for budget in (None, 0):
+        passing = ColdPass(Store(tmp_path / str(budget)), batch_size=20, workers=2, budget=budget)
+        found = passing.activations(backbone, items, "block1").gather(everything(items))
+        torch.testing.assert_close(found, straight(TinyBackbone(), items, "block1"), atol=1e-6, rtol=1e-6)
+    assert seen == [8, 8, 4, 1, 8, 8, 5]
+
+
 @pytest.mark.parametrize("moment", range(1, 7))
 def test_a_full_disk_at_any_moment_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
