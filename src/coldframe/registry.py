@@ -23,6 +23,7 @@ BACKBONES: dict[str, str] = {
     "timm": "coldframe.backbones.timm:load",
     "torchvision": "coldframe.backbones.torchvision:load",
     "lite0": "coldframe.backbones.lite0:load",
+    "pocket": "coldframe.backbones.pocket:load",
 }
 
 DATASETS: dict[str, str] = {
@@ -34,6 +35,7 @@ DATASETS: dict[str, str] = {
 
 
 NETWORKS: dict[str, tuple[str, str]] = {
+    "pocket": ("coldframe.recipes.pocket.study:pocket", "The small vision-language model of coldframe's own."),
     "gcn": ("coldframe.foundations.graphs.study:gcn", "Graph networks that name the subjects of a citation graph's papers."),
 }
 """Network of ``coldframe train`` -> (where its function lives, its line in the help)."""

@@ -1,0 +1,101 @@
+"""What a run of pocket's training needs to go on after it was killed: weights, their average, momenta, and where it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coldframe.errors import InputError
+from coldframe.files import read_json, read_safetensors, write_json, write_safetensors
+
+MOMENTA = ("momentum", "exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass
+class State:
+    """A run between two steps.
+
+    Args:
+        model: the network that is trained.
+        optimisers: those of its parameters.
+        average: the exponential moving average of every parameter, by name.
+        step: steps taken.
+        seconds: time spent in the loop.
+        seen: images passed.
+    """
+
+    model: nn.Module
+    optimisers: list[torch.optim.Optimizer]
+    average: dict[str, Tensor] = field(default_factory=dict)
+    step: int = 0
+    seconds: float = 0.0
+    seen: int = 0
+
+    def __post_init__(self) -> None:
+        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+
+    def follow(self, decay: float) -> None:
+        """Move the average towards the weights; in the first steps it follows faster."""
+        live = [p.detach() for p in self.model.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), live, 1 - min(decay, self.step / (self.step + 10)))
+
+    def save(self, folder: Path, fixed: dict[str, Any]) -> None:
+        """Write the state; ``state.json`` comes last and names the tensors that belong to it.
+
+        Args:
+            folder: where.
+            fixed: settings that must be the same when the run goes on.
+        """
+        named = dict(self.model.named_parameters())
+        names = {id(p): name for name, p in named.items()}
+        tensors = {f"model/{name}": p for name, p in named.items()} | {f"ema/{name}": t for name, t in self.average.items()}
+        for optimiser in self.optimisers:
+            for p, values in optimiser.state.items():
+                tensors |= {f"{key}/{names[id(p)]}": torch.as_tensor(values[key]) for key in MOMENTA if key in values}
+        file = f"state-{self.step}.safetensors"
+        write_safetensors(folder / file, tensors)
+        about = {"step": self.step, "seconds": self.seconds, "seen": self.seen, "fixed": fixed}
+        write_json(folder / "state.json", about)
+        for old in folder.glob("state-*.safetensors"):
+            if old.name != file:
+                old.unlink()
+
+    def resume(self, folder: Path, fixed: dict[str, Any]) -> bool:
+        """Go on from ``folder`` where a state is; return whether there was one.
+
+        Raises:
+            InputError: the state belongs to a run with other settings.
+        """
+        if not (folder / "state.json").is_file():
+            return False
+        about = read_json(folder / "state.json")
+        other = [key for key, value in about.get("fixed", {}).items() if fixed.get(key) != value]
+        if other:
+            raise InputError(
+                f"{folder} holds a run with another {other[0]} ({about['fixed'][other[0]]} instead of {fixed.get(other[0])}); "
+                "choose another folder with --out"
+            )
+        tensors, _ = read_safetensors(folder / f"state-{about['step']}.safetensors")
+        with torch.no_grad():
+            for name, p in self.model.named_parameters():
+                p.copy_(tensors[f"model/{name}"])
+                self.average[name].copy_(tensors[f"ema/{name}"])
+                for optimiser in self.optimisers:
+                    if any(p is q for q in optimiser.param_groups[0]["params"]):
+                        for key in MOMENTA:
+                            if (value := tensors.get(f"{key}/{name}")) is not None:
+                                # Adam keeps its count on the CPU.
+                                optimiser.state[p][key] = value.clone() if key == "step" else value.to(p.device)
+        self.step, self.seconds, self.seen = about["step"], about["seconds"], about["seen"]
+        return True
+
+
+def read_average(folder: Path) -> tuple[dict[str, Tensor], int]:
+    """Return the averaged weights of the newest state in a folder and the step they are from."""
+    step = int(read_json(folder / "state.json")["step"])
+    tensors, _ = read_safetensors(folder / f"state-{step}.safetensors")
+    return {name.removeprefix("ema/"): t for name, t in tensors.items() if name.startswith("ema/")}, step
