@@ -15,7 +15,7 @@ from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data import load_dataset
-from coldframe.data.base import Dataset
+from coldframe.data.base import Dataset, OnError
 from coldframe.errors import InputError
 from coldframe.methods import Method, method_class
 from coldframe.report import About, Curve, Detail, Table
@@ -59,7 +59,7 @@ def compare(
     seeds: int = 3,
     shots: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
     latency: bool = True,
     out: str | Path | None = None,

@@ -26,6 +26,9 @@ BACKBONES: dict[str, str] = {
     "pocket": "coldframe.backbones.pocket:load",
 }
 
+EMBEDDED = "lite0"
+"""The model that ``compare`` and ``predict`` take when none is named: its weights come with the installation."""
+
 DATASETS: dict[str, str] = {
     "folder": "coldframe.data.folder:load",
     "parquet": "coldframe.data.parquet:load",

@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Run ways to adapt frozen models on your images; print a table and a verdict, write a report.
 
-    Without arguments it compares every method that the embedded model allows on bundled images. Choices are made on
+    Without arguments it compares every method that lite0 allows on bundled photographs. Choices are made on
     validation images; test images are read once a fit. A stopped comparison goes on where it stood when it is given the
     same --out again.
 
@@ -78,17 +78,16 @@ def compare(
     from coldframe.report import print_table, save_report
     from coldframe.running import Watch
 
-    embedded = "pocket" if "pocket" in registry.BACKBONES else "lite0"
     if fast:
         seeds, shots = 1, shots or 20
     watch = Watch() if json else Terminal()
-    specs = data or (["mini:caltech7", "mini:cifar10"] if model is None and not fast else ["mini:caltech7"])
+    specs = data or ["mini:caltech7"]
     for spec in specs:
         folder = out if out is None or len(specs) == 1 else out / folder_name(spec)
         table = run(
             common.names(methods),
             spec,
-            model=model or [embedded],
+            model=model or [registry.EMBEDDED],
             seeds=seeds,
             shots=shots,
             options=common.settings(set_ or []),

@@ -40,12 +40,13 @@ def predict(
     """
     from coldframe.errors import InputError
     from coldframe.prediction import predict as run_predict
+    from coldframe.registry import EMBEDDED
 
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
     if run is not None and model is not None:
         raise InputError("expected --model or --run, found both; give one")
-    found = run_predict(run or model or "lite0", images, top=top, device=common.device_name(device))
+    found = run_predict(run or model or EMBEDDED, images, top=top, device=common.device_name(device))
     if json or format_ == "json":
         import json as json_module
 

@@ -10,8 +10,8 @@ from coldframe.cli import common
 
 def zero_shot(
     *,
+    model: str,
     data: str = "mini:cifar10",
-    model: str | None = None,
     template: list[str] | None = None,
     classes: str | None = None,
     split: Literal["train", "val", "test"] = "test",
@@ -26,10 +26,10 @@ def zero_shot(
 
     Parameters
     ----------
+    model:
+        A vision-language model, such as open_clip:ViT-B-32/openai.
     data:
         A data spec.
-    model:
-        A vision-language model, such as pocket or open_clip:ViT-B-32/openai.
     template:
         A text with {} for the class, or the name of an ensemble (photo, name, clip-7). Repeat the option for several.
     classes:
@@ -49,12 +49,11 @@ def zero_shot(
     json:
         Print JSON.
     """
-    from coldframe import registry
     from coldframe.asking import ask
 
     answer = ask(
         data,
-        model or ("pocket" if "pocket" in registry.BACKBONES else "open_clip:ViT-B-32/openai"),
+        model,
         template=template or None,
         classes=common.class_names(classes),
         split=split,

@@ -1,0 +1,162 @@
+"""One contract that every method passes: exact on stored activations, saved small, loaded the same, honest about classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
+from coldframe.errors import InputError, ModelError
+from coldframe.methods import Method, load, method_class
+from fakes import PREPROCESS, Pictures, TinyBackbone
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("linear-probe", {}),
+    ("linear-probe", {"normalise": "standard", "l2": 1e-3}),
+    ("linear-probe", {"normalise": "none", "solver": "ridge"}),
+    ("knn", {}),
+    ("knn", {"k": 3, "refit": False}),
+    ("fine-tune", {"layers": "head", "epochs": 8, "lr": 0.02}),
+    ("fine-tune", {"layers": "last-block", "epochs": 6, "lr": 0.02}),
+    ("fine-tune", {"layers": "last-half", "epochs": 6, "lr": 0.02, "augment": "flip"}),
+    ("fine-tune", {"layers": "all", "epochs": 6, "optimiser": "sgd", "lr": 0.1}),
+    ("fine-tune", {"layers": "first-conv", "epochs": 6, "lr": 0.02, "normalisation": "cifar100"}),
+]
+
+
+def coloured(n: int, seed: int, name: str) -> Split:
+    """Return pictures that a colour tells apart: easy, so that learning shows."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n, dtype=np.int64) % 3
+    arrays = []
+    for label in labels:
+        picture = generator.integers(0, 110, (18, 18, 3))
+        picture[..., label] += 120
+        arrays.append(picture.astype(np.uint8))
+    return Split(name, Pictures(arrays), labels, ("red", "green", "blue"))
+
+
+TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30, 2, "test")
+
+
+def make(name: str, settings: dict[str, Any]) -> Method:
+    return method_class(name)(TinyBackbone(width=12), **settings)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_contract(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    cold = ColdPass(Store(tmp_path / "store"))
+    method = make(name, settings)
+    before = method.backbone.digest
+    assert method.fit(TRAIN, VAL, cold=cold) is method
+
+    # It learned: three colours, chance is one third.
+    assert method.score(TEST, cold=cold) > 0.8
+
+    # Warm on stored activations is the whole network on pixels.
+    pixels = torch.stack([torch.from_numpy(np.array(TEST.images.open(i).resize((16, 16), 2))) for i in range(5)]).permute(0, 3, 1, 2)
+    straightforward = method(method.backbone.normalise(pixels))
+    torch.testing.assert_close(method.logits(TEST, cold=cold)[:5], straightforward, rtol=1e-5, atol=1e-5)
+
+    # The frozen backbone is as it was, and nothing still asks for gradients.
+    method.backbone.__dict__.pop("digest", None)
+    assert method.backbone.digest == before
+    assert not any(tensor.requires_grad for tensor in method.state().values())
+
+    # Saved and loaded it is the same; the files hold what was learned and no more.
+    folder = method.save(tmp_path / "run")
+    again = load(folder, TinyBackbone(width=12))
+    torch.testing.assert_close(again.logits(TEST, cold=cold), method.logits(TEST, cold=cold), rtol=0, atol=0)
+    assert again.classes == method.classes
+    assert (folder / "adaptation.safetensors").stat().st_size < method.stored_bytes + 4096
+
+    # Other weights and other classes are refused; a probability is a probability.
+    with pytest.raises(ModelError, match="other weights"):
+        load(folder, TinyBackbone(seed=5, width=12))
+    with pytest.raises(InputError, match="learned"):
+        method.score(Split("test", TEST.images, TEST.labels, ("red", "green", "blue", "grey")))
+    assert torch.allclose(method.predict_proba(TEST, cold=cold).sum(-1), torch.ones(len(TEST)), atol=1e-5)
+
+    # repr is code, settings come back, and a copy with the same seed learns the same.
+    assert repr(method).startswith(type(method).__name__ + "(load_backbone('tiny:0')")
+    twin = method.again().fit(TRAIN, VAL, cold=cold)
+    torch.testing.assert_close(twin.logits(TEST, cold=cold), method.logits(TEST, cold=cold), rtol=0, atol=0)
+
+
+def test_choices_are_made_on_val_and_say_so(tmp_path: Path) -> None:
+    cold = ColdPass(Store(tmp_path))
+    wrong = Split("val", VAL.images, (VAL.labels + 1) % 3, VAL.classes)
+    honest = make("knn", {"refit": False}).fit(TRAIN, VAL, cold=cold)
+    misled = make("knn", {"refit": False}).fit(TRAIN, wrong, cold=cold)
+    assert honest.choices["chosen on"] == "val"
+    assert misled.choices["path"] != honest.choices["path"]
+    alone = make("linear-probe", {}).fit(TRAIN, None, cold=cold)
+    assert alone.choices["chosen on"] == "held-out train"
+
+
+def test_fine_tune_changes_the_layers_that_were_named_and_no_others(tmp_path: Path) -> None:
+    cold = ColdPass(Store(tmp_path))
+    method = make("fine-tune", {"layers": "block1", "epochs": 1}).fit(TRAIN, VAL, cold=cold)
+    names = set(method.state())
+    assert names == {
+        "head.weight", "head.bias", "backbone.blocks.1.weight", "backbone.blocks.1.bias", "backbone.norm.weight", "backbone.norm.bias",
+    }  # fmt: skip
+    network = method.network.module.state_dict()  # type: ignore[attr-defined]
+    original = TinyBackbone(width=12).module.state_dict()
+    for key in original:
+        assert torch.equal(network[key], original[key]) == (f"backbone.{key}" not in names), key
+
+
+def test_head_starts_as_published() -> None:
+    method = make("fine-tune", {"layers": "head"})
+    method._prepare(1000)  # type: ignore[attr-defined]
+    weight = method.linear.weight  # type: ignore[attr-defined]
+    assert abs(float(weight.detach().std()) - 0.01) < 3e-4
+    assert not method.linear.bias.any()  # type: ignore[attr-defined]
+
+
+def test_presets_hold_the_published_settings() -> None:
+    method = method_class("fine-tune").preset("uva-a2", TinyBackbone())
+    config = method.config()
+    assert (config["lr"], config["batch_size"], config["epochs"], config["optimiser"]) == (1e-3, 128, 30, "adam")
+    assert method.backbone.preprocess.mean == (0.5071, 0.4867, 0.4408)
+    assert PREPROCESS.mean != method.backbone.preprocess.mean
+    with pytest.raises(InputError, match="uva-a2"):
+        method_class("fine-tune").preset("uva", TinyBackbone())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("linear-probe", {"l2": -1.0}, "above 0"),
+        ("linear-probe", {"solver": "svm"}, "logistic, ridge"),
+        ("knn", {"k": 0}, "1 or more"),
+        ("fine-tune", {"layers": "block9"}, "block9"),
+        ("fine-tune", {"epochs": 0}, "epochs"),
+        ("fine-tune", {"augment": "mirror"}, "none, flip"),
+    ],
+)
+def test_bad_settings_are_one_sentence(name: str, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        make(name, settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_zero_shot_needs_texts() -> None:
+    with pytest.raises(InputError, match="no text tower"):
+        make("zero-shot", {}).fit(TRAIN)
+    with pytest.raises(InputError, match="template"):
+        make("zero-shot", {"template": "a photo"})
+    with pytest.raises(InputError, match="did you mean 'linear-probe'"):
+        method_class("linear-prob")
+
+
+def test_unfitted_methods_refuse(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not been fitted"):
+        make("knn", {}).score(TEST)
+    with pytest.raises(InputError, match=r"adaptation\.json"):
+        load(tmp_path)

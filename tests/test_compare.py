@@ -1,0 +1,124 @@
+"""The main job on a tiny network: one cold pass for all methods, a table that adds up, and a comparison that resumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coldframe.cold import ColdPass, PassReport, Store
+from coldframe.compare import compare, label
+from coldframe.data.base import Dataset, Split
+from coldframe.errors import InputError, TrainingError
+from coldframe.methods.fine_tune import FineTune
+from coldframe.methods.knn import NearestNeighbours
+from coldframe.methods.linear_probe import LinearProbe
+from coldframe.report import save_report
+from coldframe.running import Watch
+from fakes import Pictures, TinyBackbone
+
+
+def coloured(n: int, seed: int, name: str) -> Split:
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n, dtype=np.int64) % 3
+    arrays = [generator.integers(0, 200, (18, 18, 3)) + 55 * np.eye(3, dtype=np.int64)[label] for label in labels]
+    return Split(name, Pictures([a.astype(np.uint8) for a in arrays]), labels, ("red", "green", "<script>blue"))
+
+
+DATA = Dataset("colours", coloured(30, 0, "train"), coloured(12, 1, "val"), coloured(21, 2, "test"), "made here")
+
+
+class Recorder(Watch):
+    def __init__(self) -> None:
+        self.passes: list[PassReport] = []
+        self.rows = 0
+
+    def cold_done(self, report: PassReport) -> None:
+        self.passes.append(report)
+
+    def row(self, row: dict[str, object]) -> None:
+        self.rows += 1
+
+
+def test_one_cold_pass_serves_all_methods_and_seeds(tmp_path: Path) -> None:
+    backbone = TinyBackbone(width=8)
+    methods = [LinearProbe(backbone), NearestNeighbours(backbone), FineTune(backbone, layers="block1", epochs=2)]
+    watch = Recorder()
+    table = compare(methods, DATA, seeds=3, cold=ColdPass(Store(tmp_path)), watch=watch, latency=False)
+    assert backbone.embedded == 63 + 1  # every image once, and one blank image to learn the sizes
+    assert [report.images for report in watch.passes] == [63]
+    assert watch.rows == len(table.rows) == 9
+    assert {row["seed"] for row in table.rows} == {0, 1, 2}
+    for row in table.rows:
+        assert row["split"] == "test" and row["n"] == 21 and 0 <= row["top1"] <= 1
+    assert len(table.comparisons) == 3
+    probe = [row for row in table.rows if row["method"] == "linear-probe"]
+    assert probe[0]["trainable_parameters"] == 3 * 8 + 3
+    assert table.rows[3]["trainable_parameters"] == 0
+
+
+def test_a_stopped_comparison_goes_on_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = TinyBackbone(width=8)
+    out, cold = tmp_path / "out", ColdPass(Store(tmp_path / "store"))
+    methods = [NearestNeighbours(backbone, k=3), FineTune(backbone, layers="head", epochs=2)]
+    whole = compare(methods, DATA, seeds=2, cold=cold, latency=False)
+
+    fits: list[str] = []
+    fit = NearestNeighbours.fit
+
+    def counted(self: NearestNeighbours, *args: object, **kwargs: object) -> object:
+        fits.append("knn")
+        return fit(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    def stopped(self: FineTune, *args: object, **kwargs: object) -> object:
+        raise TrainingError("stopped")
+
+    monkeypatch.setattr(NearestNeighbours, "fit", counted)
+    with monkeypatch.context() as patch, pytest.raises(TrainingError):
+        patch.setattr(FineTune, "fit", stopped)
+        compare(methods, DATA, seeds=2, cold=cold, out=out, latency=False)
+    assert len(fits) == 2
+    again = compare(methods, DATA, seeds=2, cold=cold, out=out, latency=False)
+    assert len(fits) == 2  # finished fits are taken up
+    assert [row["top1"] for row in again.rows] == [row["top1"] for row in whole.rows]
+
+    changed = compare([NearestNeighbours(backbone, k=5)], DATA, seeds=1, cold=cold, out=out, latency=False)
+    assert len(fits) == 3 and len(changed.rows) == 1  # other settings are another fit
+
+
+def test_report_files(tmp_path: Path) -> None:
+    backbone = TinyBackbone(width=8)
+    table = compare([LinearProbe(backbone), NearestNeighbours(backbone)], DATA, seeds=2, cold=ColdPass(Store(tmp_path)))
+    save_report(table, tmp_path / "out")
+    result = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert {"coldframe", "command", "machine", "rows"} <= set(result)
+    assert result["rows"][0]["latency_ms"] > 0 and result["rows"][1]["latency_ms"] is None
+    assert any("ci95" in row for row in result["rows"])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+
+
+def test_labels_tell_the_settings_apart() -> None:
+    backbone = TinyBackbone()
+    several = [NearestNeighbours(backbone, k=1), NearestNeighbours(backbone, k=5), LinearProbe(backbone)]
+    assert [label(method, several) for method in several] == ["knn (k=1)", "knn (k=5)", "linear-probe"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "options", "words"),
+    [
+        (["linear-prob"], {}, "did you mean 'linear-probe'"),
+        (["zero-shot"], {}, "no text tower"),
+        ([], {}, "at least one method"),
+        (["knn"], {"knn": {"neighbours": 3}}, "it has: k, temperature, refit"),
+        (["knn"], {"fine-tune": {"epochs": 3}}, "not among the methods"),
+    ],
+)
+def test_bad_requests_are_one_sentence(
+    methods: list[str], options: dict[str, dict[str, object]], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        compare(methods, DATA, model=TinyBackbone(), seeds=1, options=options, cold=ColdPass(Store(tmp_path)))
+    assert "\n" not in str(caught.value)
