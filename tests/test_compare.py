@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import Pictures, TinyBackbone
+
 from coldframe.cold import ColdPass, PassReport, Store
 from coldframe.compare import compare, label
 from coldframe.data.base import Dataset, Split
@@ -16,7 +18,6 @@ from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.report import save_report
 from coldframe.running import Watch
-from fakes import Pictures, TinyBackbone
 
 
 def coloured(n: int, seed: int, name: str) -> Split:

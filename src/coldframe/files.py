@@ -180,7 +180,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise ModelError(f"cannot use {path}: expected a dict of named tensors, found {type(value).__name__}")
     if all(name.startswith("module.") for name in value):
         value = {name.removeprefix("module."): tensor for name, tensor in value.items()}
-    return value
+    weights: dict[str, Tensor] = value
+    return weights
 
 
 def remove_folder(path: str | Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from coldframe import files
 from coldframe.cli import main
-from PIL import Image
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_truncated_picture_is_named_or_skipped(capsys: pytest.CaptureFixture[str
     picture = flowers / "tulip" / "5.jpg"
     picture.write_bytes(picture.read_bytes()[:400])
     assert "5.jpg" in compare(capsys, str(flowers))
-    run("compare", "--json", "--data", str(flowers), "--model", "lite0", "--methods", "knn", "--seeds", "1", "--on-error", "skip")
+    run("compare", "--json", "--data", str(flowers), "--methods", "knn", "--seeds", "1", "--on-error", "skip")
     assert "5.jpg" in capsys.readouterr().out
 
 

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from coldframe.methods import solvers
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch.nn import functional
+
+from coldframe.methods import solvers
 
 
 def problem(n: int = 240, d: int = 12, k: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -140,7 +140,7 @@ class Method(ABC):
         """Return logits [N, K] of a split in fp32 on the CPU, from stored activations."""
         self._check_fitted()
         activations = (cold or ColdPass()).activations(self.backbone, split, self.cut)
-        batches = torch.arange(len(split)).split(batch_size)
+        batches = torch.split(torch.arange(len(split)), batch_size)
         return torch.cat([self.warm(activations.gather(batch)).float().cpu() for batch in batches])
 
     @torch.no_grad()
@@ -216,7 +216,7 @@ def holdout(train: Split, share: float = 0.2, seed: int = 0) -> tuple[Split, Spl
     generator = torch.Generator().manual_seed(seed)
     labels = torch.from_numpy(train.labels)
     kept, held = [], []
-    for label in labels.unique():
+    for label in torch.unique(labels):
         rows = (labels == label).nonzero().flatten()
         rows = rows[torch.randperm(len(rows), generator=generator)]
         count = round(share * len(rows))

@@ -138,7 +138,7 @@ class FineTune(Method):
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Return what is trained, by name."""
-        named = {"head.weight": self.linear.weight, "head.bias": self.linear.bias}
+        named = dict(self.linear.named_parameters(prefix="head"))
         if self._stages:
             chosen = {id(p) for group in trained_stages(self.network, self.layers).values() for p in group}
             named |= {f"backbone.{name}": p for name, p in self.network.module.named_parameters() if id(p) in chosen}

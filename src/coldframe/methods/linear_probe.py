@@ -111,7 +111,8 @@ class LinearProbe(Method):
     ) -> tuple[float, solvers.Linear, float]:
         best: tuple[tuple[float, float], float, solvers.Linear, float] | None = None
         path: list[dict[str, float]] = []
-        for l2, linear in zip(self._grid, self._path(x, y, classes, self._grid, basis, tolerance=SWEEP_TOLERANCE), strict=False):
+        solved = self._path(x, y, classes, self._grid, basis, tolerance=SWEEP_TOLERANCE)
+        for l2, linear in zip(self._grid, solved, strict=True):
             logits = linear(seen)
             factor = solvers.temperature(logits, labels) if self.solver == "ridge" else 1.0
             top1 = float((logits.argmax(-1) == labels).float().mean())

@@ -138,7 +138,7 @@ def logistic_path(
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
-        optimiser.step(closure)  # type: ignore[arg-type]
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
         weight = (scaled * scale).detach()
         bias = (shift * curvature**-0.5).detach()
         yield basis.back(weight, bias)

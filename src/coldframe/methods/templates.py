@@ -67,7 +67,8 @@ def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str |
     total = torch.zeros(len(classes), 0)
     for text in resolve(template):
         tokens = backbone.text.tokenize([fill(text, name) for name in classes])
-        features = torch.cat([backbone.text.encode(part).float() for part in tokens.to(backbone.device).split(256)])
+        parts = torch.split(tokens.to(backbone.device), 256)
+        features = torch.cat([backbone.text.encode(part).float() for part in parts])
         unit = functional.normalize(features, dim=-1)  # [K, D]
         total = unit if total.shape[1] == 0 else total + unit
     return functional.normalize(total, dim=-1)
