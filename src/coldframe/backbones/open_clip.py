@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -239,12 +240,36 @@ def load(model: ModelId) -> OpenClipBackbone:
     return OpenClipBackbone(str(model), net, preprocess_of(chosen), _tokenizer(model, config), weights=words)
 
 
+def _place(settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the repository of the hub and the names of the files there."""
+    repository, _, file = str(settings.get("hf_hub") or "").rpartition("/")
+    return repository, (file,) if file else FILES
+
+
+def known() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """Yield every model and tag: name, tag (empty for the architecture alone), repository of the hub, files there."""
+    for name in open_clip.list_models():
+        for tag in open_clip.list_pretrained_tags_by_model(name):
+            yield name, tag, *_place(open_clip.get_pretrained_cfg(name, tag))
+        yield name, "", "", ()
+
+
+@cache
+def count(name: str) -> int | None:
+    """Return the number of parameters, without allocating them; None where the text tower's shape is on a hub."""
+    config = open_clip.get_model_config(name)
+    if config["text_cfg"].get("hf_model_name"):
+        return None
+    with _quiet(), torch.device("meta"):
+        net: nn.Module = open_clip.create_model(name, pretrained=None, load_weights=False, pretrained_text=False, device="meta")
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
 def _on_disk(model: ModelId, settings: Mapping[str, Any]) -> Path:
-    place = str(settings.get("hf_hub") or "")
-    if not place:
+    repository, files = _place(settings)
+    if not repository:
         raise WeightsNotFound(f"the weights of {model} are on no hub; fetch them yourself and pass the file as {model}@PATH")
-    repository, _, file = place.rpartition("/")
-    return hub.find(str(model), hub=repository, files=(file,) if file else FILES, download=model.download)
+    return hub.find(str(model), hub=repository, files=files, download=model.download)
 
 
 def _build(model: ModelId, config: Mapping[str, Any], quick: bool) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -222,6 +222,27 @@ def _transformer(net: nn.Module) -> Stages | None:
         convolution, rest = _patch_links("patch_embed", net.patch_embed)
         return stages_of([rest, *begin], blocks, [convolution])
     return stages_of([Link(("patch_embed",)), *begin], blocks)
+
+
+def known() -> Iterator[tuple[str, str, tuple[str, ...], str, str]]:
+    """Yield every timm name with its weights: name, repository of the hub, files there, address, licence."""
+    trained = set()
+    for name in timm.list_models(pretrained=True):
+        config = timm.get_pretrained_cfg(name)
+        trained.add(name.partition(".")[0])
+        file = str(config.hf_hub_filename or "")
+        yield name, str(config.hf_hub_id or ""), (file,) if file else FILES, str(config.url or ""), str(config.license or "")
+    for name in timm.list_models():
+        if name not in trained:
+            yield name, "", (), "", ""
+
+
+@cache
+def count(name: str) -> int:
+    """Return the number of parameters of a timm network, without allocating them."""
+    with torch.device("meta"):
+        net: nn.Module = timm.create_model(name, pretrained=False)
+    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def load(model: ModelId) -> Backbone:

@@ -245,6 +245,8 @@ def _built(model: ModelId, weights: Any, state: dict[str, Tensor] | None) -> nn.
     if model.name in ("googlenet", "inception_v3"):
         # the trained weights of these two expect another scaling of the images, and carry heads that only training uses
         settings |= {"init_weights": True, "transform_input": True, "aux_logits": True}
+    if model.name.startswith("vit_") and weights is not None:
+        settings["image_size"] = weights.meta["min_size"][0]
     net: nn.Module = drawn(lambda: models.get_model(model.name, weights=None, **settings))
     return net
 

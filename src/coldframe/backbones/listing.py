@@ -1,0 +1,153 @@
+"""What can be loaded, and what of it is on this disk. The network is never used, and no weights are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from coldframe.backbones.hub import in_hub_cache, in_torch_cache
+from coldframe.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One id that :func:`load_backbone` takes, before anything is built.
+
+    Args:
+        id: the id.
+        locate: returns the local file of the weights, or None.
+        count: returns the number of parameters, or None where they cannot be counted on this machine.
+        licence: of the weights, as their zoo states it; empty where it does not.
+        random: there are no trained weights, so that nothing has to be on the disk.
+    """
+
+    id: str
+    locate: Callable[[], Path | None]
+    count: Callable[[], int | None]
+    licence: str = ""
+    random: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of the list.
+
+    Args:
+        id: what to load it by.
+        on_disk: the weights are on this machine.
+        random: there are none, and the id loads with random ones.
+        path: their file, or None.
+        parameters: how many there are, text tower and head included; None where they cannot be counted here.
+        bytes: size of the file where it is here; elsewhere 4 bytes a parameter.
+        licence: of the weights, as their zoo states it.
+    """
+
+    id: str
+    on_disk: bool
+    random: bool
+    path: str | None
+    parameters: int | None
+    bytes: int | None
+    licence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the line as plain values."""
+        return asdict(self)
+
+
+def list_models(pattern: str | None = None, *, on_disk: bool = False, limit: int = 40) -> tuple[list[Listed], int]:
+    """Return the first ``limit`` ids that match, those on this disk first, and how many match in all.
+
+    Args:
+        pattern: part of an id in any case, or a glob such as ``"timm:vit_*dino*"``; None matches all.
+        on_disk: only ids whose trained weights are on this disk.
+        limit: how many to describe; parameters are counted for these only.
+
+    Raises:
+        InputError: nothing matches, with the nearest names.
+    """
+    if limit < 1:
+        raise InputError(f"expected a limit of 1 or more, found {limit}")
+    every = list(entries())
+    matching = [entry for entry in every if pattern is None or _matches(entry.id, pattern)]
+    if not matching:
+        names = {part for entry in every for part in (entry.id, entry.id.partition(":")[2].partition("/")[0]) if part}
+        raise InputError(f"no model matches {pattern!r}{nearest(str(pattern), names)}")
+    found = [(entry, entry.locate()) for entry in matching]
+    if on_disk:
+        found = [(entry, path) for entry, path in found if path is not None]
+    found.sort(key=lambda pair: pair[1] is None)
+    return [_listed(entry, path) for entry, path in found[:limit]], len(found)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    name, pattern = name.lower(), pattern.lower()
+    if any(sign in pattern for sign in "*?["):
+        return fnmatchcase(name, pattern) or fnmatchcase(name.partition(":")[2], pattern)
+    return pattern in name
+
+
+def _listed(entry: Entry, path: Path | None) -> Listed:
+    parameters = entry.count()
+    size = path.stat().st_size if path is not None else parameters * 4 if parameters is not None else None
+    here = str(path) if path is not None else None
+    return Listed(entry.id, here is not None, entry.random, here, parameters, size, entry.licence)
+
+
+def entries() -> Iterator[Entry]:
+    """Yield every id that can be loaded, zoo by zoo."""
+    yield from _own()
+    yield from _torchvision()
+    yield from _open_clip()
+    yield from _timm()
+
+
+def _own() -> Iterator[Entry]:
+    from coldframe.backbones import lite0, timm
+    from coldframe.backbones.pocket import FILE, FOLDER
+
+    yield Entry("lite0", lite0.on_disk, partial(timm.count, lite0.ARCHITECTURE), "apache-2.0")
+    path = FOLDER / FILE
+    if path.is_file():
+        yield Entry("pocket", lambda: path, lambda: _built("pocket"), "mit")
+
+
+def _built(name: str) -> int:
+    from coldframe.backbones import load_backbone
+
+    return load_backbone(name).parameter_count
+
+
+def _torchvision() -> Iterator[Entry]:
+    from coldframe.backbones import torchvision
+
+    for name in torchvision.names():
+        for weights in torchvision.weights_of(name):
+            count, licence = int(weights.meta["num_params"]), str(weights.meta.get("license", ""))
+            place = partial(in_torch_cache, str(weights.url))
+            yield Entry(f"torchvision:{name}/{weights.name}", place, partial(int, count), licence)
+
+
+def _open_clip() -> Iterator[Entry]:
+    from coldframe.backbones import open_clip
+
+    for name, tag, repository, files in open_clip.known():
+        full = f"open_clip:{name}/{tag}" if tag else f"open_clip:{name}"
+        yield Entry(full, partial(_cached, repository, files, ""), partial(open_clip.count, name), random=not tag)
+
+
+def _timm() -> Iterator[Entry]:
+    from coldframe.backbones import timm
+
+    for name, repository, files, url, licence in timm.known():
+        random = not (repository or url)
+        full, place = f"timm:{name}" + ("/random" if random else ""), partial(_cached, repository, files, url)
+        yield Entry(full, place, partial(timm.count, name), licence, random)
+
+
+def _cached(repository: str, files: tuple[str, ...], url: str) -> Path | None:
+    return (in_hub_cache(repository, files) if repository else None) or (in_torch_cache(url) if url else None)
