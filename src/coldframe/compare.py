@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from coldframe import measures
 from coldframe.backbones import load_backbone
@@ -18,7 +20,8 @@ from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
 from coldframe.errors import InputError
 from coldframe.methods import Method, method_class
-from coldframe.report import About, Curve, Detail, Table
+from coldframe.report import About, Curve, Detail, Table, recommended
+from coldframe.report.pictures import HardImage
 from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
 
@@ -226,7 +229,44 @@ def _table(cases: Sequence[Case], command: str, device: str) -> Table:
     if data.skipped:
         table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
     table.pair()
+    table.hardest = hardest(table, cases)
     return table
+
+
+def hardest(table: Table, cases: Sequence[Case], most: int = 12) -> list[HardImage]:
+    """Return the test images that the recommended method gets wrong with the highest mean probability over seeds."""
+    best = recommended(table)
+    case = next((case for case in cases if best is not None and case.backbone.name == best.model), None)
+    if best is None or case is None:
+        return []
+    test = case.datasets[0].test
+    mean = np.mean(case.probabilities[best.method], axis=0)  # [N, K]
+    taken = mean.argmax(1)
+    wrong = np.flatnonzero(taken != test.labels)
+    chosen = wrong[np.argsort(-mean[wrong, taken[wrong]], kind="stable")][:most]
+    return [
+        HardImage(
+            thumbnail(test.images.open(int(row))),
+            test.classes[test.labels[row]],
+            test.classes[taken[row]],
+            float(mean[row, taken[row]]),
+            Path(test.images.name(int(row))).name,
+        )
+        for row in chosen
+    ]
+
+
+def thumbnail(image: Image, side: int = 160) -> bytes:
+    """Return a picture of at most ``side`` pixels, or several times its own size when it is tiny, as PNG."""
+    if max(image.size) * 2 <= side:
+        factor = side // max(image.size)
+        image = image.resize((image.width * factor, image.height * factor), 0)
+    else:
+        image = image.copy()
+        image.thumbnail((side, side))
+    written = io.BytesIO()
+    image.save(written, "png")
+    return written.getvalue()
 
 
 def _cold_words(case: Case) -> str:

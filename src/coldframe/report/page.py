@@ -6,7 +6,6 @@ The page holds its pictures in itself, asks nothing of a network, runs no script
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files as resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from coldframe.report import wording
 from coldframe.report.columns import cells, columns, headline, title
 from coldframe.report.drawing import as_svg, data_uri, save_figure
 from coldframe.report.figures import all_figures, confused_pairs, main_detail
+from coldframe.report.pictures import HardImage, Picture
 from coldframe.report.summary import groups
 from coldframe.report.verdict import recommended, verdict
 
@@ -24,40 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from coldframe.report.table import Table
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture on the page.
-
-    Args:
-        png: its bytes.
-        title: what stands under it.
-        text: a second, smaller line.
-    """
-
-    png: bytes
-    title: str
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class HardImage:
-    """A test image that is wrong with the most confidence.
-
-    Args:
-        png: its bytes, some 160 pixels wide.
-        true: name of its class.
-        predicted: name of the class it was taken for.
-        probability: of the predicted class, in [0, 1].
-        name: its file.
-    """
-
-    png: bytes
-    true: str
-    predicted: str
-    probability: float
-    name: str = ""
 
 
 def page(
@@ -203,10 +169,10 @@ def save_report(
     Args:
         table: the results.
         folder: where to; made when absent.
-        hardest: see :func:`page`.
+        hardest: see :func:`page`; those of the table when none are given.
         prompts: see :func:`page`.
     """
-    folder = Path(folder)
+    folder, hardest = Path(folder), hardest or table.hardest
     for name in ("results.json", "results.csv", "results.md"):
         table.save(folder / name)
     drawn = all_figures(table)
