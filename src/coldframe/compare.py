@@ -22,6 +22,7 @@ from coldframe.errors import InputError
 from coldframe.methods import Method, method_class
 from coldframe.report import About, Curve, Detail, Table, recommended
 from coldframe.report.pictures import HardImage
+from coldframe.report.summary import short
 from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
 
@@ -203,7 +204,7 @@ def _table(cases: Sequence[Case], command: str, device: str) -> Table:
     about = About(
         model=first.backbone.name if one else ", ".join(case.backbone.name for case in cases),
         parameters=first.backbone.parameter_count if one else None,
-        data=first.spec,
+        data=short(first.spec),
         train=len(data.train),
         val=len(data.val),
         test=len(data.test),
@@ -211,7 +212,7 @@ def _table(cases: Sequence[Case], command: str, device: str) -> Table:
         device=f"{fingerprint['device']}, {fingerprint['threads']} threads",
         precision=str(first.backbone.dtype).removeprefix("torch."),
         splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
-        choices=f"Choices were made on val; test was read once a fit, {seeds} time{'s' if seeds > 1 else ''} a method.",
+        choices=f"Choices were made on val; test was read once{' a fit' if seeds > 1 else ''}.",
         cold="; ".join(_cold_words(case) for case in cases),
         settings={name: repr(method) for case in cases for name, method in case.fitted.items()},
         digests={f"weights of {case.backbone.name}": case.backbone.digest for case in cases},

@@ -151,6 +151,7 @@ class Backbone(ABC):
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Move the network, and return self."""
         self.module.to(device=device, dtype=dtype)
+        self.__dict__.pop("digest", None)
         return self
 
     def clone(self) -> Self:

@@ -18,7 +18,7 @@ class Terminal(Watch):
     """Shows the cold pass as a bar with images/s and time left, fits by epoch, and each row as it is measured."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -27,6 +27,7 @@ class Terminal(Watch):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
         self._pass: TaskID | None = None
         self._fit: TaskID | None = None

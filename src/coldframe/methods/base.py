@@ -136,7 +136,7 @@ class Method(ABC):
         return self.warm(self.backbone.run(pixels, stop=self.cut))
 
     @torch.no_grad()
-    def logits(self, split: Split, *, cold: ColdPass | None = None, batch_size: int = 256) -> Tensor:
+    def logits(self, split: Split, *, cold: ColdPass | None = None, batch_size: int = 64) -> Tensor:
         """Return logits [N, K] of a split in fp32 on the CPU, from stored activations."""
         self._check_fitted()
         activations = (cold or ColdPass()).activations(self.backbone, split, self.cut)
