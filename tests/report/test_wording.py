@@ -36,7 +36,8 @@ def test_percent_shows_a_spread_only_where_there_is_one():
 
 def test_small_words():
     assert (wording.decimal(0.021), wording.decimal(1.0), wording.decimal(None)) == (".02", "1.00", "-")
-    assert (wording.points(-0.013), wording.points(0.0001), wording.points(0.003)) == ("-1.3", "0.0", "+0.3")
+    shown = [wording.points(value) for value in (-0.013, 0.0, 0.0001, -0.00004, 0.003)]
+    assert shown == ["-1.3", "0.0", "+0.01", "0.0", "+0.3"]
     assert (wording.milliseconds(24.2), wording.milliseconds(0.131), wording.milliseconds(None)) == ("24 ms", "0.13 ms", "-")
     assert (wording.joined([]), wording.joined(["a"]), wording.joined(["a", "b", "c"])) == ("", "a", "a, b and c")
 

@@ -27,9 +27,14 @@ def percent(value: float | None, half: float | None = None) -> str:
 
 
 def points(value: float) -> str:
-    """Return a difference of fractions in points with its sign: ``-1.3``; what rounds to nothing has none."""
+    """Return a difference of fractions in points with its sign: ``-1.3``.
+
+    What is near zero keeps a second digit, ``+0.03``, so that the end of an interval shows its side.
+    """
     text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text
+    if text in ("+0.0", "-0.0"):
+        text = f"{100 * value:+.2f}"
+    return "0.0" if text in ("+0.00", "-0.00") else text
 
 
 def decimal(value: float | None) -> str:
