@@ -90,13 +90,20 @@ def test_without_projection() -> None:
     check_backbone(staged(net), pictures(), net.encode_image, tower=net.visual)
 
 
-@pytest.mark.parametrize(
-    "vision", [{"layers": [1, 1, 1, 1], "width": 16, "patch_size": None}, {"timm_model_name": "test_convnext"}]
-)
-def test_other_towers(vision: dict[str, Any]) -> None:
+OTHERS = {
+    "resnet": ({"layers": [1, 1, 1, 1], "width": 16, "patch_size": None}, 6),
+    "timm convnext": ({"timm_model_name": "test_convnext", "timm_proj": "mlp"}, 6),
+    "timm vit": ({"timm_model_name": "test_vit", "timm_pool": "token"}, 9),
+    "timm vit, attention pooling": ({"timm_model_name": "test_vit", "timm_pool": "map", "timm_proj": "none"}, 9),
+}
+
+
+@pytest.mark.parametrize("tower", OTHERS)
+def test_other_towers(tower: str) -> None:
+    vision, cuts = OTHERS[tower]
     net = tiny(**vision, image_size=64)
     backbone = adapt("tiny", net, open_clip.SimpleTokenizer(context_length=12), Preprocess(64, 64, PIXELS.mean, PIXELS.std))
-    assert backbone.layers >= 4
+    assert len(backbone.cuts) >= cuts, backbone.cuts
     images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     check_backbone(backbone, images, net.encode_image, tower=net.visual)
 

@@ -37,6 +37,12 @@ class Link:
         output: Tensor = network.get_submodule(self.owns[0])(x, **self.kwargs)
         return output
 
+    def inside(self, part: str) -> Link:
+        """Return the same piece for a network of which this one's network is the module named ``part``."""
+        own = self.call
+        call = None if own is None else lambda network, x: own(network.get_submodule(part), x)
+        return Link(tuple(f"{part}.{name}" for name in self.owns), call, self.kwargs)
+
     def modules(self, network: nn.Module) -> list[nn.Module | nn.Parameter]:
         """Return the modules and parameters of ``owns``."""
         return [found for name in self.owns if (found := member(network, name)) is not None]

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import open_clip
 import torch
+from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from coldframe.backbones import hub
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state
 from coldframe.backbones.ids import ModelId
+from coldframe.backbones.timm import maps
 from coldframe.backbones.trace import Trace, stages
 from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest
 from coldframe.files import read_weights
@@ -135,6 +137,8 @@ def _stages(model: nn.Module, size: int) -> Stages:
     tower: Any = model.visual
     if isinstance(tower, VisionTransformer):
         return _transformer(tower)
+    if isinstance(tower, TimmModel):
+        return _timm(tower, size)
     whole = [("pixels", [Link(("visual",), lambda net, x: net.encode_image(x, normalize=False))])]  # type: ignore[operator]
     try:
         trace = Trace(tower, (2, 3, size, size), lambda net, x: net(x))
@@ -145,6 +149,18 @@ def _stages(model: nn.Module, size: int) -> Stages:
         return whole
     cut = stages(trace, chain, "visual.")
     return cut if not any(name.startswith("visual.") for name in left_over(model, cut, None)) else whole
+
+
+def _timm(tower: TimmModel, size: int) -> Stages:
+    """Cut a tower that is a timm network with a projection."""
+
+    def end(net: Any, x: Tensor) -> Tensor:
+        y: Tensor = net.head(net.trunk.forward_head(x))
+        return y
+
+    inner = [(cut, [link.inside("trunk") for link in links]) for cut, links in maps(tower.trunk, size)]
+    inner[-1][1].append(Link(left_over(tower, inner, None), end))
+    return [(cut, [link.inside("visual") for link in links]) for cut, links in inner]
 
 
 def _transformer(tower: Any) -> Stages:

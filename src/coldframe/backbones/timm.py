@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_data_config
 from timm.layers import PatchEmbed
 from timm.layers.format import Format, nchw_to
+from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -109,23 +110,28 @@ def cut(
         raise ModelError(f"expected a timm network with forward_features and forward_head, found {found}; choose another")
     net = net.eval()
     classifier = _classifier(net)
-    before, features = _transformer(net) or _traced(net, preprocess.size), _Features(net, preprocess.size)
+    before, features = maps(net, preprocess.size), _Features(net, preprocess.size)
+    tail = Link(left_over(net, before, classifier), _features)
+    whole = [*before[:-1], (before[-1][0], [*before[-1][1], tail])]
     if classifier is not None and not features.followed_by(classifier):
         classifier = None
-    tail = Link(left_over(net, before, _classifier(net)), _features)
-    whole = [*before[:-1], (before[-1][0], [*before[-1][1], tail])]
     return ChainBackbone(
         name, net, preprocess, whole, features.width, classifier=classifier,
         classes=classes if classifier is not None else (), weights=weights, published=published,
     )  # fmt: skip
 
 
+def maps(net: nn.Module, size: int) -> Stages:
+    """Return the stages of ``forward_features``, from images of ``size`` x ``size`` pixels to the maps that are then pooled."""
+    return _transformer(net) or _rotary(net) or _traced(net, size)
+
+
 def _forward_features(net: Any, x: Tensor) -> Tensor:
-    maps: Any = net.forward_features(x)
-    if not isinstance(maps, Tensor):
-        kinds = f"{type(net).__name__}, found a {type(maps).__name__}"
+    found: Any = net.forward_features(x)
+    if not isinstance(found, Tensor):
+        kinds = f"{type(net).__name__}, found a {type(found).__name__}"
         raise ModelError(f"expected one tensor of features from {kinds}; choose another model")
-    return maps
+    return found
 
 
 def _features(net: Any, x: Tensor) -> Tensor:
@@ -135,7 +141,7 @@ def _features(net: Any, x: Tensor) -> Tensor:
 
 def _classifier(net: nn.Module) -> str | None:
     last = net.get_classifier()  # type: ignore[operator]
-    if not isinstance(last, nn.Linear):
+    if not isinstance(last, nn.Module) or not list(last.parameters()):
         return None
     return next((name for name, module in net.named_modules() if module is last), None)
 
@@ -160,13 +166,16 @@ class _Features:
         self.pooled, self.width = pooled, int(pooled.shape[1])
 
     def followed_by(self, classifier: str) -> bool:
-        """Return whether the last linear layer, on the features, gives the network's own logits."""
+        """Return whether the classifier, on the features, gives the network's own logits."""
         last = self.net.get_submodule(classifier)
-        if getattr(last, "in_features", None) != self.width:
-            return False
         with torch.no_grad():
             own = self.net.forward_head(self.x)  # type: ignore[operator]
-            return isinstance(own, Tensor) and torch.allclose(own, last(self.pooled), rtol=1e-4, atol=1e-5)
+            try:
+                found = last(self.pooled)
+            except RuntimeError:  # a convolution, which wants maps
+                return False
+        same_kind = isinstance(own, Tensor) and isinstance(found, Tensor) and own.shape == found.shape
+        return same_kind and torch.allclose(own, found, rtol=1e-4, atol=1e-5)
 
 
 def _traced(net: nn.Module, size: int) -> Stages:
@@ -215,8 +224,41 @@ def _transformer(net: nn.Module) -> Stages | None:
         ready: Tensor = network.norm_pre(network.patch_drop(x))  # type: ignore[operator]
         return ready
 
-    begin = [Link(("cls_token", "dist_token", "reg_token", "pos_embed", "norm_pre"), tokens)]
-    blocks = [[Link((f"blocks.{i}",))] for i in range(len(net.blocks))]
+    return _patched(net, tokens, [Link((f"blocks.{i}",)) for i in range(len(net.blocks))])
+
+
+def _rotary(net: nn.Module) -> Stages | None:
+    """Cut a vision transformer with rotary positions (EVA, DINOv3); its blocks take tokens of whole square images only."""
+    if not isinstance(net, Eva) or type(net).forward_features is not Eva.forward_features or net.patch_drop is not None:
+        return None
+
+    def tokens(network: Any, x: Tensor) -> Tensor:
+        ready: Tensor = network.norm_pre(network._pos_embed(x)[0])  # [B, T, D]
+        return ready
+
+    def step(index: int) -> Link:
+        def call(network: Any, x: Tensor) -> Tensor:
+            y: Tensor = network.blocks[index](x, rope=_rotation(network, x, index))
+            return y
+
+        return Link((f"blocks.{index}",), call)
+
+    return _patched(net, tokens, [step(i) for i in range(len(net.blocks))])
+
+
+def _rotation(net: Any, x: Tensor, index: int) -> Tensor | None:
+    if net.rope is None:
+        return None
+    side = math.isqrt(x.shape[1] - net.num_prefix_tokens)
+    fixed = not net.dynamic_img_size and hasattr(net.rope, "feat_shape")
+    rope: Tensor = net.rope.get_embed() if fixed else net.rope.get_embed(shape=(side, side))
+    return rope[index] if getattr(net, "rope_mixed", False) else rope
+
+
+def _patched(net: Any, tokens: Callable[[nn.Module, Tensor], Tensor], each: Sequence[Link]) -> Stages:
+    """Return the stages of patches, tokens and blocks, which all vision transformers of timm have under the same names."""
+    begin = [Link(("cls_token", "dist_token", "reg_token", "pos_embed", "rope", "norm_pre"), tokens)]
+    blocks = [[link] for link in each]
     blocks[-1].append(Link(("norm",)))
     if isinstance(net.patch_embed, PatchEmbed) and _plain(net.patch_embed):
         convolution, rest = _patch_links("patch_embed", net.patch_embed)
