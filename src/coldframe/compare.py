@@ -66,6 +66,7 @@ def compare(
     on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
     latency: bool = True,
+    download: bool = False,
     out: str | Path | None = None,
     device: str = "cpu",
     precision: str = "fp32",
@@ -88,6 +89,7 @@ def compare(
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         classes: class names in place of the data's own.
         latency: whether the latency of each method is measured.
+        download: whether weights and data that are not on this machine may be fetched.
         out: folder for finished fits, so that a stopped comparison goes on where it stood; None keeps nothing.
         device: where to run.
         precision: ``"fp32"`` or ``"bf16"`` weights and arithmetic of the frozen part.
@@ -105,12 +107,14 @@ def compare(
     objects = [method for method in methods or () if isinstance(method, Method)]
     models = _distinct(objects) if objects else [model] if isinstance(model, str | Backbone) else list(model)
     datasets = [
-        load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error) if isinstance(data, str) else data
+        load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error, download=download)
+        if isinstance(data, str)
+        else data
         for seed in range(seeds)
     ]
     cases = []
     for each in models:
-        backbone = load_backbone(each, device=device, dtype=precision) if isinstance(each, str) else each
+        backbone = load_backbone(each, device=device, dtype=precision, download=download) if isinstance(each, str) else each
         case = Case(backbone, datasets[0].spec, datasets)
         chosen = _methods(methods, backbone, options or {}, case)
         _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None)
@@ -159,6 +163,7 @@ def _run(case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, ti
     splits = [split for dataset in case.datasets for split in (dataset.train, dataset.val, dataset.test)]
     case.cold = cold.prepare(case.backbone, splits, [want for want in dict.fromkeys(wants) if want[0] != PIXELS])
     watch.cold_done(case.cold)
+    watch.planned([label(method, methods) for method in methods])
     for method in methods:
         name = label(method, methods)
         for seed, dataset in enumerate(case.datasets):

@@ -34,6 +34,9 @@ class Watch:
     def cold_done(self, report: PassReport) -> None:
         """The cold pass is over."""
 
+    def planned(self, methods: Sequence[str]) -> None:
+        """These methods will be fitted, in this order."""
+
     def fitting(self, method: str, seed: int) -> None:
         """A fit begins."""
 
@@ -105,7 +108,15 @@ def finished(method: Method, dataset: Dataset, folder: Path) -> tuple[Row, NDArr
     return row, predictions["probabilities"].numpy()
 
 
-def fit_one(method: Method, dataset: Dataset, out: Path, *, cold: ColdPass | None = None, watch: Watch | None = None) -> Row:
+def fit_one(
+    method: Method,
+    dataset: Dataset,
+    out: Path,
+    *,
+    cold: ColdPass | None = None,
+    watch: Watch | None = None,
+    tensorboard: bool = False,
+) -> Row:
     """Fit one method, evaluate it on the test split, and write what it learned with ``results.json`` to ``out``.
 
     An unfinished run in ``out`` goes on where it stood; one with other settings, data or weights is refused.
@@ -118,6 +129,7 @@ def fit_one(method: Method, dataset: Dataset, out: Path, *, cold: ColdPass | Non
     done = cold.prepare(backbone, [dataset.train, dataset.val, dataset.test], wants)
     watch.cold_done(done)
     watch.fitting(method.name, seed)
+    method.tensorboard = tensorboard
     row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out)
     row["cold_seconds"] = round(done.seconds, 3)
     about = About(

@@ -100,6 +100,6 @@ def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", 
         return fetch_from_hub(hub, files) if hub else fetch_from_url(url)
     looked = " and ".join(str(folder) for folder, used in ((hub_cache(), hub), (torch_cache(), url)) if used)
     raise WeightsNotFound(
-        f"the weights of {name} are not on this disk (looked in {looked}); allow the download with download=True, "
+        f"the weights of {name} are not on this disk (looked in {looked}); fetch them with --download (download=True in Python), "
         f"pass a local file as {name}@PATH, or ask for random weights with {name}/random"
     )

@@ -26,6 +26,7 @@ def compare(
     storage: Literal["fp32", "bf16"] = "fp32",
     budget_gb: float | None = None,
     batch_size: int = 64,
+    download: bool = False,
     fast: bool = False,
     json: bool = False,
 ) -> None:
@@ -65,6 +66,8 @@ def compare(
         Most gigabytes that stored activations of one cut may take; half of the free disk when left out.
     batch_size:
         Images in one forward pass of the frozen part.
+    download:
+        Fetch weights and data that are not on this machine; without it no network is used.
     fast:
         One seed and at most 20 training images a class, for a first look within a minute.
     json:
@@ -96,6 +99,7 @@ def compare(
             out=folder,
             device=common.device_name(device),
             precision=precision,
+            download=download,
             cold=common.cold_pass(storage, budget_gb, batch_size),
             watch=watch,
         )

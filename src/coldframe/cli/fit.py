@@ -61,6 +61,8 @@ def _fit(
     storage: Literal["fp32", "bf16"] = "fp32",
     budget_gb: float | None = None,
     batch: int = 64,
+    download: bool = False,
+    tensorboard: bool = False,
     json: bool = False,
 ) -> None:
     from coldframe.backbones import load_backbone
@@ -68,13 +70,15 @@ def _fit(
     from coldframe.data import load_dataset
     from coldframe.running import Watch, fit_one
 
-    backbone = load_backbone(model, device=common.device_name(device), dtype=precision)
-    dataset = load_dataset(data, shots=shots, seed=seed, classes=common.class_names(classes), on_error=on_error)
+    backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download)
+    names = common.class_names(classes)
+    dataset = load_dataset(data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download)
     if "seed" in inspect.signature(kind.__init__).parameters:
         settings["seed"] = seed
     method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)
     watch = Watch() if json else Terminal()
-    row = fit_one(method, dataset, out, cold=common.cold_pass(storage, budget_gb, batch), watch=watch)
+    cold = common.cold_pass(storage, budget_gb, batch)
+    row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard)
     if isinstance(watch, Terminal):
         watch.stop()
     common.print_row(row, json=json)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from coldframe.cold import PassReport
+from coldframe.report import Table
+from coldframe.report.terminal import LiveTable, live_table
 from coldframe.report.wording import seconds, size
 from coldframe.running import Watch
 from coldframe.types import Row
 
 
 class Terminal(Watch):
-    """Shows the cold pass as a bar with images/s and time left, fits by epoch, and each row as it is measured."""
+    """Shows the cold pass as a bar, then the table as it fills; plain lines where there is no terminal."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -30,9 +32,10 @@ class Terminal(Watch):
             disable=not self.console.is_terminal,
         )
         self._pass: TaskID | None = None
-        self._fit: TaskID | None = None
+        self._table: LiveTable | None = None
 
     def start(self, model: str, data: str) -> None:
+        self.stop()
         self.console.print(f"[bold]{model}[/bold] · {data}")
 
     def cold(self, done: int, total: int) -> None:
@@ -57,27 +60,35 @@ class Terminal(Watch):
         for note in report.notes:
             self.console.print(f"  {note}")
 
+    def planned(self, methods: Sequence[str]) -> None:
+        self._table = live_table(Table(), methods)
+        self._table.__enter__()
+
     def fitting(self, method: str, seed: int) -> None:
-        self._clear()
-        self.bars.start()
-        self._fit = self.bars.add_task(f"{method}, seed {seed}", total=None, rate="")
+        if self._table is not None:
+            self._table.status(method, f"seed {seed}")
 
     def epoch(self, method: str, seed: int, metrics: Mapping[str, Any]) -> None:
-        if self._fit is not None:
+        if self._table is not None:
             val = f", val {metrics['val']:.1%}" if "val" in metrics else ""
-            self.bars.update(self._fit, rate=f"epoch {metrics['epoch']}: loss {metrics['loss']:.3f}{val}")
+            self._table.status(method, f"seed {seed}, epoch {metrics['epoch']}: loss {metrics['loss']:.3f}{val}")
 
     def row(self, row: Row) -> None:
-        self._clear()
-        spent = "" if row.get("train_seconds") is None else f" · {seconds(row['train_seconds'])}"
-        self.console.print(f"  {row['method']}, seed {row['seed']}: top-1 {row['top1']:.1%}{spent}")
+        if self._table is not None:
+            self._table.add(row)
+        if not self.console.is_terminal:
+            spent = "" if row.get("train_seconds") is None else f" · {seconds(row['train_seconds'])}"
+            self.console.print(f"  {row['method']}, seed {row['seed']}: top-1 {row['top1']:.1%}{spent}")
 
     def stop(self) -> None:
-        """Take the bars away."""
+        """Take the bars and the growing table away."""
         self._clear()
+        if self._table is not None:
+            self._table.__exit__(None, None, None)
+            self._table = None
 
     def _clear(self) -> None:
         self.bars.stop()
         for task in list(self.bars.task_ids):
             self.bars.remove_task(task)
-        self._pass = self._fit = None
+        self._pass = None

@@ -71,7 +71,7 @@ def load(name: str, options: LoadOptions) -> Dataset:
         looked = " and ".join(str(root) for root in roots)
         raise DataError(
             f"expected the torchvision data set {name} on this machine, found none in {looked}; put it there, "
-            "or fetch it once in Python with load_dataset(..., download=True)"
+            "or fetch it with --download (download=True in Python)"
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,7 @@ class Method(ABC):
         self.classes: tuple[str, ...] = ()
         self.choices: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
+        self.tensorboard = False
 
     @property
     @abstractmethod

@@ -200,6 +200,7 @@ class FineTune(Method):
             dict(self.parameters()), loss, len(train_split), self.recipe, groups=self._groups(),
             validate=top1 if val is not None and len(val) else None, run=run,
             key=self.key(train_split, val) if run is not None else "", report=report,
+            tensorboard=self.tensorboard,
         )  # fmt: skip
         self._freeze()
         self.history = result.history

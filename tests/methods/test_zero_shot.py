@@ -1,0 +1,88 @@
+"""Zero-shot: open_clip's own logits, templates averaged as unit vectors, questions that the labels know nothing of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from open_clip.model import CLIP
+from torch.nn import functional
+
+from coldframe import asking
+from coldframe.backbones.checkpoint import drawn
+from coldframe.backbones.open_clip import OpenClipBackbone, adapt
+from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Dataset
+from coldframe.data.decode import load_pixels
+from coldframe.errors import InputError
+from coldframe.methods import load, templates
+from coldframe.methods.fine_tune import FineTune
+from coldframe.methods.zero_shot import ZeroShot
+from coldframe.types import Preprocess
+from fakes import split
+
+VISION: dict[str, Any] = {"image_size": 32, "layers": 2, "width": 32, "patch_size": 8, "head_width": 16}
+TEXT: dict[str, Any] = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}
+
+
+@pytest.fixture
+def clip() -> OpenClipBackbone:
+    net: Any = drawn(lambda: CLIP(24, VISION, TEXT, quick_gelu=True))
+    pixels = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
+    return adapt("tiny", net.eval(), open_clip.SimpleTokenizer(context_length=12), pixels)
+
+
+def test_logits_are_open_clips_own(clip: OpenClipBackbone, tmp_path: Path) -> None:
+    test = split(6)
+    method = ZeroShot(clip, "a photo of a {}").fit(test)
+    found = method.logits(test, cold=ColdPass(Store(tmp_path)))
+    pixels = clip.normalise(torch.from_numpy(load_pixels(test.images, range(6), clip.preprocess)))
+    tokens = open_clip.SimpleTokenizer(context_length=12)([f"a photo of a {name}" for name in test.classes])
+    with torch.no_grad():
+        expected = clip.module.get_logits(pixels, tokens)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+    assert method.trainable_parameters == 0 and method.stored_bytes == 0
+
+
+def test_ensembles_average_unit_vectors(clip: OpenClipBackbone) -> None:
+    names = ["dog", "cat_fish"]
+    both = templates.class_embeddings(clip, names, ["a {c}", "the {}"])
+    parts = [templates.class_embeddings(clip, names, [text]) for text in ("a {}", "the {}")]
+    torch.testing.assert_close(both, functional.normalize(parts[0] + parts[1], dim=-1))
+    assert templates.fill("a {}.", "cat_fish") == "a cat fish."
+    assert len(templates.resolve("clip-7")) == 7
+
+
+def test_saved_and_loaded(clip: OpenClipBackbone, tmp_path: Path) -> None:
+    cold = ColdPass(Store(tmp_path / "store"))
+    method = ZeroShot(clip).fit(split(6))
+    again = load(method.save(tmp_path / "run"), clip)
+    torch.testing.assert_close(again.logits(split(6), cold=cold), method.logits(split(6), cold=cold), rtol=0, atol=0)
+
+
+def test_a_head_that_starts_from_texts_is_zero_shot(clip: OpenClipBackbone, tmp_path: Path) -> None:
+    cold, data = ColdPass(Store(tmp_path)), split(9)
+    head = FineTune(clip, layers="head", head="text", epochs=1, lr=1e-12, weight_decay=0.0).fit(data, cold=cold)
+    zero = ZeroShot(clip).fit(data)
+    torch.testing.assert_close(head.logits(data, cold=cold), zero.logits(data, cold=cold), rtol=1e-4, atol=1e-4)
+
+
+def test_any_question(clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = split(12, name="test")
+    monkeypatch.setattr(asking, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    question = "This is an image mostly coloured {}"
+    cold = ColdPass(Store(tmp_path / "store"))
+    answer = asking.ask("x", clip, template=[question], classes=["red", "green"], show=8, out=tmp_path, cold=cold)
+    assert answer.texts == ["This is an image mostly coloured red", "This is an image mostly coloured green"]
+    assert sum(answer.shares.values()) == pytest.approx(1) and not answer.row
+    assert answer.figure is not None and answer.figure.stat().st_size > 10_000
+    assert json.loads((tmp_path / "results.json").read_text())["n"] == 12
+    own = asking.ask("x", clip, cold=cold)
+    assert own.row["n"] == 12 and np.isfinite(own.row["ece"])
+    with pytest.raises(InputError, match="--out DIR"):
+        asking.ask("x", clip, show=8)
