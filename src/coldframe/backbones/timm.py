@@ -22,6 +22,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, misfit
 from coldframe.backbones.ids import ModelId
+from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
 from coldframe.files import read_weights
@@ -109,14 +110,14 @@ def cut(
         found = f"{type(net).__name__} for {name}"
         raise ModelError(f"expected a timm network with forward_features and forward_head, found {found}; choose another")
     net = net.eval()
-    classifier = _classifier(net)
-    before, features = maps(net, preprocess.size), _Features(net, preprocess.size)
-    tail = Link(left_over(net, before, classifier), _features)
+    classifier = classifier_of(net)
+    before, pooling = maps(net, preprocess.size), Pooling(net, preprocess.size)
+    tail = Link(left_over(net, before, classifier), features_of)
     whole = [*before[:-1], (before[-1][0], [*before[-1][1], tail])]
-    if classifier is not None and not features.followed_by(classifier):
+    if classifier is not None and not pooling.followed_by(classifier):
         classifier = None
     return ChainBackbone(
-        name, net, preprocess, whole, features.width, classifier=classifier,
+        name, net, preprocess, whole, pooling.width, classifier=classifier,
         classes=classes if classifier is not None else (), weights=weights, published=published,
     )  # fmt: skip
 
@@ -126,63 +127,11 @@ def maps(net: nn.Module, size: int) -> Stages:
     return _transformer(net) or _rotary(net) or _traced(net, size)
 
 
-def _forward_features(net: Any, x: Tensor) -> Tensor:
-    found: Any = net.forward_features(x)
-    if not isinstance(found, Tensor):
-        kinds = f"{type(net).__name__}, found a {type(found).__name__}"
-        raise ModelError(f"expected one tensor of features from {kinds}; choose another model")
-    return found
-
-
-def _features(net: Any, x: Tensor) -> Tensor:
-    pooled: Tensor = net.forward_head(x, pre_logits=True)
-    return pooled
-
-
-def _classifier(net: nn.Module) -> str | None:
-    last = net.get_classifier()  # type: ignore[operator]
-    if not isinstance(last, nn.Module) or not list(last.parameters()):
-        return None
-    return next((name for name, module in net.named_modules() if module is last), None)
-
-
-class _Features:
-    """What leaves ``forward_head`` for drawn activations of the right shape."""
-
-    def __init__(self, net: nn.Module, size: int) -> None:
-        self.net = net
-        first, generator = next(net.parameters()), torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            try:
-                shape: Sequence[int] = Trace(net, (2, 3, size, size), _forward_features).output.shape
-            except (RuntimeError, NotImplementedError, AttributeError):
-                shape = _forward_features(net, torch.zeros(2, 3, size, size).to(first.device, first.dtype)).shape
-            self.x = torch.randn(tuple(shape), generator=generator).to(first.device, first.dtype)
-            pooled: Any = _features(net, self.x)
-        if not isinstance(pooled, Tensor) or pooled.dim() != 2:
-            found = f"shape {list(pooled.shape[1:])}" if isinstance(pooled, Tensor) else type(pooled).__name__
-            kind = type(net).__name__
-            raise ModelError(f"expected one feature vector an image from {kind}, found {found}; choose another model")
-        self.pooled, self.width = pooled, int(pooled.shape[1])
-
-    def followed_by(self, classifier: str) -> bool:
-        """Return whether the classifier, on the features, gives the network's own logits."""
-        last = self.net.get_submodule(classifier)
-        with torch.no_grad():
-            own = self.net.forward_head(self.x)  # type: ignore[operator]
-            try:
-                found = last(self.pooled)
-            except RuntimeError:  # a convolution, which wants maps
-                return False
-        same_kind = isinstance(own, Tensor) and isinstance(found, Tensor) and own.shape == found.shape
-        return same_kind and torch.allclose(own, found, rtol=1e-4, atol=1e-5)
-
-
 def _traced(net: nn.Module, size: int) -> Stages:
     """Cut by a trace; one coarse stage where the network is not a chain."""
-    coarse = Link((), _forward_features)
+    coarse = Link((), forward_features)
     try:
-        trace = Trace(net, (2, 3, size, size), _forward_features)
+        trace = Trace(net, (2, 3, size, size), forward_features)
     except (RuntimeError, NotImplementedError, AttributeError):
         return [("pixels", [coarse])]
     chain = trace.whole()
