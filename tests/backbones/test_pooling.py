@@ -26,8 +26,12 @@ def test_other_heads_are_told_apart() -> None:
     assert classifier_of(net) is None
     assert not Pooling(net, 32).followed_by("head"), "two heads are averaged there"
     assert classifier_of(timm.create_model("test_resnet", num_classes=0)) is None
-    convolution = timm.create_model("dla46_c").eval()
-    assert not Pooling(convolution, 64).followed_by("fc")
+
+
+def test_a_convolution_can_be_the_head() -> None:
+    net = timm.create_model("resnetv2_18", num_classes=9).eval()
+    assert isinstance(net.head.fc, torch.nn.Conv2d)
+    assert classifier_of(net) == "head.fc" and Pooling(net, 64).followed_by("head.fc")
 
 
 def test_networks_without_one_vector_an_image_are_refused() -> None:

@@ -33,6 +33,7 @@ ROWS = {
     "convnext_atto": ({}, 15),
     "maxvit_rmlp_pico_rw_256": ({"img_size": 64}, 15),
     "resnet18": ({}, 11),
+    "resnetv2_18": ({}, 10),
     "resnet26d": ({}, 11),
     "efficientnet_b0": ({}, 19),
     "tf_efficientnet_lite0": ({}, 20),
@@ -146,9 +147,24 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in message and len(message) < 600
 
 
+def test_positions_of_another_image_size_are_refused(tmp_path: Path) -> None:
+    larger = timm.create_model("test_vit", img_size=192)
+    path = write_safetensors(tmp_path / "larger.safetensors", larger.state_dict())
+    with pytest.raises(ModelError, match=r"does not fit timm:test_vit: it has wrong shapes: pos_embed \(\[1, 145, 64\]"):
+        load_backbone("timm:test_vit", checkpoint=path)
+
+
+def test_a_file_that_fits_two_paddings_is_marked(tmp_path: Path) -> None:
+    path = write_safetensors(tmp_path / "w.safetensors", timm.create_model("efficientnet_lite0").state_dict())
+    marked = load_backbone(f"timm:efficientnet_lite0@{path}").weights
+    assert "if it came from TensorFlow, load timm:tf_efficientnet_lite0" in marked
+    assert load_backbone(f"timm:tf_efficientnet_lite0@{path}").weights == "w.safetensors"
+
+
 def test_weights_that_are_not_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("coldframe.backbones.hub.hub_cache", lambda: tmp_path)
-    with pytest.raises(WeightsNotFound, match=r"weights of timm:resnet18\.tv_in1k are not on this disk \(looked in .*download"):
+    words = r"weights of timm:resnet18\.tv_in1k are not on this disk \(looked in .*--download"
+    with pytest.raises(WeightsNotFound, match=words):
         load_backbone("timm:resnet18.tv_in1k")
 
 

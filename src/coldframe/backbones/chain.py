@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone, TextTower
@@ -54,6 +55,14 @@ def member(network: nn.Module, name: str) -> nn.Module | nn.Parameter | None:
     for part in name.split("."):
         thing = getattr(thing, part, None)
     return thing if isinstance(thing, (nn.Module, nn.Parameter)) else None
+
+
+def classify(classifier: nn.Module, features: Tensor) -> Tensor:
+    """Return the logits [B, K] of features [B, D]; some classifiers are convolutions over one pixel."""
+    if isinstance(classifier, nn.Conv2d):
+        return torch.flatten(classifier(features[:, :, None, None]), 1)
+    logits: Tensor = classifier(features)
+    return logits
 
 
 Stages = Sequence[tuple[str, Sequence[Link]]]
@@ -133,5 +142,4 @@ class ChainBackbone(Backbone):
         """Return the logits [B, K] of the network's own classifier, or None where it has none."""
         if self.classifier is None:
             return None
-        logits: Tensor = self.module.get_submodule(self.classifier)(features)
-        return logits
+        return classify(self.module.get_submodule(self.classifier), features)

@@ -39,6 +39,11 @@ def misfit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
     return "; ".join(words + few(names) for names, words in parts if names)
 
 
+def unfit(source: str, name: str, wrong: str) -> str:
+    """Return the sentence about weights that do not fit."""
+    return f"{source} does not fit {name}: {wrong}; choose the model that it was saved from"
+
+
 def load_state(network: nn.Module, state: Mapping[str, Tensor], name: str, source: str) -> None:
     """Load named tensors into a network, all of them or none.
 
@@ -47,5 +52,5 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], name: str, sourc
     """
     wrong = misfit(network.state_dict(), state)
     if wrong:
-        raise ModelError(f"{source} does not fit {name}: {wrong}; choose the model that it was saved from")
+        raise ModelError(unfit(source, name, wrong))
     network.load_state_dict(dict(state))

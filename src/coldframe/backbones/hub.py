@@ -9,6 +9,9 @@ from urllib.parse import urlparse
 
 from coldframe.errors import WeightsNotFound
 
+FETCH = "--download (download=True in Python)"
+"""How the network is allowed, in words."""
+
 
 def hub_cache() -> Path:
     """Return the folder in which the Hugging Face hub library keeps what it fetched."""
@@ -100,6 +103,6 @@ def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", 
         return fetch_from_hub(hub, files) if hub else fetch_from_url(url)
     looked = " and ".join(str(folder) for folder, used in ((hub_cache(), hub), (torch_cache(), url)) if used)
     raise WeightsNotFound(
-        f"the weights of {name} are not on this disk (looked in {looked}); fetch them with --download (download=True in Python), "
+        f"the weights of {name} are not on this disk (looked in {looked}); fetch them with {FETCH}, "
         f"pass a local file as {name}@PATH, or ask for random weights with {name}/random"
     )

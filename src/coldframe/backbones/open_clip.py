@@ -292,7 +292,7 @@ def _build(model: ModelId, config: Mapping[str, Any], quick: bool) -> nn.Module:
     text = str(config["text_cfg"].get("hf_model_name") or "")
     if text and not model.download and hub.in_hub_cache(text, ("config.json",)) is None:
         where = f"is not on this disk (looked in {hub.hub_cache()})"
-        raise WeightsNotFound(f"the text tower {text} of {model} {where}; allow the download with download=True")
+        raise WeightsNotFound(f"the text tower {text} of {model} {where}; fetch it with {hub.FETCH}")
     settings = {"pretrained": None, "load_weights": False, "pretrained_text": False, "quick_gelu": quick}
     with _quiet():
         net: nn.Module = drawn(lambda: open_clip.create_model(model.name, **settings))
@@ -326,7 +326,7 @@ def _tokenizer(model: ModelId, config: Mapping[str, Any]) -> Tokenizer:
 
         def refuse(texts: list[str]) -> Tensor:
             where = f"is not on this disk (looked in {hub.hub_cache()})"
-            advice = "allow the download with download=True, or use a method without texts"
+            advice = f"fetch it with {hub.FETCH}, or use a method without texts"
             raise WeightsNotFound(f"the tokenizer {wanted} of {model} {where}; {advice}")
 
         return refuse

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coldframe.backbones.chain import classify
 from coldframe.backbones.trace import Trace
 from coldframe.errors import ModelError
 
@@ -54,7 +55,11 @@ class Pooling:
             except (RuntimeError, NotImplementedError, AttributeError):
                 shape = forward_features(net, torch.zeros(2, 3, size, size).to(first.device, first.dtype)).shape
             self.x = torch.randn(tuple(shape), generator=generator).to(first.device, first.dtype)
-            features: Any = features_of(net, self.x)
+            try:
+                features: Any = features_of(net, self.x)
+            except (RuntimeError, IndexError, TypeError) as error:
+                kind = type(net).__name__
+                raise ModelError(f"expected {kind} to pool its own maps, found {error}; choose another model") from error
         if not isinstance(features, Tensor) or features.dim() != 2:
             found = f"shape {list(features.shape[1:])}" if isinstance(features, Tensor) else type(features).__name__
             kind = type(net).__name__
@@ -66,9 +71,6 @@ class Pooling:
         last = self.net.get_submodule(classifier)
         with torch.no_grad():
             own = self.net.forward_head(self.x)  # type: ignore[operator]
-            try:
-                found = last(self.features)
-            except RuntimeError:  # a convolution, which wants maps
-                return False
+            found = classify(last, self.features)
         same_kind = isinstance(own, Tensor) and isinstance(found, Tensor) and own.shape == found.shape
         return same_kind and torch.allclose(own, found, rtol=1e-4, atol=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import timm
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
-from coldframe.backbones.checkpoint import drawn, misfit
+from coldframe.backbones.checkpoint import drawn, misfit, unfit
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.trace import Trace, links, stages
@@ -29,7 +29,7 @@ from coldframe.files import read_weights
 from coldframe.types import Interpolation, Preprocess
 
 FILES = ("model.safetensors", "pytorch_model.bin")
-_FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos"}
+_FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 
 
 def network(name: str, **settings: Any) -> nn.Module:
@@ -185,14 +185,11 @@ def _rotary(net: nn.Module) -> Stages | None:
         ready: Tensor = network.norm_pre(network._pos_embed(x)[0])  # [B, T, D]
         return ready
 
-    def step(index: int) -> Link:
-        def call(network: Any, x: Tensor) -> Tensor:
-            y: Tensor = network.blocks[index](x, rope=_rotation(network, x, index))
-            return y
+    def step(index: int, network: Any, x: Tensor) -> Tensor:
+        y: Tensor = network.blocks[index](x, rope=_rotation(network, x, index))
+        return y
 
-        return Link((f"blocks.{index}",), call)
-
-    return _patched(net, tokens, [step(i) for i in range(len(net.blocks))])
+    return _patched(net, tokens, [Link((f"blocks.{i}",), partial(step, i)) for i in range(len(net.blocks))])
 
 
 def _rotation(net: Any, x: Tensor, index: int) -> Tensor | None:
@@ -248,20 +245,26 @@ def load(model: ModelId) -> Backbone:
     if model.tag:
         right = f"timm:{model.name}, timm:{model.name}.TAG or timm:{model.name}/random"
         raise ModelError(f"unknown ending {model.tag!r} in {str(model)!r}: write {right}")
-    known = timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True)
-    if "." in model.name and model.name not in known:
-        raise ModelError(f"timm has no weights {model.name!r}{nearest(model.name, known)}")
+    tagged = timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True)
+    if "." in model.name and model.name not in tagged:
+        raise ModelError(f"timm has no weights {model.name!r}{nearest(model.name, tagged)}")
     settings = timm.get_pretrained_cfg(model.name)
     config: dict[str, Any] = settings.to_dict() if settings is not None else {}
-    words, net = "random", None
-    if not model.random:
+    if model.random:
+        words, net = "random", network(model.name)
+    else:
         source = model.checkpoint or _on_disk(model, config)
         net = _loaded(model, config, read_weights(source), str(source))
-        place = config.get("hf_hub_id") or source.name
-        words = source.name if model.checkpoint else f"{config.get('tag') or 'timm'}, from {place}"
-    net = net if net is not None else network(model.name)
+        origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
+        words = source.name + _padding(model) if model.checkpoint else origin
     config = dict(getattr(net, "pretrained_cfg", config))
     return cut(str(model), net, preprocess_of(config), classes=classes_of(net, config), weights=words)
+
+
+def _padding(model: ModelId) -> str:
+    """Return a warning for local files of networks that also exist with TensorFlow's padding: the tensors fit either."""
+    twin = f"tf_{model.name.partition('.')[0]}"
+    return f" (with PyTorch's padding; if it came from TensorFlow, load timm:{twin})" if timm.is_model(twin) else ""
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
@@ -281,11 +284,15 @@ def _loaded(model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor],
     settings: dict[str, Any] = {}
     if model.checkpoint is not None and head is not None and head.shape[0] != config.get("num_classes"):
         settings["num_classes"] = overlay["num_classes"] = int(head.shape[0])
+    if model.checkpoint is not None:
+        own_state = network(model.name, **settings).state_dict()
+        # timm would resize the positions of another image size without a word
+        if any(name in own_state and own_state[name].shape != tensor.shape for name, tensor in state.items()):
+            raise ModelError(unfit(source, model.trained, misfit(own_state, state)))
     try:
         net: nn.Module = timm.create_model(model.name, pretrained=True, pretrained_cfg_overlay=overlay, **settings)
     except (RuntimeError, KeyError, AttributeError) as error:
         wrong = misfit(network(model.name, **settings).state_dict(), state) or str(error).splitlines()[0]
-        raise ModelError(f"{source} does not fit {model.trained}: {wrong}; choose the model that it was saved from") from error
-    used: Any = getattr(net, "pretrained_cfg", {})
-    used.pop("state_dict", None)
+        raise ModelError(unfit(source, model.trained, wrong)) from error
+    getattr(net, "pretrained_cfg", {}).pop("state_dict", None)
     return net
