@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from coldframe import ColdPass, LinearProbe, load_backbone, load_dataset
+from coldframe.allocator import keep_freed_memory
 from coldframe.cold import Store
 from coldframe.cold.activations import decoded
 from coldframe.files import data_root
@@ -55,6 +56,7 @@ def in_turns(runs: dict[str, Callable[[], object]], pairs: int) -> dict[str, tup
 
 
 def main() -> None:
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=3000, help="images of the probe and its pass")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -11,6 +11,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("coldframe.cli.evaluate:evaluate", "Measure a saved run on data."),
     "predict": ("coldframe.cli.predict:predict", "Top-k classes of image files, by a model or a saved run."),
     "zero-shot": ("coldframe.cli.zero_shot:zero_shot", "Classify by class names alone, or ask anything of images."),
+    "attack": ("coldframe.cli.attack:attack", "Adversarial examples of image files, and what they survive."),
     "train": ("coldframe.cli.train:app", "Train a network built to be understood."),
     "graph": ("coldframe.cli.graph:app", "Matrices, walks and identities of a graph."),
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
@@ -62,6 +63,10 @@ def _dispatch(words: list[str]) -> None:
     if words[0] not in VERBS:
         raise InputError(f"unknown verb {words[0]!r}{nearest(words[0], VERBS) or '; coldframe --help lists the verbs'}")
     from cyclopts import App, CycloptsError
+
+    from coldframe.allocator import keep_freed_memory
+
+    keep_freed_memory()
 
     app = App(name="coldframe", help=_ABOUT, version=__version__)
     for name, (place, line) in VERBS.items():
