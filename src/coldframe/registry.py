@@ -40,6 +40,7 @@ DATASETS: dict[str, str] = {
 NETWORKS: dict[str, tuple[str, str]] = {
     "pocket": ("coldframe.recipes.pocket.study:pocket", "The small vision-language model of coldframe's own."),
     "gcn": ("coldframe.foundations.graphs.study:gcn", "Graph networks that name the subjects of a citation graph's papers."),
+    "mlp": ("coldframe.foundations.mlp.study:mlp", "A perceptron by hand in NumPy, or its PyTorch twin, on small images."),
 }
 """Network of ``coldframe train`` -> (where its function lives, its line in the help)."""
 

@@ -2,8 +2,8 @@
 
 Contract of a layer: ``forward`` takes a batch and keeps what ``backward`` needs; ``backward`` takes the gradient of a scalar
 loss with respect to the layer's output, writes the gradients of its parameters into ``gradients``, replacing what was there,
-and returns the gradient with respect to its input. ``parameters``, ``gradients`` and ``buffers`` are plain dicts of arrays that are
-changed in place, so that an optimiser, a checkpoint or a twin may hold on to them.
+and returns the gradient with respect to its input. ``parameters``, ``gradients`` and ``buffers`` are plain dicts of arrays that
+are changed in place, so that an optimiser, a checkpoint or a twin may hold on to them.
 
 K classes, B images in a batch, D width.
 """

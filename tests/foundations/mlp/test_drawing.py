@@ -1,0 +1,25 @@
+"""The figures show every seed's course and every class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coldframe.foundations.mlp import MLP
+from coldframe.foundations.mlp.drawing import confusion_matrix, curves
+from coldframe.foundations.mlp.fitting import Settings, fit
+from coldframe.foundations.mlp.pictures import Examples
+
+
+def test_curves_have_a_line_a_split_and_mark_the_epochs(blobs: Examples) -> None:
+    fits = [fit(MLP(6, [4], 3, seed=seed), blobs, blobs, Settings(epochs=3), seed=seed) for seed in range(2)]
+    figure = curves(fits, "blobs")
+    loss, top1 = figure.axes
+    assert [line.get_label() for line in loss.lines] == ["train, as met", "validation", "epoch chosen"]
+    assert np.allclose(top1.lines[1].get_ydata(), 100 * np.mean([run.val_top1 for run in fits], axis=0))
+    assert list(loss.lines[2].get_xdata()) == [run.epoch for run in fits]
+
+
+def test_the_matrix_shows_shares_of_each_true_class() -> None:
+    axes = confusion_matrix(np.array([[3, 1], [0, 0]]), ("cat", "dog"), "").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["75", "25", "0", "0"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]

@@ -1,0 +1,55 @@
+"""The loop: both engines take one course, the best epoch is kept, and what cannot be trained is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coldframe.errors import DataError, InputError, TrainingError
+from coldframe.foundations.mlp import MLP
+from coldframe.foundations.mlp.fitting import Settings, fit
+from coldframe.foundations.mlp.pictures import Examples
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_both_engines_take_the_same_course(blobs: Examples, batch_norm: bool) -> None:
+    settings = Settings(epochs=3, batch=16, lr=0.05, momentum=0.9, schedule="cosine")
+    one, two = (MLP(6, [8], 3, batch_norm=batch_norm) for _ in range(2))
+    ours, theirs = fit(one, blobs, blobs, settings), fit(two, blobs, blobs, settings, engine="torch")
+    for field in ("train_loss", "train_top1", "val_loss", "val_top1"):
+        assert getattr(ours, field) == pytest.approx(getattr(theirs, field), abs=1e-9) and len(getattr(ours, field)) == 3
+    assert ours.epoch == theirs.epoch
+    assert all(np.allclose(value, two.state()[name], atol=1e-9) for name, value in one.state().items())
+
+
+def test_it_learns_and_keeps_the_best_epoch(blobs: Examples) -> None:
+    network = MLP(6, [8], 3)
+    run = fit(network, blobs, blobs, Settings(epochs=6, batch=8))
+    assert run.val_top1[run.epoch - 1] == max(run.val_top1) > 0.9 and run.epoch == run.val_top1.index(max(run.val_top1)) + 1
+    right = (network.forward(blobs.batch(slice(None), np.float64)).argmax(axis=1) == blobs.labels).mean()
+    assert right == run.val_top1[run.epoch - 1] and not network.training
+
+
+def test_a_seed_gives_the_same_run_and_another_seed_another(blobs: Examples) -> None:
+    losses = [fit(MLP(6, [8], 3), blobs, blobs, Settings(epochs=2), seed=seed).train_loss for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_a_batch_of_one(blobs: Examples, engine: str) -> None:
+    with pytest.raises(InputError, match="batch of 2 or more for batch normalisation in training, found 1"):
+        fit(MLP(6, [8], 3, batch_norm=True), blobs, blobs, Settings(batch=1), engine=engine)  # type: ignore[arg-type]
+    # 97 images: the last batch of 16 has one, which is left out.
+    fit(MLP(6, [8], 3, batch_norm=True), blobs, blobs, Settings(batch=16, epochs=1), engine=engine)  # type: ignore[arg-type]
+    fit(MLP(6, [8], 3), blobs, blobs, Settings(batch=1, epochs=1, lr=0.01), engine=engine)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_trained_is_one_sentence(blobs: Examples) -> None:
+    with pytest.raises(DataError, match="found none of 'd'"):
+        fit(MLP(6, [8], 4), Examples(blobs.x, blobs.labels, ("a", "b", "c", "d")), blobs, Settings())
+    with pytest.raises(TrainingError, match="expected a finite loss, found nan in epoch 1"), np.errstate(all="ignore"):
+        fit(MLP(6, [8], 3), blobs, blobs, Settings(lr=1e300, batch=8))
+    with pytest.raises(InputError, match="expected 1 or more, found epochs=0"):
+        Settings(epochs=0)
+    with pytest.raises(InputError, match="expected validation images"):
+        fit(MLP(6, [8], 3), blobs, Examples(blobs.x[:0], blobs.labels[:0], blobs.classes), Settings())

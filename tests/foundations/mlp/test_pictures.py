@@ -1,0 +1,51 @@
+"""Images become rows, and data that cannot be learned from is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coldframe.data import from_arrays, load_dataset
+from coldframe.errors import DataError
+from coldframe.foundations.mlp.pictures import CIFAR, Examples, read
+
+LABELS = np.array([0, 1, 0])
+
+
+def test_pixels_of_32_by_32_are_kept_and_normalised_by_channel() -> None:
+    split = load_dataset("mini:cifar10").test.subset([5, 9])
+    found = read(split)
+    expected = np.asarray(split.images.open(1)).transpose(2, 0, 1)  # [3, 32, 32]
+    assert found.x.dtype == np.uint8 and np.array_equal(found.x[1].reshape(3, 32, 32), expected)
+    by_hand = (expected / 255 - np.reshape(CIFAR.mean, (3, 1, 1))) / np.reshape(CIFAR.std, (3, 1, 1))
+    assert np.allclose(found.batch(slice(1, 2), np.float64).reshape(3, 32, 32), by_hand, atol=1e-12)
+    assert found.batch(np.array([1, 0]), np.float32).dtype == np.float32
+
+
+def test_floats_are_used_as_they_are() -> None:
+    x = np.arange(6.0).reshape(3, 2)
+    assert np.array_equal(Examples(x, LABELS, ("a", "b")).batch(np.array([2]), np.float64), x[2:])
+
+
+def test_arrays_can_be_read() -> None:
+    images = np.zeros((12, 32, 32, 3), np.uint8)
+    assert len(read(from_arrays(images, np.arange(12) % 2).train)) > 0
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.array([-1, 0, 1])])
+def test_labels_out_of_range(labels: np.ndarray) -> None:
+    with pytest.raises(DataError, match="expected labels from 0 to 1, found"):
+        Examples(np.zeros((3, 2)), labels, ("a", "b"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers(value: float) -> None:
+    x = np.zeros((3, 2))
+    x[1, 0] = value
+    with pytest.raises(DataError, match="expected finite numbers, found NaN or infinity in row 1"):
+        Examples(x, LABELS, ("a", "b"))
+
+
+def test_an_empty_class_is_named() -> None:
+    with pytest.raises(DataError, match="expected a training image of every class, found none of 'cat';"):
+        Examples(np.zeros((3, 2)), LABELS, ("a", "b", "cat")).check_every_class()
