@@ -1,0 +1,110 @@
+"""Folding changes no output, on real architectures and on the cases where a pair must be left alone."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from timm.layers import ScaledStdConv2d
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.models import resnet18
+
+from coldframe.errors import ModelError
+from coldframe.foundations.batch_norm import Pair, find_pairs, fold_batch_norm
+
+
+def settled(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Give every normalisation averages and parameters as a trained one has."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, _BatchNorm) and part.running_mean is not None:
+                part.running_mean.normal_(0, 0.2, generator=generator)
+                part.running_var.uniform_(0.5, 2, generator=generator)
+                part.weight.uniform_(0.5, 1.5, generator=generator)
+                part.bias.normal_(0, 0.2, generator=generator)
+    return module.eval()
+
+
+def left(module: nn.Module) -> int:
+    return sum(isinstance(part, _BatchNorm) for part in module.modules())
+
+
+@pytest.mark.parametrize("name", ["lite0", "resnet18"])
+def test_outputs_are_equal_on_real_networks(name: str) -> None:
+    net = settled(timm.create_model("tf_efficientnet_lite0", pretrained=False) if name == "lite0" else resnet18(weights=None))
+    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        before, folded = net(x), fold_batch_norm(net)
+        after = folded(x)
+    assert (after - before).abs().max() <= 1e-5 * max(1.0, float(before.abs().max()))
+    assert before.std() > 1e-3
+    assert left(folded) == 0 and left(net) == len(find_pairs(net)) > 15
+    assert not folded.training
+
+
+PAIRS = {
+    "linear": (nn.Sequential(nn.Linear(6, 4, bias=False), nn.BatchNorm1d(4), nn.ELU()), (3, 6)),
+    "conv1d": (nn.Sequential(nn.Conv1d(6, 4, 3), nn.BatchNorm1d(4)), (3, 6, 9)),
+    "grouped": (nn.Sequential(nn.Conv2d(6, 4, 3, 1, 1, groups=2, padding_mode="reflect"), nn.BatchNorm2d(4)), (3, 6, 7, 7)),
+    "conv3d": (nn.Sequential(nn.Conv3d(2, 4, 2), nn.BatchNorm3d(4)), (1, 2, 4, 4, 4)),
+    "transposed": (nn.Sequential(nn.ConvTranspose2d(6, 4, 3, groups=2, bias=False), nn.BatchNorm2d(4)), (3, 6, 5, 5)),
+    "identity between": (nn.Sequential(nn.Conv2d(6, 4, 1), nn.Identity(), nn.BatchNorm2d(4)), (3, 6, 5, 5)),
+    "not affine": (nn.Sequential(nn.Conv2d(6, 4, 1), nn.BatchNorm2d(4)), (3, 6, 5, 5)),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_every_kind_of_pair_is_exact(name: str) -> None:
+    net, shape = PAIRS[name]
+    net = settled(net).double()
+    if name == "not affine":
+        net[1].weight = net[1].bias = None
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    folded = fold_batch_norm(net)
+    assert torch.allclose(folded(x), net(x), atol=1e-12, rtol=0) and left(folded) == 0 and left(net) == 1
+
+
+class Branching(nn.Module):
+    """The convolution's output is used beside the normalisation; the second convolution runs twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = (nn.Conv2d(4, 4, 1) for _ in range(3))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(4) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.one(x)
+        h = self.norms[0](h) + h
+        h = self.norms[1](self.two(self.two(h)))
+        return self.norms[2](self.three(h))
+
+
+def test_pairs_that_cannot_be_folded_exactly_are_left() -> None:
+    net = settled(Branching())
+    assert find_pairs(net) == [Pair("three", "norms.2")]
+    x = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(3))
+    assert torch.allclose(fold_batch_norm(net)(x), net(x), atol=1e-5)
+    assert left(fold_batch_norm(net)) == 2
+
+
+@pytest.mark.parametrize("net", [
+    nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)), nn.BatchNorm2d(4)),
+    nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)),
+    nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)),
+    nn.Sequential(ScaledStdConv2d(4, 4, 3), nn.BatchNorm2d(4)),
+    nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)),
+])  # fmt: skip
+def test_what_is_no_pair_is_left(net: nn.Module) -> None:
+    assert find_pairs(settled(net)) == []
+
+
+class Deciding(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+def test_a_module_that_cannot_be_followed_is_one_sentence() -> None:
+    with pytest.raises(ModelError, match=r"expected a module whose calls torch\.fx can follow, found one that stops it"):
+        fold_batch_norm(Deciding())
