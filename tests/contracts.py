@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,7 @@ def check_backbone(
     same(backbone.run(images[:1]), features[:1])
     _check_head(backbone, images, features, own_logits)
     _check_parameters(backbone, tower or backbone.module)
+    _check_gradients(backbone, taps)
     _check_clone(backbone, images, features)
     _check_bf16(backbone, images, features)
 
@@ -84,6 +86,25 @@ def _check_parameters(backbone: Backbone, tower: nn.Module) -> None:
     missing = [name for name, p in tower.named_parameters() if id(p) not in head and id(p) not in set(owned)]
     assert not missing, f"no stage owns {missing}"
     assert not head & set(owned), "a stage owns the classifier"
+
+
+def _check_gradients(backbone: Backbone, taps: dict[str, Tensor]) -> None:
+    """The parameters that a stage computes with are its own, or an earlier one's that several stages read."""
+    copy = backbone.clone()
+    parameters = dict(copy.module.requires_grad_(True).named_parameters())
+    owned: set[int] = set()
+    for cut, after in pairwise(backbone.cuts):
+        for thing in copy.stage_modules(cut):
+            owned |= {id(p) for p in ([thing] if isinstance(thing, nn.Parameter) else thing.parameters())}
+        with torch.enable_grad():
+            output = copy.run(taps[cut], cut, after)
+            total = output.float().sum()
+        if not output.requires_grad:
+            continue
+        found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+        used = {name for (name, _), gradient in zip(parameters.items(), found, strict=True) if gradient is not None}
+        foreign = [name for name in used if id(parameters[name]) not in owned]
+        assert not foreign, f"the stage at {cut} computes with {foreign}, which no stage so far owns"
 
 
 def _check_clone(backbone: Backbone, images: Tensor, features: Tensor) -> None:

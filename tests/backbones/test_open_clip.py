@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +33,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "with tokens": {"output_tokens": True},
     "patch dropout": {"patch_dropout": 0.5},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny(kind: type[nn.Module] = CLIP, bias: float | None = None, **vision: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from coldframe.backbones.torchvision import cut, preprocess_of
 from coldframe.errors import ModelError, WeightsNotFound
 from coldframe.files import write_safetensors
 from coldframe.types import Preprocess
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def small_vit() -> nn.Module:
@@ -43,7 +34,6 @@ def by_name(name: str, **settings: object) -> nn.Module:
 
 ROWS = {
     "resnet18": (lambda: by_name("resnet18"), 64, 11),
-    "alexnet": (lambda: by_name("alexnet"), 64, 7),
     "vgg": (lambda: small_vgg(False), 32, 5),
     "vgg_bn": (lambda: small_vgg(True), 32, 5),
     "densenet": (lambda: models.DenseNet(8, (2, 2), 16, num_classes=7), 64, 6),
