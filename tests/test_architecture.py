@@ -16,8 +16,8 @@ SRC = ROOT / "src" / "coldframe"
 
 ROOMS = (
     "cli", "recipes", "sweep", "compare", "running", "asking", "attacking", "prediction", "evaluation", "foundations",
-    "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data", "files", "allocator", "registry",
-    "errors", "types",
+    "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data", "files", "allocator",
+    "registry", "errors", "types",
 )  # fmt: skip
 """From the top of the house to its ground: a room imports from those after it."""
 FOUNDATIONS_USE = {"foundations", "data", "training", "files", "report", "errors", "types"}

@@ -1,0 +1,77 @@
+"""``coldframe attack``: adversarial examples of image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coldframe.cli import common
+
+
+def attack(
+    *images: str,
+    model: str | None = None,
+    target: list[str] | None = None,
+    eps: str = "8/255",
+    robust: bool = False,
+    steps: int = 40,
+    samples: int | None = None,
+    seed: int = 0,
+    out: Path = Path("runs/attack"),
+    device: str | None = None,
+    json: bool = False,
+) -> None:
+    """Change image files by too little to be seen, until a model takes them for something else.
+
+    Writes the adversarial images as PNG, figures of them and of what survives mirroring, cropping, turning, grey and JPEG, and
+    results.json. The class that the model puts first on the clean image counts as the true one.
+
+    Parameters
+    ----------
+    images:
+        Files, folders (searched below) and globs.
+    model:
+        A model id with a classifier; lite0 when left out.
+    target:
+        Number or name of the wanted class; once for all images, or repeated, once for each. Any wrong class when left out.
+    eps:
+        Largest change of a value in units of [0, 1], as a number or a fraction.
+    robust:
+        Make images that survive mirroring, cropping, turning and the like: steps on the mean over random changes.
+    steps:
+        Gradient steps, at most.
+    samples:
+        Random changes in each step of --robust; 4 when left out.
+    seed:
+        Of the random changes.
+    out:
+        Folder of the results.
+    device:
+        cpu, cuda or cuda:N; a GPU where there is one when left out.
+    json:
+        Print the rows as JSON.
+    """
+    from coldframe import attacking
+    from coldframe.errors import InputError
+    from coldframe.registry import EMBEDDED
+
+    if not images:
+        raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe attack'")
+    if samples is not None and not robust:
+        raise InputError("expected --samples with --robust only; add --robust or leave --samples out")
+    size = attacking.radius(eps)
+    way = attacking.usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
+    name = model or EMBEDDED
+    done = attacking.attack_files(name, images, way, target or (), device=common.device_name(device))
+    settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
+    written = attacking.write(done, out, settings | {"step": way.step, "seed": seed})
+    table = attacking.rows(done)
+    if json:
+        import json as json_module
+
+        print(json_module.dumps(table, indent=2, ensure_ascii=False))
+        return
+    for row in table:
+        first = f"{row['class']} {row['probability']:.1%} -> {row['adversarial_class']} {row['adversarial_probability']:.1%}"
+        print(f"{row['file']}\n  {first}   {'fooled' if row['fooled'] else 'NOT fooled'} after {row['steps']} steps")
+        print("  " + "   ".join(f"{change} {'yes' if s['survived'] else 'no'}" for change, s in row["survival"].items()))
+    print(f"{sum(row['fooled'] for row in table)} of {len(table)} fooled within {eps}; {len(written)} files in {out}")

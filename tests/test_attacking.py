@@ -1,0 +1,120 @@
+"""From files to results: what is written, and what is refused before anything is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import TinyBackbone
+from PIL import Image
+from torch import Tensor
+
+from coldframe import attacking
+from coldframe.errors import DataError, InputError
+from coldframe.files import read_json
+
+
+class Headed(TinyBackbone):
+    """The tiny network with a classifier of three classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = ("ash", "beech", "cedar")
+        self.matrix = 4 * torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+
+    def head(self, features: Tensor) -> Tensor:
+        return features @ self.matrix
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Return three pictures of noise."""
+    generator = np.random.default_rng(0)
+    found = [tmp_path / f"{name}.png" for name in ("one", "two", "three")]
+    for file in found:
+        Image.fromarray(generator.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(file)
+    return found
+
+
+def others(files: list[Path]) -> list[str]:
+    """Return for each file the name of a class that it is not."""
+    done = attacking.attack_files(Headed(), files, attacking.usual(1 / 255, steps=1))
+    return [done.classes[(int(label) + 1) % 3] for label in done.labels]
+
+
+def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) -> None:
+    backbone = Headed()
+    done = attacking.attack_files(backbone, files, attacking.usual(24 / 255), others(files))
+    written = attacking.write(done, tmp_path / "out", {"eps": "24/255"})
+    assert {path.name for path in written} == {path.name for path in (tmp_path / "out").iterdir()}
+    results = read_json(tmp_path / "out" / "results.json")
+    assert results["settings"] == {"eps": "24/255"} and len(results["images"]) == 3
+    assert any(row["fooled"] for row in results["images"])
+    model = attacking.own_logits(backbone)
+    for i, row in enumerate(results["images"]):
+        picture = torch.from_numpy(np.array(Image.open(tmp_path / "out" / f"adversarial_{i:02}_{files[i].stem}.png")))
+        image = picture.permute(2, 0, 1)[None].float() / 255
+        odds = model(image).softmax(-1)[0]
+        assert backbone.classes[int(odds.argmax())] == row["adversarial_class"]
+        assert float(odds.max()) == pytest.approx(row["adversarial_probability"], abs=1e-5)
+        assert row["fooled"] == (row["adversarial_class"] == row["target"] and row["adversarial_probability"] >= 0.95)
+        assert row["largest_change_of_255"] <= 24 and row["class"] != row["target"]
+        assert list(row["survival"]) == ["unchanged", "mirrored", "80% crop", "30 degrees", "grey", "uint8", "JPEG"]
+    with Image.open(tmp_path / "out" / "examples.png") as figure:
+        assert figure.height > figure.width > 600
+
+
+def test_one_target_stands_for_all_and_numbers_for_names(files: list[Path]) -> None:
+    first = others(files)[0]
+    number = str(Headed().classes.index(first))
+    by_name, by_number = (
+        attacking.attack_files(Headed(), files[:1], attacking.usual(9 / 255, robust=True, steps=2), [text])
+        for text in (first, number)
+    )
+    assert torch.equal(by_name.found.images, by_number.found.images) and by_name.found.steps.tolist() == [2]
+
+
+def test_pieces_are_put_together_again(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = attacking.attack_files(Headed(), files, attacking.usual(9 / 255))
+    monkeypatch.setattr(attacking, "PIECE", 2)
+    pieces = attacking.attack_files(Headed(), files, attacking.usual(9 / 255))
+    assert attacking.rows(whole) == attacking.rows(pieces)
+
+
+@pytest.mark.parametrize(("targets", "words"), [
+    (["3"], "expected a class from 0 to 2, found 3"), (["-1"], "found -1"), (["beach"], "did you mean 'beech'"),
+    (["ash", "ash"], "one for each of the 3 images, found 2"),
+])  # fmt: skip
+def test_targets(files: list[Path], targets: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        attacking.attack_files(Headed(), files, attacking.usual(0.1), targets)
+
+
+def test_the_true_class_as_target(files: list[Path]) -> None:
+    done = attacking.attack_files(Headed(), files[:1], attacking.usual(1 / 255, steps=1))
+    with pytest.raises(InputError, match=r"other than the true class.*one\.png"):
+        attacking.attack_files(Headed(), files[:1], attacking.usual(0.1), [str(int(done.labels[0]))])
+
+
+def test_three_by_three_pixels(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
+    with pytest.raises(DataError, match=r"at least 8 x 8 pixels, found 3 x 3 in .*small\.png"):
+        attacking.attack_files(Headed(), [tmp_path / "small.png"], attacking.usual(0.1))
+
+
+def test_a_model_without_classifier(files: list[Path]) -> None:
+    with pytest.raises(InputError, match="no classifier of its own"):
+        attacking.attack_files(TinyBackbone(), files, attacking.usual(0.1))
+
+
+@pytest.mark.parametrize(("text", "value"), [("8/255", 8 / 255), ("0.03", 0.03), (" 16 / 255", 16 / 255)])
+def test_radius(text: str, value: float) -> None:
+    assert attacking.radius(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["8/0", "eight", "", "8/"])
+def test_radius_that_is_no_number(text: str) -> None:
+    with pytest.raises(InputError, match="such as 8/255"):
+        attacking.radius(text)
