@@ -123,6 +123,12 @@ def test_local_checkpoint(tmp_path: Path) -> None:
         load_backbone(f"torchvision:resnet34@{path}")
 
 
+def test_the_classifier_of_a_local_file_is_found_by_name(tmp_path: Path) -> None:
+    net = models.convnext_tiny(weights=None, num_classes=4)
+    path = write_safetensors(tmp_path / "mine.safetensors", net.state_dict())
+    assert len(load_backbone("torchvision:convnext_tiny", checkpoint=path).classes) == 4
+
+
 def test_weights_in_torch_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(WeightsNotFound, match=r"weights of torchvision:resnet18 are not on this disk \(looked in"):
