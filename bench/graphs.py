@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 
 from coldframe import files
+from coldframe.allocator import keep_freed_memory
 from coldframe.foundations.graphs import Graph, MeanConv, random_graph
 from coldframe.foundations.graphs.convolution import mean_weights
 
@@ -138,6 +139,7 @@ def per_edge(edges: int, nodes: int, repetitions: int, clock: Callable[[], float
 
 
 def main() -> None:
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description="MeanConv beside PyTorch Geometric's SAGEConv.")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=11)
