@@ -43,9 +43,9 @@ class _Tracer(fx.Tracer):
 def find_pairs(module: nn.Module) -> list[Pair]:
     """Return every pair that can be folded exactly, in the order in which they run.
 
-    A pair is left as it is where the layer's output is also used elsewhere, where either is called twice, where the normalisation
-    has no running averages, or where the layer's weight is computed from other parameters (weight or spectral normalisation, and
-    subclasses that change it in their forward pass).
+    A pair is left as it is where the layer's output is also used elsewhere, where either is called twice, where the
+    normalisation has no running averages, or where the layer's weight is computed from other parameters (weight or spectral
+    normalisation, and subclasses that change it in their forward pass).
 
     Raises:
         ModelError: torch.fx cannot follow the module's forward pass.

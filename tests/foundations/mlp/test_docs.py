@@ -1,0 +1,29 @@
+"""The examples of docs/mlp.md and of the docstrings run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[3] / "docs" / "mlp.md"
+ROOM = "coldframe.foundations"
+
+
+def test_the_pages_examples_run_in_order() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(blocks) == 3
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks, start=1):
+        exec(compile(block, f"{PAGE.name}, block {number}", "exec"), names)
+
+
+@pytest.mark.parametrize("name", [
+    "mlp.gradients", "mlp.network", "mlp.scores", "mlp.twin", "batch_norm.neuron", "batch_norm.folding",
+])  # fmt: skip
+def test_docstring_examples_run(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"{ROOM}.{name}"))
+    assert result.attempted > 0 and result.failed == 0
