@@ -238,14 +238,15 @@ def _outputs(net: nn.Module) -> int | None:
 def _built(model: ModelId, weights: Any, state: dict[str, Tensor] | None) -> nn.Module:
     """Build the network; K follows a local file's classifier."""
     settings: dict[str, Any] = {}
+    special = model.name in ("googlenet", "inception_v3")
     if model.checkpoint is not None and state is not None:
         with torch.device("meta"):
-            skeleton = models.get_model(model.name, weights=None)
+            skeleton = models.get_model(model.name, weights=None, **({"init_weights": False} if special else {}))
         last = [name for name, module in skeleton.named_modules() if isinstance(module, nn.Linear)]
         head = state.get(f"{last[-1]}.weight") if last else None
         if head is not None and head.dim() == 2:
             settings["num_classes"] = int(head.shape[0])
-    if model.name in ("googlenet", "inception_v3"):
+    if special:
         # the trained weights of these two expect another scaling of the images, and carry heads that only training uses
         settings |= {"init_weights": True, "transform_input": True, "aux_logits": True}
     if model.name.startswith("vit_") and weights is not None:
