@@ -66,8 +66,8 @@ def _dispatch(words: list[str]) -> None:
 
     from coldframe.allocator import keep_freed_memory
 
-    # Threads that wait by spinning slow a busy machine down many times; this is read when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin long while they wait slow a busy machine down many times; read when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_freed_memory()
 
     app = App(name="coldframe", help=_ABOUT, version=__version__)

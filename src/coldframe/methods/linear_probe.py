@@ -18,8 +18,8 @@ from coldframe.methods import solvers
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.types import FEATURES
 
-LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 15))
-SWEEP_TOLERANCE = 3e-3
+LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
+SWEEP_TOLERANCE = 1e-2
 """Of the solutions that are only ranked; the one that is kept is solved to ``logistic_path``'s own tolerance."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
 
@@ -99,7 +99,8 @@ class LinearProbe(Method):
             if self.refit:
                 x, y = torch.cat([x, seen]), torch.cat([y, labels])
             if self.solver == "logistic":
-                chosen = next(self._path(x, y, len(train.classes), [l2], basis, chosen))
+                whole = basis if len(basis.values) == x.shape[1] else None  # a part of the space may lack what val has
+                chosen = next(self._path(x, y, len(train.classes), [l2], whole, chosen))
             elif self.refit:
                 chosen = next(self._path(x, y, len(train.classes), [l2], None))
         self.choices |= {"l2": l2, "refit on train and val": bool(sweep and self.refit)}

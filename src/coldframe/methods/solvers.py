@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-TOLERANCE = 1e-4
+TOLERANCE = 3e-4
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Basis:
 
     Args:
         mean: [D].
-        vectors: eigenvectors of the covariance in columns [D, D].
-        values: eigenvalues [D], not negative.
+        vectors: eigenvectors of the covariance in columns [D, R], R <= D of them with variance.
+        values: eigenvalues [R], not negative.
     """
 
     mean: Tensor
@@ -47,10 +47,11 @@ class Basis:
         mean = x.mean(0)
         centred = x - mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
-        return cls(mean, vectors, values.clamp_min(0))
+        held = min(len(x) - 1, x.shape[1])  # the others have no variance, so a penalised weight along them is 0
+        return cls(mean, vectors[:, -held:], values[-held:].clamp_min(0)) if held > 0 else cls(mean, vectors, values * 0)
 
     def rotate(self, x: Tensor) -> Tensor:
-        """Return centred features in the basis [N, D]."""
+        """Return centred features in the basis [N, R]."""
         return (x - self.mean) @ self.vectors
 
     def back(self, weight: Tensor, bias: Tensor) -> Linear:
@@ -72,7 +73,7 @@ def ridge_path(x: Tensor, y: Tensor, classes: int, l2s: Sequence[float], basis: 
     rotated = basis.rotate(x)
     targets = functional.one_hot(y, classes).to(x.dtype)  # [N, K]
     frequency = targets.mean(0)
-    cross = (targets - frequency).T @ rotated / len(x)  # [K, D]
+    cross = (targets - frequency).T @ rotated / len(x)  # [K, R]
     for l2 in l2s:
         yield basis.back(cross / (basis.values + l2), frequency)
 
@@ -103,15 +104,15 @@ def logistic_path(
         most_steps: of L-BFGS for one regulariser.
         start: a classifier to start from.
     """
-    rotated = basis.rotate(x)  # [N, D]
+    rotated = basis.rotate(x)  # [N, R]
     curvature = (1 - 1 / classes) / classes
-    weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device)
+    weight = torch.zeros(classes, rotated.shape[1], dtype=x.dtype, device=x.device)
     bias = torch.zeros(classes, dtype=x.dtype, device=x.device)
     if start is not None:
         weight = start.weight @ basis.vectors
         bias = start.bias + start.weight @ basis.mean
     for l2 in l2s:
-        scale = (curvature * basis.values + l2).rsqrt()  # [D]
+        scale = (curvature * basis.values + l2).rsqrt()  # [R]
         scaled = (weight / scale).requires_grad_()
         shift = (bias / curvature**-0.5).requires_grad_()
         optimiser = torch.optim.LBFGS(
