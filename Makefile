@@ -21,6 +21,9 @@ lint: $(READY)
 
 bench: $(READY) ## ratios against the straightforward way and against peers; minutes
 	$(BIN)/python bench/main_job.py
+	$(BIN)/python bench/allocator.py
+	$(BIN)/python bench/graphs.py --quick
+	$(BIN)/python bench/attacks.py
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -10,6 +10,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from fakes import split
 from open_clip.model import CLIP
 from torch.nn import functional
 
@@ -24,7 +25,6 @@ from coldframe.methods import load, templates
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.zero_shot import ZeroShot
 from coldframe.types import Preprocess
-from fakes import split
 
 VISION: dict[str, Any] = {"image_size": 32, "layers": 2, "width": 32, "patch_size": 8, "head_width": 16}
 TEXT: dict[str, Any] = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}
