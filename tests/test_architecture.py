@@ -63,7 +63,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/torchvision.py": "the contract that every backbone passes",
     "cli/compare.py": "tests/test_compare.py, by the function it calls",
     "cli/evaluate.py": "tests/test_compare.py, by the function it calls",
-    "cli/fit.py": "tests/test_compare.py, by the function it calls",
     "cli/predict.py": "tests/test_compare.py, by the function it calls",
     "cli/zero_shot.py": "tests/test_compare.py, by the function it calls",
     "files.py": "every test that writes: the store, checkpoints, reports",

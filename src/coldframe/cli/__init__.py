@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 VERBS: dict[str, tuple[str, str]] = {
     "compare": ("coldframe.cli.compare:compare", "Run ways to adapt a frozen model on your images; table, verdict, report."),
@@ -72,7 +73,8 @@ def _dispatch(words: list[str]) -> None:
 
     app = App(name="coldframe", help=_ABOUT, version=__version__)
     for name, (place, line) in VERBS.items():
-        app.command(place, name=name, help=line)
+        own_help: dict[str, Any] = {"help_flags": []} if name == "fit" else {}  # its help is that of the method named
+        app.command(place, name=name, help=line, **own_help)
     try:
         app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -11,7 +11,11 @@ from cyclopts import App, Parameter
 from coldframe.cli import common
 
 
-def fit(method: str = "", /, *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> None:
+def fit(
+    method: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+    /,
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+) -> None:
     """Fit one method, evaluate it, save what it learned; 'coldframe fit METHOD --help' lists the method's own settings."""
     from coldframe import registry
     from coldframe.errors import InputError
@@ -39,7 +43,8 @@ def fit(method: str = "", /, *tokens: Annotated[str, Parameter(show=False, allow
         [p.replace(annotation=hints.get(p.name, p.annotation)) for p in [*shared, *own]]
     )
     call.__annotations__ = {p.name: hints.get(p.name, p.annotation) for p in [*shared, *own]}
-    app = App(name=f"coldframe fit {method}", help=inspect.getdoc(kind) or "", help_format="plaintext", version_flags=[])
+    call.__doc__ = inspect.getdoc(kind)
+    app = App(name=f"coldframe fit {method}", help_format="plaintext", version_flags=[])
     app.default(call)
     app(tokens)
 

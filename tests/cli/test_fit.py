@@ -1,0 +1,44 @@
+"""``coldframe fit METHOD``: the flags are the method's own constructor, with its own words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coldframe.cli import main
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(list(words))
+    assert not stopped.value.code
+    return capsys.readouterr().out
+
+
+def test_help_is_the_constructors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "linear-probe" in printed(capsys, "fit", "--help")
+    text = " ".join(printed(capsys, "fit", "linear-probe", "--help").split())
+    assert "--solver" in text and "logistic, ridge" in text and "closed form" in text
+    assert "--augment" in printed(capsys, "fit", "fine-tune", "--help")
+
+
+def test_fit_saves_what_evaluate_and_predict_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for label, name in enumerate(("red", "green")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(10):
+            picture = generator.integers(0, 120, (40, 40, 3), dtype=np.uint8)
+            picture[..., label] += 100
+            Image.fromarray(picture).save(tmp_path / "data" / name / f"{number}.png")
+    data, run = str(tmp_path / "data"), str(tmp_path / "run")
+    row = json.loads(printed(capsys, "fit", "linear-probe", "--data", data, "--out", run, "--l2", "0.001", "--json"))
+    assert row["method"] == "linear-probe" and row["top1"] == 1.0
+    assert json.loads((tmp_path / "run" / "adaptation.json").read_text())["config"]["l2"] == 0.001
+    again = json.loads(printed(capsys, "evaluate", run, "--data", data, "--json"))
+    assert again["top1"] == row["top1"] and again["ece"] == pytest.approx(row["ece"])
+    found = json.loads(printed(capsys, "predict", "--run", run, "--json", "--top", "1", str(tmp_path / "data" / "green")))
+    assert len(found) == 10 and {entry["top"][0]["class"] for entry in found} == {"green"}
