@@ -11,10 +11,7 @@ from hypothesis import settings
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
-from coldframe.allocator import keep_freed_memory
 from coldframe.files import data_root
-
-keep_freed_memory()
 
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")

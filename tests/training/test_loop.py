@@ -233,9 +233,14 @@ def fit(optimiser, run, save_seconds):
     train(state, loss, 60, recipe, groups=groups, validate=validate, run=run, key="k", save_seconds=save_seconds)
     save_file({name: value.detach() for name, value in state.items()}, str(run / "final.safetensors"))
 
+span = [0.0]  # seconds of a run that is not killed and saves once: a run that saves after every step takes longer
+
 def again_and_again(die):
+    fit("sgd", folder / "first", 1e9)  # the first run of a process takes longer
     for optimiser in ("sgd", "adam", "adamw"):
+        began = time.perf_counter()
         fit(optimiser, folder / optimiser / "whole", 1e9)
+        span[0] = time.perf_counter() - began
         starts, status = 0, signal.SIGKILL
         while status:
             assert status in (signal.SIGKILL, signal.SIGALRM) and starts < 1000, status
@@ -251,7 +256,7 @@ def again_and_again(die):
 RANDOMLY = """
 def die(starts):
     # As SIGKILL does, this ends the process at once, wherever it is.
-    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.005, 0.06) * min(4, 1 + starts / 10))
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.02, 0.6) * span[0] * min(4, 1 + starts / 10))
 
 again_and_again(die)
 """
@@ -283,7 +288,7 @@ def test_a_run_killed_again_and_again_equals_the_one_that_was_not(tmp_path: Path
         stdout=subprocess.PIPE, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=250,
     )  # fmt: skip
     starts = dict(line.split() for line in done.stdout.splitlines())
-    assert sorted(starts) == ["adam", "adamw", "sgd"] and all(int(count) > 3 for count in starts.values()), starts
+    assert sorted(starts) == ["adam", "adamw", "sgd"] and all(int(count) > 1 for count in starts.values()), starts
     for optimiser in starts:
         whole, killed = tmp_path / optimiser / "whole", tmp_path / optimiser / "killed"
         assert same(load_file(whole / "final.safetensors"), load_file(killed / "final.safetensors"))

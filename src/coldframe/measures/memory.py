@@ -123,6 +123,7 @@ class PeakMemory:
                 if self._thread is not None:
                     self._stop.set()
                     self._thread.join()
+                _trim()  # what is free and kept by the C library is not held
                 held = _status("VmRSS")
                 peak = max(peak, self._highest, held)
             elif self.way == "getrusage":
