@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.report import save_report
 from coldframe.running import Watch
+from coldframe.types import Precision
 
 
 def coloured(n: int, seed: int, name: str) -> Split:
@@ -86,6 +88,16 @@ def test_a_stopped_comparison_goes_on_where_it_stood(tmp_path: Path, monkeypatch
 
     changed = compare([NearestNeighbours(backbone, k=5)], DATA, seeds=1, cold=cold, out=out, latency=False)
     assert len(fits) == 3 and len(changed.rows) == 1  # other settings are another fit
+
+
+def test_storage_in_half_precision_is_named_and_is_another_fit(tmp_path: Path) -> None:
+    backbone, folders = TinyBackbone(width=8), []
+    for storage in get_args(Precision):
+        cold = ColdPass(Store(tmp_path / "store"), storage=storage)
+        table = compare([NearestNeighbours(backbone)], DATA, seeds=1, cold=cold, out=tmp_path / "out", latency=False)
+        assert any("bf16" in note for note in table.notes) == (storage == "bf16")
+        folders.append({place.name for place in (tmp_path / "out" / "fits").iterdir()})
+    assert len(folders[1]) == 2
 
 
 def test_report_files(tmp_path: Path) -> None:

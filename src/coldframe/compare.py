@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from coldframe import measures
 from coldframe.backbones import load_backbone
@@ -21,7 +19,7 @@ from coldframe.data.base import Dataset, OnError
 from coldframe.errors import InputError
 from coldframe.methods import Method, method_class
 from coldframe.report import About, Curve, Detail, Table, recommended
-from coldframe.report.pictures import HardImage
+from coldframe.report.pictures import HardImage, thumbnail
 from coldframe.report.summary import short
 from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
@@ -119,7 +117,7 @@ def compare(
         chosen = _methods(methods, backbone, options or {}, case)
         _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None)
         cases.append(case)
-    return _table(cases, command or command_line(), device)
+    return _table(cases, command or command_line(), device, cold.storage)
 
 
 def _distinct(methods: Sequence[Method]) -> list[str | Backbone]:
@@ -169,7 +167,7 @@ def _run(case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, ti
         for seed, dataset in enumerate(case.datasets):
             watch.fitting(name, seed)
             fit = method.again(seed=seed)
-            folder = None if out is None else out / "fits" / _slug(fit, dataset, name, seed)
+            folder = None if out is None else out / "fits" / _slug(fit, dataset, name, seed, cold.storage)
             if folder is not None and (folder / "result.json").exists():
                 row, probabilities = finished(fit, dataset, folder)
             else:
@@ -194,14 +192,14 @@ def label(method: Method, among: Sequence[Method]) -> str:
     return f"{method.name} ({', '.join(f'{name}={config[name]}' for name in telling)})" if telling else method.name
 
 
-def _slug(method: Method, dataset: Dataset, name: str, seed: int) -> str:
-    """Return a folder name for a fit: readable, and another one for other settings, weights or images."""
-    key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None)])[:8]
+def _slug(method: Method, dataset: Dataset, name: str, seed: int, storage: str) -> str:
+    """Return a folder name for a fit: readable, and another one for other settings, weights, images or storage."""
+    key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None), storage])[:8]
     text = f"{method.backbone.name}-{dataset.spec}-{name}"
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[-120:] + f"-seed{seed}-{key}"
 
 
-def _table(cases: Sequence[Case], command: str, device: str) -> Table:
+def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Table:
     first = cases[0]
     data, one = first.datasets[0], len(cases) == 1
     fingerprint = measures.machine(device)
@@ -219,7 +217,11 @@ def _table(cases: Sequence[Case], command: str, device: str) -> Table:
         splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
         choices=f"Choices were made on val; test was read once{' a fit' if seeds > 1 else ''}.",
         cold="; ".join(_cold_words(case) for case in cases),
-        settings={name: repr(method) for case in cases for name, method in case.fitted.items()},
+        settings={
+            name if one else f"{name} on {case.backbone.name}": repr(method)
+            for case in cases
+            for name, method in case.fitted.items()
+        },
         digests={f"weights of {case.backbone.name}": case.backbone.digest for case in cases},
     )
     table = Table(command=command, machine=fingerprint, about=about)
@@ -232,6 +234,8 @@ def _table(cases: Sequence[Case], command: str, device: str) -> Table:
                 Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
         table.notes += case.skipped + case.cold.notes
+    if storage == "bf16":
+        table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:
         table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
     table.pair()
@@ -260,19 +264,6 @@ def hardest(table: Table, cases: Sequence[Case], most: int = 12) -> list[HardIma
         )
         for row in chosen
     ]
-
-
-def thumbnail(image: Image, side: int = 160) -> bytes:
-    """Return a picture of at most ``side`` pixels, or several times its own size when it is tiny, as PNG."""
-    if max(image.size) * 2 <= side:
-        factor = side // max(image.size)
-        image = image.resize((image.width * factor, image.height * factor), 0)
-    else:
-        image = image.copy()
-        image.thumbnail((side, side))
-    written = io.BytesIO()
-    image.save(written, "png")
-    return written.getvalue()
 
 
 def _cold_words(case: Case) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+
+from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,16 @@ class HardImage:
     predicted: str
     probability: float
     name: str = ""
+
+
+def thumbnail(image: Image, side: int = 160) -> bytes:
+    """Return a picture of at most ``side`` pixels, or several times its own size when it is tiny, as PNG."""
+    if max(image.size) * 2 <= side:
+        factor = side // max(image.size)
+        image = image.resize((image.width * factor, image.height * factor), 0)
+    else:
+        image = image.copy()
+        image.thumbnail((side, side))
+    written = io.BytesIO()
+    image.save(written, "png")
+    return written.getvalue()
