@@ -34,6 +34,22 @@ class TextTower(Protocol):
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of ``text`` that the vocabulary cannot spell; empty for byte-level vocabularies."""
 
+    @property
+    def causal(self) -> bool:
+        """Whether no position sees a later one."""
+
+    def ends(self, tokens: Tensor) -> Tensor:
+        """Return the position that the output is read at [K], of token ids [K, context_length]."""
+
+    def embed_tokens(self, tokens: Tensor) -> Tensor:
+        """Return word embeddings without positions, token ids [K, T] -> [K, T, D]."""
+
+    def encode_embeddings(self, embeddings: Tensor, ends: Tensor, shared: int = 0) -> Tensor:
+        """Return text features before normalisation [K, D] of word embeddings [K, T, D], read at ``ends`` [K].
+
+        The first ``shared`` positions are the same in all rows; a causal tower may be given fewer than all positions.
+        """
+
 
 class Backbone(ABC):
     """A frozen network in evaluation mode, seen as a chain of stages.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from coldframe.backbones import hub
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state
 from coldframe.backbones.ids import ModelId
+from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
 from coldframe.backbones.timm import maps
 from coldframe.backbones.trace import Trace, stages
 from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest
@@ -27,38 +28,6 @@ from coldframe.types import Interpolation, Preprocess
 
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
-Tokenizer = Callable[[list[str]], Tensor]
-
-
-class OpenClipText:
-    """The text tower of an open_clip model.
-
-    Args:
-        model: the whole open_clip model.
-        tokenizer: maps K texts to token ids [K, context_length].
-
-    A tokenizer that cannot spell every word has a method ``unknown_words(text)``; CLIP's byte pairs spell all.
-    """
-
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        own: Any = getattr(model, "context_length", None) or getattr(tokenizer, "context_length", 77)
-        self.context_length = int(own)
-
-    def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Return token ids [K, context_length], int64, where the model is."""
-        return self.tokenizer(list(texts)).to(next(self.model.parameters()).device)
-
-    def encode(self, tokens: Tensor) -> Tensor:
-        """Return text features before normalisation [K, D]."""
-        features: Tensor = self.model.encode_text(tokens, normalize=False)  # type: ignore[operator]
-        return features
-
-    def unknown_words(self, text: str) -> list[str]:
-        """Return the words of ``text`` that the vocabulary cannot spell."""
-        unknown: Callable[[str], list[str]] | None = getattr(self.tokenizer, "unknown_words", None)
-        return unknown(text) if unknown is not None else []
 
 
 class OpenClipBackbone(ChainBackbone):
