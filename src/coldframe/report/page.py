@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +40,18 @@ def page(
         prompts: pictures of learned prompts.
         figures: :func:`coldframe.report.figures.all_figures`, where they have been drawn already.
     """
-    from jinja2 import Environment
-
-    template = (resources("coldframe.report") / "templates" / "report.html").read_text(encoding="utf-8")
     drawn = all_figures(table) if figures is None else figures
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(**_parts(table, drawn, hardest, prompts))
+    return rendered("report.html", _parts(table, drawn, hardest, prompts))
+
+
+def rendered(template: str, parts: dict[str, Any]) -> str:
+    """Return the page that a template of this room makes of named parts; every part is escaped."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("coldframe.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(**parts, version=version("coldframe"))
 
 
 def _parts(
@@ -86,7 +91,6 @@ def _parts(
         "command": table.command,
         "again": _again(table),
         "settings": about.settings,
-        "version": version("coldframe"),
     }
 
 
