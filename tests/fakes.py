@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,3 +92,19 @@ class TinyBackbone(Backbone):
             return [self.net.position]
         last = [self.net.norm] if index == len(self.cuts) - 2 else []
         return [self.net.blocks[index - 2], *last]
+
+
+def tiny_clip(seed: int = 0, size: int = 16, context_length: int = 24) -> Backbone:
+    """Return a vision-language model of open_clip's own kind with random weights, 2 blocks in each tower, 24 features."""
+    import open_clip
+    from open_clip.model import CLIP
+
+    from coldframe.backbones.open_clip import adapt
+
+    vision = {"image_size": size, "layers": 2, "width": 32, "patch_size": 4, "head_width": 16}
+    text = {"context_length": context_length, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net: Any = CLIP(24, vision, text, quick_gelu=True)
+    preprocess = replace(PREPROCESS, size=size, resize=size)
+    return adapt(f"tiny-clip:{seed}", net, open_clip.SimpleTokenizer(context_length=context_length), preprocess)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from coldframe.methods.fine_tune import FineTune
     from coldframe.methods.knn import NearestNeighbours
     from coldframe.methods.linear_probe import LinearProbe
+    from coldframe.methods.text_prompt import TextPrompt
+    from coldframe.methods.tip_adapter import TipAdapter, TipAdapterF
     from coldframe.methods.zero_shot import ZeroShot
 
 _FACE = {
@@ -28,6 +30,9 @@ _FACE = {
     "LinearProbe": "coldframe.methods.linear_probe",
     "NearestNeighbours": "coldframe.methods.knn",
     "FineTune": "coldframe.methods.fine_tune",
+    "TextPrompt": "coldframe.methods.text_prompt",
+    "TipAdapter": "coldframe.methods.tip_adapter",
+    "TipAdapterF": "coldframe.methods.tip_adapter",
 }
 
 __all__ = [
@@ -35,6 +40,9 @@ __all__ = [
     "FineTune",
     "LinearProbe",
     "NearestNeighbours",
+    "TextPrompt",
+    "TipAdapter",
+    "TipAdapterF",
     "ZeroShot",
     "__version__",
     "compare",

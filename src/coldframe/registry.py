@@ -16,6 +16,9 @@ METHODS: dict[str, str] = {
     "linear-probe": "coldframe.methods.linear_probe:LinearProbe",
     "knn": "coldframe.methods.knn:NearestNeighbours",
     "fine-tune": "coldframe.methods.fine_tune:FineTune",
+    "text-prompt": "coldframe.methods.text_prompt:TextPrompt",
+    "tip-adapter": "coldframe.methods.tip_adapter:TipAdapter",
+    "tip-adapter-f": "coldframe.methods.tip_adapter:TipAdapterF",
 }
 
 BACKBONES: dict[str, str] = {

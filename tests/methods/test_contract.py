@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import PREPROCESS, Pictures, TinyBackbone
+from fakes import PREPROCESS, Pictures, TinyBackbone, tiny_clip
 
+from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.data.decode import load_pixels
@@ -27,6 +28,13 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("fine-tune", {"layers": "last-half", "epochs": 6, "lr": 0.02, "augment": "flip"}),
     ("fine-tune", {"layers": "all", "epochs": 6, "optimiser": "sgd", "lr": 0.1}),
     ("fine-tune", {"layers": "first-conv", "epochs": 6, "lr": 0.02, "normalisation": "cifar100"}),
+    ("fine-tune", {"layers": "last-block", "epochs": 6, "lr": 0.02, "head": "text", "wise": "auto"}),
+    ("text-prompt", {"tokens": 8, "epochs": 30, "lr": 0.02, "optimiser": "adam", "weight_decay": 0.0, "batch_size": 16}),
+    ("text-prompt", {"words": "a photo of a", "position": "middle", "epochs": 12, "lr": 0.02, "optimiser": "adam"}),
+    ("text-prompt", {"tokens": 4, "class_specific": True, "epochs": 12, "lr": 0.02, "optimiser": "adam", "augment": "flip"}),
+    ("tip-adapter", {}),
+    ("tip-adapter", {"alpha": 50.0, "beta": 3.0, "augment": "flip"}),
+    ("tip-adapter-f", {"max_alpha": 30.0, "epochs": 6, "lr": 0.02, "batch_size": 16, "augment": "flip"}),
 ]
 
 
@@ -45,8 +53,14 @@ def coloured(n: int, seed: int, name: str) -> Split:
 TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30, 2, "test")
 
 
+def network(name: str, settings: dict[str, Any], seed: int = 0) -> Backbone:
+    """Return the network that a row is tested on: one with a text tower where the method needs texts."""
+    texts = name in ("text-prompt", "tip-adapter", "tip-adapter-f") or settings.get("head") == "text"
+    return tiny_clip(seed) if texts else TinyBackbone(seed, width=12)
+
+
 def make(name: str, settings: dict[str, Any]) -> Method:
-    return method_class(name)(TinyBackbone(width=12), **settings)
+    return method_class(name)(network(name, settings), **settings)
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
@@ -71,20 +85,20 @@ def test_contract(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
 
     # Saved and loaded it is the same; the files hold what was learned and no more.
     folder = method.save(tmp_path / "run")
-    again = load(folder, TinyBackbone(width=12))
+    again = load(folder, network(name, settings))
     torch.testing.assert_close(again.logits(TEST, cold=cold), method.logits(TEST, cold=cold), rtol=0, atol=0)
     assert again.classes == method.classes
     assert (folder / "adaptation.safetensors").stat().st_size < method.stored_bytes + 4096
 
     # Other weights and other classes are refused; a probability is a probability.
     with pytest.raises(ModelError, match="other weights"):
-        load(folder, TinyBackbone(seed=5, width=12))
+        load(folder, network(name, settings, seed=5))
     with pytest.raises(InputError, match="learned"):
         method.score(Split("test", TEST.images, TEST.labels, ("red", "green", "blue", "grey")))
     assert torch.allclose(method.predict_proba(TEST, cold=cold).sum(-1), torch.ones(len(TEST)), atol=1e-5)
 
     # repr is code, settings come back, and a copy with the same seed learns the same.
-    assert repr(method).startswith(type(method).__name__ + "(load_backbone('tiny:0')")
+    assert repr(method).startswith(f"{type(method).__name__}(load_backbone({method.backbone.name!r})")
     twin = method.again().fit(TRAIN, VAL, cold=cold)
     torch.testing.assert_close(twin.logits(TEST, cold=cold), method.logits(TEST, cold=cold), rtol=0, atol=0)
 
@@ -139,6 +153,12 @@ def test_presets_hold_the_published_settings() -> None:
         ("fine-tune", {"layers": "block9"}, "block9"),
         ("fine-tune", {"epochs": 0}, "epochs"),
         ("fine-tune", {"augment": "mirror"}, "none, flip"),
+        ("fine-tune", {"wise": 0.5}, "zero-shot head"),
+        ("fine-tune", {"head": "text", "wise": 1.5}, "from 0"),
+        ("text-prompt", {"tokens": 0}, "1 or more"),
+        ("text-prompt", {"position": "back"}, "end, middle, front"),
+        ("tip-adapter", {"alpha": -1.0}, "alpha"),
+        ("tip-adapter-f", {"max_beta": 0.0}, "max_beta"),
     ],
 )
 def test_bad_settings_are_one_sentence(name: str, settings: dict[str, Any], words: str) -> None:

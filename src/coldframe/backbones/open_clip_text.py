@@ -94,9 +94,9 @@ class OpenClipText:
             x = tower.transformer(x, attn_mask=mask)[torch.arange(len(x), device=x.device), ends]
         x = tower.ln_final(x)
         projection = tower.text_projection
-        if projection is None:
-            return x
-        features: Tensor = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        if projection is not None:
+            x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        features: Tensor = x
         return features
 
     @property
@@ -163,7 +163,8 @@ def _read(blocks: Sequence[Any], x: Tensor, ends: Tensor, shared: int) -> Tensor
 def _heads(attention: nn.MultiheadAttention, normed: Tensor, which: int) -> Tensor:
     """Return queries (0), keys (1) or values (2) of an attention [K, heads, T, d]."""
     weight, bias = attention.in_proj_weight.chunk(3)[which], attention.in_proj_bias.chunk(3)[which]
-    return functional.linear(normed, weight, bias).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+    y = functional.linear(normed, weight, bias)  # [K, T, D]
+    return y.view(*y.shape[:2], attention.num_heads, -1).transpose(1, 2)
 
 
 def _finish(block: Any, x: Tensor, queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor | None) -> Tensor:

@@ -182,6 +182,17 @@ class Method(ABC):
             "give the class names with --classes"
         )
 
+    def with_classes(self, classes: Sequence[str]) -> Self:
+        """Return a copy that scores other classes with what was learned.
+
+        Raises:
+            InputError: the method knows its classes by their labels alone.
+        """
+        raise InputError(
+            f"{self.name} has learned its {len(self.classes)} classes from labels and can score no others; "
+            "choose a method that scores texts, such as zero-shot or text-prompt"
+        )
+
     def save(self, folder: str | Path) -> Path:
         """Write ``adaptation.safetensors`` and ``adaptation.json``: what was learned, never the backbone."""
         self._check_fitted()

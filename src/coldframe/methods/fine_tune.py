@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from coldframe.backbones.base import Backbone
-from coldframe.cold import Activations, ColdPass
+from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
-from coldframe.methods import templates
+from coldframe.methods import interpolation, templates
 from coldframe.methods.base import Method, Report
+from coldframe.methods.views import Augment, drawn, views_of
 from coldframe.training import Group, Optimiser, Recipe, Schedule, train
 from coldframe.types import FEATURES
 
@@ -51,12 +52,15 @@ class FineTune(Method):
         augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
         head: ``normal`` draws weights from N(0, 0.01^2) with bias 0; ``text`` starts from class embeddings.
         template: texts of ``head="text"``.
+        wise: alpha of WiSE-FT: the weights end at (1 - alpha) zero-shot + alpha fine-tuned, which takes ``head="text"``;
+            ``"auto"`` chooses alpha among 0, 0.1 .. 1 by ``val`` top-1; None leaves the fine-tuned weights.
         normalisation: ``weights`` as pretrained, or the channel statistics of ``cifar10`` or ``cifar100``.
         patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
         seed: decides the head's weights, the order of the images and the mirroring.
 
     Source:
-        Preset ``uva-a2``: UvA Deep Learning 1 (2023), assignment 2, question 1.2.
+        Preset ``uva-a2``: UvA Deep Learning 1 (2023), assignment 2, question 1.2. Preset ``wise-ft``: Wortsman et al.,
+        Robust Fine-tuning of Zero-shot Models (2022), section 4.
     """
 
     name: ClassVar[str] = "fine-tune"
@@ -72,6 +76,18 @@ class FineTune(Method):
             "warmup": 0,
             "normalisation": "cifar100",
             "seed": 42,
+        },
+        "wise-ft": {
+            "layers": "all",
+            "epochs": 10,
+            "lr": 3e-5,
+            "backbone_lr": 1.0,
+            "batch_size": 512,
+            "weight_decay": 0.1,
+            "warmup": 500,
+            "head": "text",
+            "template": "clip-7",
+            "wise": 0.5,
         },
     }
 
@@ -89,26 +105,31 @@ class FineTune(Method):
         schedule: Schedule = "cosine",
         warmup: int = 100,
         label_smoothing: float = 0.0,
-        augment: Literal["none", "flip"] = "none",
+        augment: Augment = "none",
         head: Literal["normal", "text"] = "normal",
         template: str = templates.PHOTO,
+        wise: interpolation.Mix = None,
         normalisation: Literal["weights", "cifar10", "cifar100"] = "weights",
         patience: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(backbone)
         for name, value, known in (
-            ("augment", augment, ("none", "flip")),
             ("head", head, ("normal", "text")),
             ("normalisation", normalisation, ("weights", *STATISTICS)),
         ):
             if value not in known:
                 raise InputError(f"expected {name} of {', '.join(known)}, found {value!r}")
+        views_of(augment)
+        interpolation.check(wise)
+        if wise is not None and (head != "text" or backbone.text is None):
+            needs = "head='text'" if backbone.text is not None else "a model with a text tower, such as pocket or open_clip's"
+            raise InputError(f"expected wise with a zero-shot head to start from, found none; it needs {needs}")
         self.layers, self.layer_decay, self.backbone_lr = layers, layer_decay, backbone_lr
         self.epochs, self.lr, self.batch_size, self.warmup, self.patience = epochs, lr, batch_size, warmup, patience
         self.optimiser, self.weight_decay, self.schedule = optimiser, weight_decay, schedule
         self.label_smoothing, self.augment, self.head, self.template = label_smoothing, augment, head, template
-        self.normalisation, self.seed = normalisation, seed
+        self.normalisation, self.wise, self.seed = normalisation, wise, seed
         if normalisation != "weights":
             mean, std = STATISTICS[normalisation]
             self.backbone = copy.copy(backbone)
@@ -127,7 +148,7 @@ class FineTune(Method):
 
     @property
     def views(self) -> tuple[str, ...]:
-        return ("plain", "flip") if self.augment == "flip" else ("plain",)
+        return views_of(self.augment)
 
     def warm(self, x: Tensor) -> Tensor:
         features = self.network.run(x.to(self.network.dtype), start=self.cut)  # [B, D]
@@ -180,44 +201,55 @@ class FineTune(Method):
         return [group for group in groups if group.parameters]
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        if self.wise == "auto" and (val is None or len(val) == 0):
+            raise InputError("expected validation images to choose wise='auto' on, found none; give val, or a number")
         self._prepare(len(train_split.classes))
         if self.head == "text":
-            embeddings = templates.class_embeddings(self.backbone, train_split.classes, self.template)
-            with torch.no_grad():
-                self.linear.weight.copy_(self.backbone.logit_scale * embeddings)
+            self._start_from_texts(train_split.classes)
+        start = {name: value.detach().clone() for name, value in self.parameters().items()} if self.wise is not None else {}
         sources = [cold.activations(self.backbone, train_split, self.cut, view) for view in self.views]
         labels = torch.from_numpy(train_split.labels).to(self.backbone.device)
 
         def loss(items: Tensor, epoch: int) -> Tensor:
-            x = self._draw(sources, items, epoch, len(train_split))
+            x = drawn(sources, items, epoch, self.seed)
             return functional.cross_entropy(self.warm(x), labels[items], label_smoothing=self.label_smoothing)
 
-        def top1() -> float:
+        def value() -> tuple[float, float]:
             assert val is not None
-            return float((self.logits(val, cold=cold).argmax(-1) == torch.from_numpy(val.labels)).float().mean())
+            logits, truth = self.logits(val, cold=cold), torch.from_numpy(val.labels)
+            return float((logits.argmax(-1) == truth).float().mean()), -float(functional.cross_entropy(logits, truth))
 
         result = train(
             dict(self.parameters()), loss, len(train_split), self.recipe, groups=self._groups(),
-            validate=top1 if val is not None and len(val) else None, run=run,
+            validate=(lambda: value()[0]) if val is not None and len(val) else None, run=run,
             key=self.key(train_split, val) if run is not None else "", report=report,
             tensorboard=self.tensorboard,
         )  # fmt: skip
         self._freeze()
         self.history = result.history
         self.choices = {"epoch": result.best_epoch, "cut": self.cut, "cold": sources[0].note}
+        if self.wise is not None:
+            alpha, path = interpolation.settle(self.parameters(), start, self.wise, value)
+            self.choices |= {"wise": alpha, "path": path}
         if val is not None:
             self.choices["chosen on"] = val.name
 
-    def _draw(self, sources: list[Activations], items: Tensor, epoch: int, n: int) -> Tensor:
-        """Return the activations of a batch, each from the view that f(seed, epoch, index) draws."""
-        if len(sources) == 1:
-            return sources[0].gather(items)
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) * 2 + 1)
-        flipped = torch.randint(2, (n,), generator=generator)[items].bool()
-        x = sources[0].gather(items)
-        if flipped.any():
-            x[flipped.to(x.device)] = sources[1].gather(items[flipped])
-        return x
+    def _start_from_texts(self, classes: Sequence[str]) -> None:
+        embeddings = templates.class_embeddings(self.backbone, classes, self.template)
+        with torch.no_grad():
+            self.linear.weight.copy_(self.backbone.logit_scale * embeddings)
+
+    def with_classes(self, classes: Sequence[str]) -> Self:
+        """Return a copy whose head is the texts of other classes, over the fine-tuned network; it takes ``head="text"``."""
+        self._check_fitted()
+        if self.head != "text":
+            return super().with_classes(classes)
+        other = copy.copy(self)
+        other.classes = tuple(classes)
+        other.linear = nn.Linear(self.backbone.feature_dim, len(classes)).to(self.backbone.device).requires_grad_(False)
+        other.linear.bias.zero_()
+        other._start_from_texts(classes)
+        return other
 
 
 def trained_stages(backbone: Backbone, layers: str) -> dict[str, list[nn.Parameter]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -42,12 +43,15 @@ class ZeroShot(Method):
     def cut(self) -> str:
         return FEATURES
 
-    def for_classes(self, classes: Sequence[str]) -> ZeroShot:
+    def for_classes(self, classes: Sequence[str]) -> Self:
         """Compute the class embeddings once; no image is needed. Returns self."""
         self.embeddings = templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]
         self.classes = tuple(classes)
         self.choices = {"texts": [templates.fill(text, classes[0]) for text in templates.resolve(self.template)]}
         return self
+
+    def with_classes(self, classes: Sequence[str]) -> Self:
+        return copy.copy(self).for_classes(classes)
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.for_classes(train.classes)

@@ -1,0 +1,240 @@
+"""Cache models: the training features vote beside the texts, as they are (Tip-Adapter) or trained (Tip-Adapter-F)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods import templates
+from coldframe.methods.base import Method, Report, holdout
+from coldframe.methods.views import Augment, drawn, views_of
+from coldframe.training import Recipe, train
+from coldframe.types import FEATURES
+
+BETAS, ALPHAS, LEAST = 200, 20, 0.1
+"""Steps of the published search, and where both begin."""
+START_ALPHA, START_BETA = 1.17, 1.0
+"""What Tip-Adapter-F is trained with before the search."""
+
+
+class TipAdapter(Method):
+    """logits = exp(logit_scale) * cos(f, class embedding) + alpha * sum_i exp(-beta (1 - cos(f, f_i))) [y_i = class].
+
+    f_i are the training features and y_i their labels: nothing is trained. alpha and beta have the best top-1 on ``val``
+    over the published grid, to which alpha = 0 is added, zero-shot alone; without ``val`` a fifth of ``train`` is held out
+    for the choice and joins the cache after it.
+
+    Args:
+        backbone: a vision-language model.
+        template: texts of the class names: one with ``{}``, several, or an ensemble's name (``photo``, ``name``, ``clip-7``).
+        alpha: weight of the cache, or ``"auto"``.
+        beta: sharpness of the votes, or ``"auto"``.
+        max_alpha: largest alpha of the search.
+        max_beta: largest beta of the search.
+        augment: ``flip`` makes each f_i the mean of the image and its mirror image.
+
+    Source:
+        Zhang et al., Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification (2022), section 3.1. The
+        original averages ten random crops for each f_i.
+    """
+
+    name: ClassVar[str] = "tip-adapter"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"zhang2022": {"template": "clip-7", "augment": "flip"}}
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        template: str | Sequence[str] = templates.PHOTO,
+        alpha: float | Literal["auto"] = "auto",
+        beta: float | Literal["auto"] = "auto",
+        max_alpha: float = 3.0,
+        max_beta: float = 7.0,
+        augment: Augment = "none",
+    ) -> None:
+        super().__init__(backbone)
+        for name, value in (("alpha", alpha), ("beta", beta)):
+            if value != "auto" and not (isinstance(value, int | float) and 0 <= value < float("inf")):
+                raise InputError(f"expected {name} to be 'auto' or a number of 0 or more, found {value!r}")
+        for name, value in (("max_alpha", max_alpha), ("max_beta", max_beta)):
+            if not LEAST < value < float("inf"):
+                raise InputError(f"expected {name} above {LEAST}, found {value!r}")
+        templates.resolve(template)
+        views_of(augment)
+        self.template = template if isinstance(template, str) else list(template)
+        self.alpha, self.beta, self.max_alpha, self.max_beta, self.augment = alpha, beta, max_alpha, max_beta, augment
+        self.chosen = (START_ALPHA, START_BETA)
+        self.keys, self.labels, self.embeddings = torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return views_of(self.augment)
+
+    @property
+    def trainable_parameters(self) -> int:
+        return 0
+
+    def warm(self, x: Tensor) -> Tensor:
+        unit = functional.normalize(x.float(), dim=-1)
+        alpha, beta = self.chosen
+        return self._texts(unit) + alpha * self._votes(unit @ self.keys.T, beta)  # [B, K]
+
+    def _texts(self, unit: Tensor) -> Tensor:
+        return self.backbone.logit_scale * unit @ self.embeddings.T  # [B, K]
+
+    def _votes(self, affinity: Tensor, beta: float) -> Tensor:
+        """Return the votes of the cache by class, [B, N] -> [B, K]."""
+        votes = affinity.new_zeros(len(affinity), len(self.embeddings))
+        return votes.index_add(1, self.labels, (beta * (affinity - 1)).exp())
+
+    def state(self) -> dict[str, Tensor]:
+        chosen = torch.tensor(self.chosen, dtype=torch.float64)
+        return {"keys": self.keys.detach(), "labels": self.labels, "embeddings": self.embeddings, "alpha and beta": chosen}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.keys, self.labels, self.embeddings = state["keys"], state["labels"], state["embeddings"]
+        alpha, beta = state["alpha and beta"].tolist()
+        self.chosen = (alpha, beta)
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.embeddings = templates.class_embeddings(self.backbone, train.classes, self.template)
+        kept, seen = train, val
+        if "auto" in (self.alpha, self.beta) and (val is None or len(val) == 0):
+            kept, seen = holdout(train)
+        self._cache(kept, cold)
+        self._search(seen, cold)
+        if kept is not train:
+            self._cache(train, cold)
+
+    def _cache(self, split: Split, cold: ColdPass) -> None:
+        """Make keys of a split: unit features, the mean over views made unit again."""
+        rows = torch.arange(len(split))
+        parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
+        self.keys = functional.normalize(torch.stack(parts).mean(0), dim=-1)  # [N, D]
+        self.labels = torch.from_numpy(split.labels).to(self.keys.device)
+
+    @torch.no_grad()
+    def _search(self, val: Split | None, cold: ColdPass) -> None:
+        """Choose alpha and beta by top-1; the lower cross-entropy where several are equal."""
+        alphas = [0.0, *_grid(self.max_alpha, ALPHAS)] if self.alpha == "auto" else [self.alpha]
+        betas = _grid(self.max_beta, BETAS) if self.beta == "auto" else [self.beta]
+        if val is None or len(alphas) * len(betas) == 1:
+            self.chosen = (alphas[0], betas[0])
+            return
+        x = cold.activations(self.backbone, val, FEATURES).gather(torch.arange(len(val))).float()
+        unit, truth = functional.normalize(x, dim=-1), torch.from_numpy(val.labels).to(x.device)
+        texts, affinity = self._texts(unit), unit @ self.keys.T
+        best = (-1.0, 0.0)
+        for beta in betas:
+            votes = self._votes(affinity, beta)
+            for alpha in alphas:
+                logits = texts + alpha * votes
+                top1 = float((logits.argmax(-1) == truth).float().mean())
+                if top1 >= best[0]:
+                    found = (top1, -float(functional.cross_entropy(logits, truth)))
+                    if found > best:
+                        best, self.chosen = found, (float(alpha), float(beta))
+        self.choices |= {"chosen on": val.name, "alpha": self.chosen[0], "beta": self.chosen[1], "val_top1": best[0]}
+
+
+class TipAdapterF(TipAdapter):
+    """Tip-Adapter whose keys f_i are trained by cross-entropy from the training features; the epoch with the best ``val`` top-1
+    is kept, then alpha and beta are searched. Without ``val`` a fifth of ``train`` is held out for both choices.
+
+    Args:
+        backbone: a vision-language model.
+        template: texts of the class names: one with ``{}``, several, or an ensemble's name (``photo``, ``name``, ``clip-7``).
+        alpha: weight of the cache, or ``"auto"``: 1.17 while training, searched after it.
+        beta: sharpness of the votes, or ``"auto"``: 1 while training, searched after it.
+        max_alpha: largest alpha of the search.
+        max_beta: largest beta of the search.
+        augment: ``flip`` starts f_i from the mean of two views and draws one of them for each image in every epoch.
+        epochs: passes over the training images.
+        lr: peak learning rate of AdamW, cosine to zero.
+        batch_size: B.
+        weight_decay: on the keys.
+        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
+        seed: decides the order of the images and the mirroring.
+
+    Source:
+        Zhang et al. (2022), section 3.2. The published code keeps the epoch that is best on the test set; this one never
+        reads it.
+    """
+
+    name: ClassVar[str] = "tip-adapter-f"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "zhang2022": {"template": "clip-7", "augment": "flip", "epochs": 20, "lr": 1e-3, "batch_size": 256},
+    }
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        template: str | Sequence[str] = templates.PHOTO,
+        alpha: float | Literal["auto"] = "auto",
+        beta: float | Literal["auto"] = "auto",
+        max_alpha: float = 3.0,
+        max_beta: float = 7.0,
+        augment: Augment = "none",
+        epochs: int = 20,
+        lr: float = 1e-3,
+        batch_size: int = 256,
+        weight_decay: float = 0.01,
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(backbone, template, alpha, beta, max_alpha, max_beta, augment)
+        self.epochs, self.lr, self.batch_size, self.weight_decay = epochs, lr, batch_size, weight_decay
+        self.patience, self.seed = patience, seed
+        self.recipe = Recipe(
+            epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, patience=patience, seed=seed
+        )
+
+    @property
+    def trainable_parameters(self) -> int:
+        return self.keys.numel()
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.embeddings = templates.class_embeddings(self.backbone, train_split.classes, self.template)
+        key = self.key(train_split, val) if run is not None else ""
+        if val is None or len(val) == 0:
+            train_split, val = holdout(train_split)
+        seen = val
+        self._cache(train_split, cold)
+        self.chosen = (
+            START_ALPHA if self.alpha == "auto" else self.alpha,
+            START_BETA if self.beta == "auto" else self.beta,
+        )
+        sources = [cold.activations(self.backbone, train_split, FEATURES, view) for view in self.views]
+        labels = self.labels
+        self.keys.requires_grad_(True)
+
+        def loss(items: Tensor, epoch: int) -> Tensor:
+            return functional.cross_entropy(self.warm(drawn(sources, items, epoch, self.seed)), labels[items])
+
+        def top1() -> float:
+            return float((self.logits(seen, cold=cold).argmax(-1) == torch.from_numpy(seen.labels)).float().mean())
+
+        result = train(
+            {"keys": self.keys}, loss, len(train_split), self.recipe, validate=top1, run=run, key=key,
+            report=report, tensorboard=self.tensorboard,
+        )  # fmt: skip
+        self.keys.requires_grad_(False)
+        self.history = result.history
+        self.choices = {"epoch": result.best_epoch, "chosen on": seen.name}
+        self._search(seen, cold)
+
+
+def _grid(largest: float, steps: int) -> list[float]:
+    return [LEAST + step * (largest - LEAST) / steps for step in range(steps)]
