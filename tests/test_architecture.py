@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "coldframe"
 
 ROOMS = (
-    "cli", "recipes", "sweep", "compare", "running", "asking", "attacking", "prediction", "evaluation", "foundations",
-    "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data", "files", "allocator",
+    "cli", "recipes", "sweep", "compare", "generalising", "running", "asking", "attacking", "prediction", "evaluation",
+    "foundations", "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data", "files", "allocator",
     "registry", "errors", "types",
 )  # fmt: skip
 """From the top of the house to its ground: a room imports from those after it."""

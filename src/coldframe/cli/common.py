@@ -85,12 +85,17 @@ def machine(device: str | None) -> dict[str, Any]:
     return fingerprint(device_name(device))
 
 
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def print_row(row: dict[str, Any], *, json: bool) -> None:
     """Print one evaluation, as JSON or as a few lines."""
     if json:
-        import json as json_module
-
-        print(json_module.dumps(row, indent=2, ensure_ascii=False))
+        print_json(row)
         return
     print(f"{row['method']} on {row['model']} · {row['data']} ({row['split']}, {row['n']:,} images)")
     parts = [("top-1", row.get("top1")), ("top-5", row.get("top5")), ("per class", row.get("mean_per_class"))]

@@ -68,6 +68,7 @@ def _fit(
     batch: int = 64,
     download: bool = False,
     tensorboard: bool = False,
+    base_to_new: bool = False,
     json: bool = False,
 ) -> None:
     from coldframe.backbones import load_backbone
@@ -83,6 +84,18 @@ def _fit(
     method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)
     watch = Watch() if json else Terminal()
     cold = common.cold_pass(storage, budget_gb, batch)
+    method.tensorboard = tensorboard
+    if base_to_new:
+        from coldframe import generalising
+
+        found = generalising.base_to_new(method, dataset, out, cold=cold, watch=watch)
+        if isinstance(watch, Terminal):
+            watch.stop()
+        if json:
+            common.print_json([outcome.to_json() for outcome in found.outcomes])
+        else:
+            print("\n".join([*found.lines(), f"saved: {out}"]))
+        return
     row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard)
     if isinstance(watch, Terminal):
         watch.stop()
