@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe import measures
+from coldframe import measures, perturbing
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
 from coldframe.errors import InputError
+from coldframe.measures.robustness import Space
 from coldframe.methods import Method, method_class
 from coldframe.report import About, Curve, Detail, Table, recommended
+from coldframe.report.parts import training_curves
 from coldframe.report.pictures import HardImage, thumbnail
 from coldframe.report.summary import short
 from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
@@ -41,6 +43,7 @@ class Case:
         rows: one a method and seed.
         probabilities: by method, one [N, K] a seed.
         fitted: by method, the object fitted with the first seed.
+        robustness: by method, the lines of the robustness figures.
     """
 
     backbone: Backbone
@@ -51,6 +54,7 @@ class Case:
     probabilities: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
     fitted: dict[str, Method] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    robustness: dict[str, list[Curve]] = field(default_factory=dict)
 
 
 def compare(
@@ -64,6 +68,11 @@ def compare(
     on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
     latency: bool = True,
+    noise: float | Sequence[float] | None = None,
+    space: Space = "normalised",
+    corruptions: bool = False,
+    robustness: bool = False,
+    disturbed: int | None = None,
     download: bool = False,
     out: str | Path | None = None,
     device: str = "cpu",
@@ -87,6 +96,11 @@ def compare(
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         classes: class names in place of the data's own.
         latency: whether the latency of each method is measured.
+        noise: standard deviations of Gaussian noise under which every fit is measured.
+        space: where noise is added: ``"normalised"`` images or ``"pixel"`` values, see :mod:`coldframe.measures.robustness`.
+        corruptions: whether every fit is measured under fifteen corruptions at five severities.
+        robustness: both, with the usual standard deviations.
+        disturbed: most test images to disturb; None for all.
         download: whether weights and data that are not on this machine may be fetched.
         out: folder for finished fits, so that a stopped comparison goes on where it stood; None keeps nothing.
         device: where to run.
@@ -100,6 +114,7 @@ def compare(
     """
     if seeds < 1:
         raise InputError(f"expected at least one seed, found seeds={seeds}")
+    asked = perturbing.Asked.of(noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed)
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     objects = [method for method in methods or () if isinstance(method, Method)]
@@ -115,9 +130,12 @@ def compare(
         backbone = load_backbone(each, device=device, dtype=precision, download=download) if isinstance(each, str) else each
         case = Case(backbone, datasets[0].spec, datasets)
         chosen = _methods(methods, backbone, options or {}, case)
-        _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None)
+        _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None, asked)
         cases.append(case)
-    return _table(cases, command or command_line(), device, cold.storage)
+    table = _table(cases, command or command_line(), device, cold.storage)
+    table.about.noise = asked.named
+    table.notes += asked.notes(datasets[0].test)
+    return table
 
 
 def _distinct(methods: Sequence[Method]) -> list[str | Backbone]:
@@ -155,13 +173,16 @@ def _methods(
     return chosen
 
 
-def _run(case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None) -> None:
+def _run(
+    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: perturbing.Asked
+) -> None:
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     wants = [(FEATURES, "plain")] + [(method.cut, view) for method in methods for view in method.views]
     splits = [split for dataset in case.datasets for split in (dataset.train, dataset.val, dataset.test)]
     case.cold = cold.prepare(case.backbone, splits, [want for want in dict.fromkeys(wants) if want[0] != PIXELS])
     watch.cold_done(case.cold)
     watch.planned([label(method, methods) for method in methods])
+    fits: dict[tuple[str, int], tuple[Method, Path | None]] = {}
     for method in methods:
         name = label(method, methods)
         for seed, dataset in enumerate(case.datasets):
@@ -179,7 +200,10 @@ def _run(case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, ti
             case.rows.append(row)
             case.probabilities.setdefault(name, []).append(probabilities)
             case.fitted.setdefault(name, fit)
+            if asked:
+                fits[name, seed] = fit, folder
             watch.row(row)
+    case.robustness = perturbing.add(case.rows, fits, case.datasets[0].test, asked, watch.disturbed)
 
 
 def label(method: Method, among: Sequence[Method]) -> str:
@@ -229,7 +253,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Ta
         for row in case.rows:
             table.add(row)
         for name, probabilities in case.probabilities.items():
-            curves = _training_curves(case.fitted[name])
+            curves = [*training_curves(case.fitted[name].history), *case.robustness.get(name, [])]
             table.details.append(
                 Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
@@ -274,14 +298,3 @@ def _cold_words(case: Case) -> str:
         f"{case.backbone.name}: {case.cold.images:,} images in {case.cold.seconds:.1f} s, "
         f"{case.cold.bytes / 1e6:,.0f} MB stored (cuts {cuts})"
     )
-
-
-def _training_curves(method: Method) -> list[Curve]:
-    epochs = [step for step in method.history if "epoch" in step]
-    if len(epochs) < 2:
-        return []
-    x = [float(step["epoch"]) for step in epochs]
-    curves = [Curve("Training loss", x, [step["loss"] for step in epochs], "epoch", "loss", "training")]
-    if "val" in epochs[0]:
-        curves.append(Curve("Validation", x, [step["val"] for step in epochs], "epoch", "top-1", "training"))
-    return curves

@@ -42,7 +42,14 @@ def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None
     """
     method.check_classes(split.classes)
     probabilities = method.predict_proba(split, cold=cold).numpy()  # [N, K]
-    row: Row = {
+    return Evaluation(row_of(method, split, probabilities, data=data, seed=seed), probabilities)
+
+
+def row_of(
+    method: Method, split: Split, probabilities: NDArray[np.float32], *, data: str, seed: int | None = None
+) -> Row:
+    """Return the row of probabilities [N, K] that a method gave to the images of a split; see :func:`evaluate`."""
+    return {
         "method": method.name,
         "model": method.backbone.name,
         "data": data,
@@ -56,7 +63,6 @@ def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None
         "trainable_parameters": method.trainable_parameters,
         "stored_bytes": method.stored_bytes,
     }
-    return Evaluation(row, probabilities)
 
 
 def inference(method: Method) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -46,6 +46,9 @@ class Watch:
     def row(self, row: Row) -> None:
         """A row is measured."""
 
+    def disturbed(self, done: int, total: int) -> None:
+        """So many of so many batches have been measured under noise and corruptions, after all fits."""
+
 
 def fit_and_evaluate(
     method: Method,

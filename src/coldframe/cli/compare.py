@@ -20,6 +20,10 @@ def compare(
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    noise: list[str] | None = None,
+    space: Literal["normalised", "pixel"] = "normalised",
+    corruptions: bool = False,
+    disturbed: int | None = None,
     out: Path | None = None,
     device: str | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
@@ -54,6 +58,14 @@ def compare(
         Class names with commas between, or a file of lines, in place of the data's own.
     on_error:
         What to do with images that do not decode: stop, or skip and count them.
+    noise:
+        Standard deviations of Gaussian noise with commas between, such as 0,0.05,0.1,0.2; several give a curve.
+    space:
+        Where noise is added: to normalised images, as the founding course does, or to pixels in [0, 1].
+    corruptions:
+        Measure every fit under the fifteen corruptions of ImageNet-C at five severities.
+    disturbed:
+        Most test images to disturb, drawn evenly over classes; all when left out.
     out:
         Folder for results.json, results.csv, figures, report.html and the adapted models.
     device:
@@ -75,7 +87,7 @@ def compare(
     """
     import json as json_module
 
-    from coldframe import registry
+    from coldframe import perturbing, registry
     from coldframe.cli.live import Terminal
     from coldframe.compare import compare as run
     from coldframe.report import print_table, save_report
@@ -96,6 +108,10 @@ def compare(
             options=common.settings(set_ or []),
             on_error=on_error,
             classes=common.class_names(classes),
+            noise=perturbing.deviations(noise),
+            space=space,
+            corruptions=corruptions,
+            disturbed=disturbed,
             out=folder,
             device=common.device_name(device),
             precision=precision,

@@ -13,6 +13,10 @@ def evaluate(
     *,
     data: str,
     split: Literal["train", "val", "test"] = "test",
+    noise: list[str] | None = None,
+    space: Literal["normalised", "pixel"] = "normalised",
+    corruptions: bool = False,
+    disturbed: int | None = None,
     seed: int = 0,
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -21,16 +25,27 @@ def evaluate(
     batch_size: int = 64,
     json: bool = False,
 ) -> None:
-    """Evaluate a saved run: accuracies, calibration, latency.
+    """Evaluate a saved run: accuracies, calibration, latency; on request under noise and corruptions.
+
+    On joined data (A+B) a run that scores class names answers with the classes of both: top-1 on the union, on each part
+    alone and in the union, and how many images of one part are taken for a class of the other.
 
     Parameters
     ----------
     run:
         Folder that 'coldframe fit' or 'coldframe compare' wrote.
     data:
-        A data spec whose classes are the ones that were learned.
+        A data spec whose classes are the ones that were learned, or several joined by +.
     split:
         Which images.
+    noise:
+        Standard deviations of Gaussian noise with commas between, such as 0,0.05,0.1,0.2; several give a curve.
+    space:
+        Where noise is added: to normalised images, as the founding course does, or to pixels in [0, 1].
+    corruptions:
+        Measure under the fifteen corruptions of ImageNet-C at five severities.
+    disturbed:
+        Most images to disturb, drawn evenly over classes; all when left out.
     seed:
         Of splits that the data does not fix.
     classes:
@@ -38,7 +53,7 @@ def evaluate(
     on_error:
         What to do with images that do not decode: stop, or skip and count them.
     out:
-        Folder for results.json.
+        Folder for results.json, the report and the figures.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     batch_size:
@@ -46,17 +61,22 @@ def evaluate(
     json:
         Print the row as JSON.
     """
-    from coldframe import evaluation
+    from coldframe import measuring, perturbing
+    from coldframe.cli.live import Terminal
     from coldframe.data import load_dataset
     from coldframe.methods import load
-    from coldframe.report import Table
-    from coldframe.running import command_line
+    from coldframe.running import Watch, command_line
 
+    asked = perturbing.Asked.of(perturbing.deviations(noise), space=space, corruptions=corruptions, images=disturbed)
     method = load(run, device=common.device_name(device))
     dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error)
-    chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
-    done = evaluation.evaluate(method, chosen, data=data, cold=common.cold_pass("fp32", None, batch_size))
-    row = done.row | {"latency_ms": round(evaluation.latency(method).median, 4)}
+    watch = Watch() if json else Terminal()
+    done = measuring.measure_run(
+        method, dataset, split, asked=asked, cold=common.cold_pass("fp32", None, batch_size),
+        command=command_line(), progress=watch.disturbed,
+    )  # fmt: skip
     if out is not None:
-        Table(rows=[row], command=command_line(), machine=common.machine(device)).save(out / "results.json")
-    common.print_row(row, json=json)
+        measuring.write(done, out)
+    common.print_row(done.row, json=json)
+    for line in () if json else done.lines:
+        print(f"  {line}")

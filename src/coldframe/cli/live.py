@@ -39,11 +39,22 @@ class Terminal(Watch):
         self.console.print(f"[bold]{model}[/bold] · {data}")
 
     def cold(self, done: int, total: int) -> None:
+        speed = self.bars.tasks[0].speed if self.bars.tasks else None
+        self._bar("cold pass", done, total, "" if speed is None else f"{speed:.0f} images/s")
+
+    def disturbed(self, done: int, total: int) -> None:
+        if self._table is not None:
+            self.stop()  # one live display at a time
+            self.console.print("noise and corruptions: every fit sees the same disturbed images")
+        self._bar("disturbed batches", done, total)
+        if done == total:
+            self._clear()
+
+    def _bar(self, name: str, done: int, total: int, rate: str = "") -> None:
         if self._pass is None:
             self.bars.start()
-            self._pass = self.bars.add_task("cold pass", total=total, rate="")
-        speed = self.bars.tasks[0].speed
-        self.bars.update(self._pass, completed=done, rate="" if speed is None else f"{speed:.0f} images/s")
+            self._pass = self.bars.add_task(name, total=total, rate="")
+        self.bars.update(self._pass, completed=done, rate=rate)
 
     def cold_done(self, report: PassReport) -> None:
         self._clear()

@@ -89,6 +89,27 @@ class Split:
         return replace(self, name=name or self.name, images=Subset(self.images, chosen), labels=self.labels[chosen])
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of the data sets that were joined into a union of label sets.
+
+    Args:
+        name: what a person calls it, such as ``"cifar10"``; no two parts have the same.
+        spec: the text that loads it alone.
+        start: its first class in the union.
+        stop: the class after its last.
+    """
+
+    name: str
+    spec: str
+    start: int
+    stop: int
+
+    def holds(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which labels of the union are of this part [N]."""
+        return (labels >= self.start) & (labels < self.stop)
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Three splits with the same classes.
@@ -100,6 +121,7 @@ class Dataset:
         test: what is read once, at the end.
         origin: how the splits came about, in words: official, or drawn with which seed.
         skipped: unreadable files that were left out on request, by name.
+        parts: what was joined, in order; empty where nothing was.
     """
 
     spec: str
@@ -108,6 +130,7 @@ class Dataset:
     test: Split
     origin: str = ""
     skipped: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:

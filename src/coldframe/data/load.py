@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
-from coldframe.data.base import Dataset, Images, LoadOptions, OnError, Split
+from coldframe.data.base import Dataset, Images, LoadOptions, OnError, Part, Split
 from coldframe.data.names import chosen_names
 from coldframe.errors import InputError, nearest
 from coldframe.registry import DATASETS, resolve
@@ -141,15 +141,20 @@ def join(parts: Sequence[Dataset], classes: Sequence[str] | str | Path | None = 
     origin = " | ".join(f"{part.spec}: {part.origin}" for part in parts)
     skipped = tuple(name for part in parts for name in part.skipped)
     spec = "+".join(part.spec for part in parts)
-    return Dataset(spec, joined("train"), joined("val"), joined("test"), origin, skipped)
+    bounds = zip(short_names(parts), parts, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    places = tuple(Part(name, part.spec, start, stop) for name, part, start, stop in bounds)
+    return Dataset(spec, joined("train"), joined("val"), joined("test"), origin, skipped, places)
+
+
+def short_names(parts: Sequence[Dataset]) -> list[str]:
+    """Return one distinct name a part: the end of its spec, or failing that its number."""
+    short = [re.split(r"[:/\\]", part.spec.split("?")[0].rstrip("/\\"))[-1] for part in parts]
+    return short if len(set(short)) == len(short) else [str(number) for number in range(1, len(parts) + 1)]
 
 
 def _apart(parts: Sequence[Dataset]) -> tuple[str, ...]:
-    """Return all class names, distinct: one that two parts have gets its part's short name, or failing that its number."""
-    count = Counter(name for part in parts for name in part.classes)
-    short = [re.split(r"[:/\\]", part.spec.split("?")[0].rstrip("/\\"))[-1] for part in parts]
-    if len(set(short)) < len(short):
-        short = [str(number) for number in range(1, len(parts) + 1)]
+    """Return all class names, distinct: one that two parts have gets its part's name behind it."""
+    count, short = Counter(name for part in parts for name in part.classes), short_names(parts)
     return tuple(
         f"{name} ({tag})" if count[name] > 1 else name
         for part, tag in zip(parts, short, strict=True)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from coldframe.report.drawing import INK, MARKERS, PALETTE, SOFT, bars, distinct, line_plot, new_figure, shorten, style
 from coldframe.report.labels import place_labels
+from coldframe.report.robustness import corruption_figure
 from coldframe.report.summary import Key
 from coldframe.report.verdict import cost, recommended
 
@@ -241,6 +242,7 @@ def all_figures(table: Table) -> dict[str, Figure]:
         "confusion": confusion_figure(table),
         "reliability": reliability_figure(table),
         **{f"robustness_{slug(title)}": figure for title, figure in curve_figures(table, "robustness").items()},
+        "robustness_by_corruption": corruption_figure(table),
         **{f"training_{slug(title)}": figure for title, figure in curve_figures(table, "training").items()},
     }
     return {name: figure for name, figure in found.items() if figure is not None}

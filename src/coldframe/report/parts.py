@@ -75,6 +75,18 @@ class Curve:
     name: str = ""
 
 
+def training_curves(history: Sequence[dict[str, Any]]) -> list[Curve]:
+    """Return loss and validation against epochs, from the metrics of each epoch; none for fewer than two epochs."""
+    epochs = [step for step in history if "epoch" in step]
+    if len(epochs) < 2:
+        return []
+    x = [float(step["epoch"]) for step in epochs]
+    curves = [Curve("Training loss", x, [step["loss"] for step in epochs], "epoch", "loss", "training")]
+    if "val" in epochs[0]:
+        curves.append(Curve("Validation", x, [step["val"] for step in epochs], "epoch", "top-1", "training"))
+    return curves
+
+
 @dataclass
 class Detail:
     """What one method's figures show. Build it with :meth:`of`, or leave parts out.

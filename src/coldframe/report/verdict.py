@@ -162,7 +162,7 @@ def _noise(lines: list[Group]) -> str:
     if len(scored) < 2:
         return ""
     (first, top), (second, rival) = scored[:2]
-    n = min(int(g.rows[0].get("n") or 0) for g in (top, rival))
+    n = min(int(g.rows[0].get("noise_n") or g.rows[0].get("n") or 0) for g in (top, rival))
     if not n:
         return ""
     # Two independent samples: wider than the paired interval that the noisy runs do not have.

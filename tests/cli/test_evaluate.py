@@ -1,0 +1,110 @@
+"""``coldframe evaluate``: a saved run on other data, under noise and corruptions, and on a union of labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import TinyBackbone, tiny_clip
+from PIL import Image
+
+from coldframe import methods
+from coldframe.cli import main
+from coldframe.cold import ColdPass, Store
+from coldframe.data import load_dataset
+from coldframe.methods.linear_probe import LinearProbe
+from coldframe.methods.zero_shot import ZeroShot
+
+
+def folder(path: Path, names: tuple[str, ...], n: int = 10) -> str:
+    generator = np.random.default_rng(len(names))
+    for label, name in enumerate(names):
+        (path / name).mkdir(parents=True)
+        for number in range(n):
+            picture = generator.integers(0, 120, (24, 24, 3), dtype=np.uint8)
+            picture[..., label % 3] += 100
+            Image.fromarray(picture).save(path / name / f"{number}.png")
+    return str(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return folder(tmp_path / "colours", ("red", "green"))
+
+
+@pytest.fixture
+def probe(tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    backbone, dataset = TinyBackbone(width=8), load_dataset(data)
+    LinearProbe(backbone, l2=0.001).fit(dataset.train, dataset.val, cold=ColdPass(Store(tmp_path))).save(tmp_path / "probe")
+    monkeypatch.setattr(methods, "load_backbone", lambda name, **_: backbone)
+    return str(tmp_path / "probe")
+
+
+def evaluate(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", *words])
+    caught = capsys.readouterr()
+    assert not stopped.value.code, caught.err
+    return caught.out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", *words])
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_noise_and_corruptions_of_a_saved_run(
+    probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    text = evaluate(capsys, probe, "--data", data, "--noise", "0,0.1", "--noise", "5", "--corruptions", "--out", str(out))
+    assert "noise (normalised)  0: 100.00%   0.1: " in text and "corruptions, mean " in text and "impulse-noise" in text
+    row = json.loads((out / "results.json").read_text())["rows"][0]
+    assert row["top1"] == row["noise"]["top1"]["0"] == 1.0 and row["noise_top1"] == row["noise"]["top1"]["0.1"]
+    assert row["noise"]["top1"]["5"] < 1.0 and row["noise"]["n"] == row["n"] == 4
+    for name in ("robustness_gaussian_noise.png", "robustness_corruptions.svg", "robustness_by_corruption.png"):
+        assert (out / "figures" / name).stat().st_size > 1000
+    page = (out / "report.html").read_text()
+    assert "When the images get worse" in page and "the same noise for every method" in page
+
+
+def test_json_is_the_row_alone_and_spaces_differ(probe: str, data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        json.loads(evaluate(capsys, probe, "--data", data, "--noise", "0.6", "--space", space, "--split", "train", "--json"))
+        for space in ("normalised", "pixel")
+    ]
+    assert [row["noise"]["space"] for row in rows] == ["normalised", "pixel"] and rows[0]["latency_ms"] > 0
+    assert "corruption_top1" not in rows[0] or rows[0]["corruption_top1"] is None
+
+
+def test_a_union_of_labels(
+    tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, other = tiny_clip(), folder(tmp_path / "beasts", ("cow", "pig", "hen"))
+    ZeroShot(clip).for_classes(("green", "red")).save(tmp_path / "named")
+    monkeypatch.setattr(methods, "load_backbone", lambda name, **_: clip)
+    text = evaluate(capsys, str(tmp_path / "named"), "--data", f"{data}+{other}", "--out", str(tmp_path / "out"))
+    assert "colours  alone " in text and "taken for beasts " in text and "(3 classes, 6 images)" in text
+    row = json.loads((tmp_path / "out" / "results.json").read_text())["rows"][0]
+    assert [part["name"] for part in row["parts"]] == ["colours", "beasts"] and row["n"] == 10
+    assert (tmp_path / "out" / "figures" / "union.png").exists()
+
+
+def test_what_cannot_be_done_is_one_sentence(
+    probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = folder(tmp_path / "beasts", ("cow", "pig", "hen"))
+    for words, expected in (
+        (["--data", f"{data}+{other}"], "expected a method that has learned the 5 classes of colours + beasts"),
+        (["--data", other], "expected data with the 2 classes that linear-probe learned"),
+        (["--data", data, "--noise", "-0.1"], "0 or more, found -0.1"),
+        (["--data", data, "--noise", "loud"], "such as 0,0.05,0.1, found 'loud'"),
+        (["--data", data, "--noise", "0.1", "--disturbed", "0"], "at least one image to disturb"),
+        (["--data", data, "--space", "pixels"], "pixel"),
+    ):
+        said = refused(capsys, probe, *words)
+        assert expected in said and said.count("\n") == 1, said

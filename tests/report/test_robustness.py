@@ -1,0 +1,47 @@
+"""The field of corruptions: one column a method, means over seeds, nothing where nothing was measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from coldframe.report import Table
+from coldframe.report.drawing import as_png
+from coldframe.report.figures import all_figures
+from coldframe.report.robustness import corruption_figure, corruption_means
+
+
+def table_of(*methods: str, n: int = 50) -> Table:
+    table = Table()
+    for method in methods:
+        for seed, top1 in enumerate((0.2, 0.6)):
+            worse = {"corruption_top1": top1, "corruptions": {"n": 50, "top1": {"fog": top1, "glass-blur": 0.9}}}
+            table.add({"method": method, "seed": seed, "n": n, "top1": 0.95, **worse})
+    return table
+
+
+def texts(table: Table) -> list[str]:
+    figure = corruption_figure(table)
+    assert figure is not None
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_numbers_are_means_over_seeds() -> None:
+    table = table_of("knn")
+    assert corruption_means(table.groups()[0]) == pytest.approx({"fog": 0.4, "glass-blur": 0.9})
+    assert texts(table) == ["95", "40", "40", "90"]
+    assert len(texts(table_of("knn", "linear-probe", "fine-tune"))) == 12
+
+
+def test_images_that_were_left_out_are_said() -> None:
+    names = [
+        [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        for n in (50, 900)
+        if (figure := corruption_figure(table_of("knn", n=n))) is not None
+    ]
+    assert names[0][:2] == ["clean", "mean of 15"] and names[1][0] == "clean, all images"
+
+
+def test_the_figure_is_one_of_the_reports_and_absent_where_nothing_was_measured() -> None:
+    drawn = all_figures(table_of("knn", "linear-probe"))
+    assert len(as_png(drawn["robustness_by_corruption"])) > 1000
+    assert corruption_figure(Table([{"method": "knn", "top1": 0.5}])) is None

@@ -1,0 +1,144 @@
+"""Fitted methods under noise: one frozen pass for all, results in rows, figures and verdict, kept with the fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import PREPROCESS, TinyBackbone, split
+from torch import Tensor
+
+from coldframe import perturbing
+from coldframe.cold import ColdPass, Store
+from coldframe.compare import compare
+from coldframe.data.base import Dataset
+from coldframe.data.decode import load_pixels
+from coldframe.errors import InputError
+from coldframe.measures.robustness import unit_noise
+from coldframe.methods.fine_tune import FineTune
+from coldframe.methods.knn import NearestNeighbours
+from coldframe.methods.linear_probe import LinearProbe
+from coldframe.perturbing import Asked, Found, measure
+from coldframe.report import verdict
+
+DATA = Dataset("noise", split(24), split(12, seed=1, name="val"), split(18, seed=2, name="test"))
+
+
+@pytest.fixture
+def cold(tmp_path: Path) -> ColdPass:
+    return ColdPass(Store(tmp_path / "store"))
+
+
+class Whole(LinearProbe):
+    """A probe with a forward pass of its own."""
+
+    calls = 0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        type(self).calls += 1
+        return super().__call__(pixels)
+
+
+def test_each_method_gets_what_its_own_forward_gives(cold: ColdPass) -> None:
+    backbone = TinyBackbone(width=8)
+    kinds = {"probe": LinearProbe(backbone), "tune": FineTune(backbone, layers="block1", epochs=1), "own": Whole(backbone)}
+    methods = {name: kind.fit(DATA.train, DATA.val, cold=cold) for name, kind in kinds.items()}
+    Whole.calls = 0
+    found = measure(methods, DATA.test, Asked(noise=(0.0, 0.7), corruptions=False))
+    assert Whole.calls == 3 * 2  # batches of 8, 8 and 2, two standard deviations
+    pixels = backbone.normalise(torch.from_numpy(load_pixels(DATA.test.images, range(18), PREPROCESS)))
+    noise = unit_noise([DATA.test.images.digest(row) for row in range(18)], 16)
+    for name, method in methods.items():
+        expected = [
+            float((method(pixels + deviation * noise).argmax(1) == torch.from_numpy(DATA.test.labels)).float().mean())
+            for deviation in (0.0, 0.7)
+        ]
+        assert found[name].noise is not None
+        assert found[name].noise.top1 == pytest.approx(expected)
+
+
+def test_the_frozen_part_runs_once_for_all_methods(cold: ColdPass) -> None:
+    backbone = TinyBackbone(width=8)
+    kinds = [LinearProbe(backbone), NearestNeighbours(backbone), FineTune(backbone, layers="head", epochs=1)]
+    methods = {str(number): kind.fit(DATA.train, DATA.val, cold=cold) for number, kind in enumerate(kinds)}
+    steps: list[tuple[int, int]] = []
+    backbone.embedded = 0
+    measure(methods, DATA.test, Asked(noise=(0.1, 0.2)), lambda *at: steps.append(at))
+    assert backbone.embedded == 2 * 18
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    # Other channel statistics are other noisy images: such a method is measured by itself.
+    other = FineTune(backbone, layers="head", epochs=1, normalisation="cifar10").fit(DATA.train, DATA.val, cold=cold)
+    backbone.embedded = other.backbone.embedded = 0
+    measure(methods | {"other": other}, DATA.test, Asked(noise=(0.1,)))
+    assert (backbone.embedded, other.backbone.embedded) == (18, 18)
+
+
+def test_rows_figures_and_verdict_of_a_comparison(cold: ColdPass) -> None:
+    backbone = TinyBackbone(width=8)
+    methods = [LinearProbe(backbone), NearestNeighbours(backbone)]
+    table = compare(methods, DATA, seeds=2, cold=cold, latency=False, noise=[0, 0.1, 0.2], corruptions=True, disturbed=7)
+    for row in table.rows:
+        assert row["noise_top1"] == row["noise"]["top1"]["0.1"] and row["noise"]["space"] == "normalised"
+        assert row["noise_n"] == row["corruptions"]["n"] == 7 and len(row["corruptions"]["top1"]) == 15
+        assert row["corruption_top1"] == pytest.approx(np.mean(list(row["corruptions"]["top1"].values())))
+    assert "noise 0.1" in table.to_markdown() and "corrupted" in table.to_markdown()
+    assert "nder noise" in verdict(table)
+    assert any("normalised images" in note and "7 of 18" in note for note in table.notes)
+    figures = {curve.figure for detail in table.details for curve in detail.curves if curve.kind == "robustness"}
+    assert figures == {"Gaussian noise", "Corruptions"}
+    first = next(curve for curve in table.details[0].curves if curve.figure == "Gaussian noise")
+    seeds = [row["noise"]["top1"] for row in table.rows if row["method"] == "linear-probe"]
+    assert first.x == [0, 0.1, 0.2] and first.y == pytest.approx([np.mean([s[d] for s in seeds]) for d in ("0", "0.1", "0.2")])
+
+
+def test_what_is_measured_is_kept_with_the_fit(cold: ColdPass, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    methods, out = [LinearProbe(TinyBackbone(width=8))], tmp_path / "out"
+    first = compare(methods, DATA, seeds=2, cold=cold, latency=False, noise=0.1, corruptions=True, disturbed=3, out=out)
+    measured: list[int] = []
+    plain = perturbing.measure
+    monkeypatch.setattr(perturbing, "measure", lambda todo, *rest: measured.append(len(todo)) or plain(todo, *rest))
+    again = compare(methods, DATA, seeds=3, cold=cold, latency=False, noise=0.1, corruptions=True, disturbed=3, out=out)
+    assert measured == [1]  # the third seed alone
+    for before, after in zip(first.rows, again.rows, strict=False):
+        assert before["noise"] == after["noise"] and before["corruptions"] == after["corruptions"]
+    compare(methods, DATA, seeds=1, cold=cold, latency=False, noise=0.2, disturbed=3, out=out)
+    assert measured == [1, 1]
+
+
+def test_a_comparison_that_asks_for_nothing_measures_nothing(cold: ColdPass) -> None:
+    table = compare([LinearProbe(TinyBackbone(width=8))], DATA, seeds=1, cold=cold, latency=False)
+    assert "noise_top1" not in table.rows[0] and not table.details[0].curves and not table.notes
+
+
+def test_what_is_asked_for() -> None:
+    assert not Asked.of() and Asked.of(0.0).noise == (0.0,) and Asked.of(0.0)
+    usual = Asked.of(robustness=True)
+    assert usual.noise == perturbing.DEVIATIONS and usual.corruptions and usual.named == "0.1"
+    assert Asked.of([0.2, 0, 0.2]).noise == (0.0, 0.2) and Asked.of([0.2, 0]).named == "0.2"
+    assert "cut to [0, 1]" in Asked.of(0.1, space="pixel").notes(DATA.test)[0]
+    for arguments, words in (
+        ({"noise": -1}, "0 or more"),
+        ({"images": 0}, "at least one image"),
+        ({"noise": 0.1, "space": "pixle"}, "did you mean 'pixel'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            Asked.of(**arguments)
+    with pytest.raises(InputError, match=r"such as .*, found 'a lot'"):
+        perturbing.deviations(["0, a lot"])
+
+
+def test_a_sample_is_even_over_classes_and_the_same_every_time() -> None:
+    lopsided = replace(DATA.test, labels=np.array([0] * 12 + [1] * 4 + [2] * 2))
+    chosen = perturbing.sample(lopsided, 6)
+    assert np.bincount(chosen.labels).tolist() == [2, 2, 2]
+    assert sorted(np.bincount(perturbing.sample(lopsided, 9).labels).tolist()) in ([2, 3, 4], [3, 3, 3])
+    again = perturbing.sample(lopsided, 6)
+    assert [chosen.images.digest(i) for i in range(6)] == [again.images.digest(i) for i in range(6)]
+    assert perturbing.sample(lopsided, 50) is lopsided
+
+
+def test_lines_for_a_terminal() -> None:
+    assert Found().lines() == [] and Found().fields() == {}
