@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,6 @@ class TinyBackbone(Backbone):
 
 def tiny_clip(seed: int = 0, size: int = 16, context_length: int = 24) -> Backbone:
     """Return a vision-language model of open_clip's own kind with random weights, 2 blocks in each tower, 24 features."""
-    import open_clip
     from open_clip.model import CLIP
 
     from coldframe.backbones.open_clip import adapt
@@ -107,4 +107,23 @@ def tiny_clip(seed: int = 0, size: int = 16, context_length: int = 24) -> Backbo
         torch.manual_seed(seed)
         net: Any = CLIP(24, vision, text, quick_gelu=True)
     preprocess = replace(PREPROCESS, size=size, resize=size)
-    return adapt(f"tiny-clip:{seed}", net, open_clip.SimpleTokenizer(context_length=context_length), preprocess)
+    return adapt(f"tiny-clip:{seed}", net, _tokenizer(context_length), preprocess)
+
+
+@cache
+def _tokenizer(context_length: int) -> Any:
+    import open_clip
+
+    return open_clip.SimpleTokenizer(context_length=context_length)
+
+
+def tiny_classifier(outputs: int = 7) -> Backbone:
+    """Return a small convolutional network of timm's with random weights, a classifier and images of 32 x 32 pixels."""
+    import timm
+
+    from coldframe.backbones import timm as zoo
+    from coldframe.backbones.checkpoint import drawn
+
+    net: Any = drawn(lambda: timm.create_model("test_resnet", num_classes=outputs)).eval()
+    size = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    return zoo.cut("timm:test_resnet", net, size, classes=[f"class {k}" for k in range(outputs)])

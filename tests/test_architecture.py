@@ -51,6 +51,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/words.py": "tests of the verb models",
     "cli/common.py": "tests of the verbs",
     "cli/live.py": "tests of the verb compare",
+    "backbones/transformer.py": "tests/methods/test_exact.py",
+    "methods/learning.py": "the contract that every method passes",
     "data/base.py": "the loaders' tests",
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",

@@ -15,6 +15,8 @@ METHODS: dict[str, str] = {
     "zero-shot": "coldframe.methods.zero_shot:ZeroShot",
     "linear-probe": "coldframe.methods.linear_probe:LinearProbe",
     "knn": "coldframe.methods.knn:NearestNeighbours",
+    "pixel-prompt": "coldframe.methods.pixel_prompt:PixelPrompt",
+    "deep-prompt": "coldframe.methods.deep_prompt:DeepPrompt",
     "fine-tune": "coldframe.methods.fine_tune:FineTune",
     "text-prompt": "coldframe.methods.text_prompt:TextPrompt",
     "tip-adapter": "coldframe.methods.tip_adapter:TipAdapter",

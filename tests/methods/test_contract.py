@@ -29,6 +29,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("fine-tune", {"layers": "all", "epochs": 6, "optimiser": "sgd", "lr": 0.1}),
     ("fine-tune", {"layers": "first-conv", "epochs": 6, "lr": 0.02, "normalisation": "cifar100"}),
     ("fine-tune", {"layers": "last-block", "epochs": 6, "lr": 0.02, "head": "text", "wise": "auto"}),
+    ("pixel-prompt", {"size": 2, "epochs": 25, "lr": 0.3, "optimiser": "adam", "batch_size": 16}),
+    ("pixel-prompt", {"kind": "random-patch", "size": 5, "epochs": 25, "lr": 0.3, "optimiser": "adam", "augment": "flip"}),
+    ("pixel-prompt", {"mapping": "text", "size": 7, "epochs": 40, "lr": 0.5, "optimiser": "adam", "batch_size": 16}),
+    ("deep-prompt", {"depth": "all", "epochs": 25, "lr": 0.2, "batch_size": 16}),
+    ("deep-prompt", {"layer": 1, "head": "linear", "epochs": 12, "lr": 0.05, "batch_size": 16, "augment": "flip"}),
+    ("deep-prompt", {"depth": "all", "tokens": 3, "position": "front", "readout": "first", "epochs": 20, "lr": 0.05}),
     ("text-prompt", {"tokens": 8, "epochs": 30, "lr": 0.02, "optimiser": "adam", "weight_decay": 0.0, "batch_size": 16}),
     ("text-prompt", {"words": "a photo of a", "position": "middle", "epochs": 12, "lr": 0.02, "optimiser": "adam"}),
     ("text-prompt", {"tokens": 4, "class_specific": True, "epochs": 12, "lr": 0.02, "optimiser": "adam", "augment": "flip"}),
@@ -55,7 +61,8 @@ TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30
 
 def network(name: str, settings: dict[str, Any], seed: int = 0) -> Backbone:
     """Return the network that a row is tested on: one with a text tower where the method needs texts."""
-    texts = name in ("text-prompt", "tip-adapter", "tip-adapter-f") or settings.get("head") == "text"
+    texts = name in ("deep-prompt", "text-prompt", "tip-adapter", "tip-adapter-f")
+    texts = texts or "text" in (settings.get("head"), settings.get("mapping"))
     return tiny_clip(seed) if texts else TinyBackbone(seed, width=12)
 
 
@@ -153,6 +160,16 @@ def test_presets_hold_the_published_settings() -> None:
         ("fine-tune", {"layers": "block9"}, "block9"),
         ("fine-tune", {"epochs": 0}, "epochs"),
         ("fine-tune", {"augment": "mirror"}, "none, flip"),
+        ("pixel-prompt", {"size": 8}, "pad of 1 to 7 pixels on images of 16 x 16"),
+        ("pixel-prompt", {"kind": "patch", "size": 17}, "patch of 1 to 16 pixels"),
+        ("pixel-prompt", {"scale": 0.0}, "scale above 0"),
+        ("pixel-prompt", {"kind": "frame"}, "pad, patch, random-patch"),
+        ("pixel-prompt", {"mapping": "iterative"}, "no classifier of its own"),
+        ("pixel-prompt", {"mapping": "text", "template": "a photo"}, "place of the class"),
+        ("deep-prompt", {"layer": 2}, "layer of 0 to 1"),
+        ("deep-prompt", {"tokens": 0}, "1 or more prompt tokens"),
+        ("deep-prompt", {"layer": 1, "depth": 2}, "depth of 1 to 1"),
+        ("deep-prompt", {"template": "a photo"}, "place of the class"),
         ("fine-tune", {"wise": 0.5}, "zero-shot head"),
         ("fine-tune", {"head": "text", "wise": 1.5}, "from 0"),
         ("text-prompt", {"tokens": 0}, "1 or more"),

@@ -131,12 +131,14 @@ class ChainBackbone(Backbone):
             x = link(self.module, x)
         return x
 
+    def links(self, cut: str) -> tuple[Link, ...]:
+        """Return the links between ``cut`` and the next one; none after ``features``."""
+        index = self.index(cut)
+        return self._links[index] if index < len(self._links) else ()
+
     def stage_modules(self, cut: str) -> list[nn.Module | nn.Parameter]:
         """Return what is learned between ``cut`` and the next one; nothing for ``features``, which is followed by the head."""
-        index = self.index(cut)
-        if index == len(self._links):
-            return []
-        return [thing for link in self._links[index] for thing in link.modules(self.module)]
+        return [thing for link in self.links(cut) for thing in link.modules(self.module)]
 
     def head(self, features: Tensor) -> Tensor | None:
         """Return the logits [B, K] of the network's own classifier, or None where it has none."""

@@ -77,15 +77,15 @@ class Config:
     """
 
     out: Path = Path("runs/pocket")
-    minutes: float = 62.0
+    minutes: float = 92.0
     epochs: float | None = None
-    batch: int = 256
-    lr: float = 0.02
+    batch: int = 128
+    lr: float = 0.007
     adam_lr: float = 2e-3
     weight_decay: float = 0.02
     warm_up: float = 0.02
     decay_from: float = 0.45
-    stages: tuple[Stage, ...] = (Stage(0.5, 0.6, 6), Stage(0.8, 0.6, 12), Stage(1.0, 1.0, 12))
+    stages: tuple[Stage, ...] = (Stage(0.6, 0.6, 6), Stage(0.85, 0.6, 12), Stage(1.0, 1.0, 12))
     shape: Shape = field(default_factory=Shape)
     smoothing: float = 0.05
     average: float = 0.995
@@ -175,7 +175,7 @@ class Run:
         self.state = State(self.model, [muon, torch.optim.Adam(others, config.adam_lr, betas=(0.9, 0.98))])
         self.log = config.out / "log.jsonl"
 
-    def go(self, *, log_every: int = 20, evaluate_every: int = 250, save_every: float = 120.0) -> dict[str, Any]:
+    def go(self, *, log_every: int = 50, evaluate_every: int = 500, save_every: float = 120.0) -> dict[str, Any]:
         """Train to the end.
 
         Args:

@@ -1,0 +1,281 @@
+"""Deep prompts: learned tokens among the tokens of a frozen vision transformer."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from coldframe.backbones.base import Backbone
+from coldframe.backbones.transformer import PreNormBlock, transformer_of
+from coldframe.cold import Activations, ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods import heads, templates, views
+from coldframe.methods.base import Method, Report
+from coldframe.methods.learning import Logits, learn
+from coldframe.training import Optimiser, Recipe, Schedule
+from coldframe.types import block
+
+_KEYS_BYTES = 1 << 30
+"""Most bytes of keys and values that are kept in memory; beyond, they are computed from the tokens at each step."""
+
+
+class DeepPrompt(Method):
+    """logits = head(features) of the tokens with P learned ones beside them from block L on.
+
+    What lies before block L runs once for each image. Of the last block only the token that is read is computed; when L is
+    the last block, its keys and values of the image tokens are kept as well and a step computes those of the prompt alone.
+
+    Prompt tokens carry no position and attention has no mask, so that with ``readout="class"`` both positions are the same
+    function. ``position="front"`` with ``readout="first"`` reads the output of the first prompt token.
+
+    Args:
+        backbone: a vision transformer.
+        tokens: P.
+        layer: L, the block before which they enter, 0 .. layers-1.
+        depth: from how many blocks on, L included, they are replaced by tokens of their own: 1 (VPT-shallow, the course),
+            a number (with L = 0 the first k, with L = layers - k the last k), or ``all`` (VPT-deep).
+        shared: whether the replaced tokens are the same in every block.
+        position: ``back`` puts them after the image's tokens, ``front`` before the class token.
+        readout: ``class`` reads what the network reads; ``first`` the first token of the sequence.
+        init: ``normal`` draws from N(0, 0.02^2), ``uniform`` from +- sqrt(6 / (3 patch^2 + D)) as VPT does.
+        head: ``text``, ``linear``, or ``auto``: texts where the model has them.
+        template: texts of ``text``.
+        epochs: passes over the training images.
+        lr: peak learning rate.
+        batch_size: B.
+        optimiser: ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
+        weight_decay: on what is learned.
+        schedule: ``cosine``, ``linear`` or ``constant``.
+        warmup: steps of linear warm-up.
+        augment: ``none`` or ``flip``.
+        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
+        seed: decides the tokens and the order of the images.
+
+    Source:
+        Jia et al., Visual Prompt Tuning (2022), arXiv 2203.12119. Preset ``uva-a2``: UvA Deep Learning 1 (2023),
+        assignment 2, part 2.
+    """
+
+    name: ClassVar[str] = "deep-prompt"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "vpt-shallow": {"tokens": 50, "init": "uniform", "head": "linear", "optimiser": "sgd", "epochs": 100, "batch_size": 64},
+        "vpt-deep": {
+            "tokens": 50, "depth": "all", "init": "uniform", "head": "linear", "optimiser": "sgd", "epochs": 100,
+            "batch_size": 64,
+        },
+        "uva-a2": {
+            "tokens": 4, "layer": 0, "init": "normal", "head": "text", "template": templates.PHOTO, "epochs": 1000,
+            "lr": 40.0, "batch_size": 128, "optimiser": "sgd", "weight_decay": 0.0, "schedule": "cosine", "warmup": 1000,
+        },
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        tokens: int = 8,
+        layer: int = 0,
+        depth: int | Literal["all"] = 1,
+        shared: bool = False,
+        position: Literal["back", "front"] = "back",
+        readout: Literal["class", "first"] = "class",
+        init: Literal["normal", "uniform"] = "normal",
+        head: Literal["auto", "text", "linear"] = "auto",
+        template: str | Sequence[str] = templates.PHOTO,
+        epochs: int = 30,
+        lr: float = 0.01,
+        batch_size: int = 64,
+        optimiser: Optimiser = "adamw",
+        weight_decay: float = 0.0,
+        schedule: Schedule = "cosine",
+        warmup: int = 100,
+        augment: views.Augment = "none",
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(backbone)
+        for name, value, known in (
+            ("position", position, ("back", "front")),
+            ("readout", readout, ("class", "first")),
+            ("init", init, ("normal", "uniform")),
+            ("head", head, ("auto", "text", "linear")),
+        ):
+            if value not in known:
+                raise InputError(f"expected {name} of {', '.join(known)}, found {value!r}")
+        views.views_of(augment)
+        self.network = transformer_of(backbone)
+        layers = len(self.network.blocks)
+        if tokens < 1:
+            raise InputError(f"expected 1 or more prompt tokens, found tokens={tokens}")
+        if not 0 <= layer < layers:
+            raise InputError(f"expected a layer of 0 to {layers - 1} in {backbone.name}, found layer={layer}")
+        if depth != "all" and not (isinstance(depth, int) and 1 <= depth <= layers - layer):
+            raise InputError(f"expected a depth of 1 to {layers - layer} from layer {layer} on, or all, found depth={depth!r}")
+        if readout == "first" and self.network.reads is None:
+            raise InputError(f"{backbone.name} reads the mean of its tokens, not one of them; choose readout=class")
+        self.tokens, self.layer, self.depth, self.shared = tokens, layer, depth, shared
+        self.position, self.readout, self.init, self.head = position, readout, init, head
+        self.template = template if isinstance(template, str) else list(template)
+        self.epochs, self.lr, self.batch_size, self.optimiser = epochs, lr, batch_size, optimiser
+        self.weight_decay, self.schedule, self.warmup = weight_decay, schedule, warmup
+        self.augment, self.patience, self.seed = augment, patience, seed
+        self.recipe = Recipe(
+            epochs=epochs, batch_size=batch_size, lr=lr, optimiser=optimiser, weight_decay=weight_decay,
+            schedule=schedule, warmup=warmup, patience=patience, seed=seed,
+        )  # fmt: skip
+        self.scores = heads.Head(head, backbone, template)
+        self.prompt = torch.zeros(0)
+
+    @property
+    def cut(self) -> str:
+        return block(self.layer)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return views.views_of(self.augment)
+
+    @property
+    def replaced(self) -> int:
+        """In how many blocks the tokens are put in or replaced."""
+        return len(self.network.blocks) - self.layer if self.depth == "all" else int(self.depth)
+
+    def warm(self, x: Tensor) -> Tensor:
+        return self.scores(self._features(x))
+
+    def state(self) -> dict[str, Tensor]:
+        return {"prompt": self.prompt.detach(), **{name: value.detach() for name, value in self.scores.tensors.items()}}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.prompt = state["prompt"]
+        self.scores.prepare(self.classes, self.seed)
+        self.scores.tensors = {name: state[name] for name in self.scores.tensors}
+
+    def with_classes(self, classes: Sequence[str]) -> Self:
+        """Return a copy that scores other classes under the same prompt. Raises :class:`InputError` without texts."""
+        self._check_fitted()
+        if self.scores.now != "text":
+            return super().with_classes(classes)
+        other = copy.copy(self)
+        other.classes, other.scores = tuple(classes), heads.Head("text", self.backbone, self.template)
+        other.scores.prepare(classes, self.seed)
+        return other
+
+    def _drawn(self) -> Tensor:
+        net, generator = self.network, torch.Generator().manual_seed(self.seed)
+        shape = (1 if self.shared else self.replaced, self.tokens, net.width)  # [depth, P, D]
+        if self.init == "normal":
+            return torch.randn(shape, generator=generator) * 0.02
+        bound = math.sqrt(6 / (3 * net.patch**2 + net.width))
+        return torch.rand(shape, generator=generator) * 2 * bound - bound
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.scores.prepare(train_split.classes, self.seed)
+        self.prompt = self._drawn().to(self.backbone.device)
+        sources = [cold.activations(self.backbone, train_split, self.cut, view) for view in self.views]
+        keys = self._keys(sources)
+        note = sources[0].note + (", keys and values of the last block kept" if keys else "")
+        parameters = {"prompt": self.prompt, **self.scores.tensors}
+        logits = self._training(sources, keys)
+        learn(self, parameters, logits, self.recipe, train_split, val, cold=cold, run=run, report=report, note=note)
+
+    def _training(self, sources: Sequence[Activations], keys: Sequence[Keys]) -> Logits:
+        """Return the logits of training items; from ``keys`` where there are some."""
+
+        def logits(items: Tensor, epoch: int) -> Tensor:
+            if not keys:
+                return self.warm(views.drawn(sources, items, epoch, self.seed))
+            columns = zip(*(view.columns for view in keys), strict=True)
+            row, q, k, v = (views.drawn(column, items, epoch, self.seed) for column in columns)
+            return self.scores(self.network.end(self._last(row, q, k, v)))
+
+        return logits
+
+    def _keys(self, sources: Sequence[Activations]) -> list[Keys]:
+        """Return what the last block needs of the training images where L is the last block and memory allows, else nothing."""
+        net, last = self.network, self.network.blocks[-1]
+        size = len(sources) * len(sources[0]) * 2 * net.tokens * net.width * 4
+        if self.layer < len(net.blocks) - 1 or net.reads is None or not isinstance(last, PreNormBlock) or size > _KEYS_BYTES:
+            return []
+        return [Keys(last, source) for source in sources]
+
+    def _features(self, x: Tensor) -> Tensor:
+        """Return the features of tokens entering block ``layer`` [B, T, D]."""
+        net, P = self.network, self.tokens
+        blocks = net.blocks[self.layer :]
+        last = len(blocks) - 1
+        front = self.position == "front"
+        for index, each in enumerate(blocks):
+            if index < self.replaced:
+                p = self.prompt[0 if self.shared else index].to(x.dtype).expand(len(x), -1, -1)  # [B, P, D]
+                images = x if index == 0 else x[:, P:] if front else x[:, :-P]
+                x = torch.cat([p, images] if front else [images, p], dim=1)
+            x = each(x, self._rows() if index == last else None)
+        return net.end(x)
+
+    def _rows(self) -> slice:
+        """Return which tokens of the last block are read."""
+        P, front = self.tokens, self.position == "front"
+        if self.network.reads is None:
+            return slice(P, None) if front else slice(0, -P)
+        at = P if front and self.readout == "class" else 0
+        return slice(at, at + 1)
+
+    def _last(self, row: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return the token that is read after the last block [B, 1, D], from what is kept of the image's tokens.
+
+        Args:
+            row: the class token entering the block [B, 1, D].
+            q: its query [B, H, 1, d].
+            k: keys of the image's tokens [B, H, T, d].
+            v: values of the same.
+        """
+        last = self.network.blocks[-1]
+        assert isinstance(last, PreNormBlock)
+        p = self.prompt.to(row.dtype)  # [1, P, D]
+        y = last.norm1(p)
+        more_k, more_v = (part.expand(len(row), -1, -1, -1) for part in last.keys_values(y))
+        if self.position == "front" and self.readout == "first":
+            row = p[:, :1].expand(len(row), -1, -1)
+            q = last.queries(y[:, :1]).expand(len(row), -1, -1, -1)
+        return last.attend(row, q, torch.cat([k, more_k], dim=2), torch.cat([v, more_v], dim=2))
+
+
+class Keys:
+    """What the last block needs of N images: the class token entering it, its query, and the keys and values of all tokens.
+
+    Args:
+        last: the last block.
+        source: tokens entering it.
+
+    ``columns`` holds the four in this order, each given out by image.
+    """
+
+    @torch.no_grad()
+    def __init__(self, last: PreNormBlock, source: Activations) -> None:
+        parts: list[tuple[Tensor, ...]] = []
+        for rows in torch.split(torch.arange(len(source)), 64):
+            x = source.gather(rows)
+            y = last.norm1(x)
+            parts.append((x[:, :1], last.queries(y[:, :1]), *last.keys_values(y)))
+        self.columns = tuple(Held(torch.cat(column)) for column in zip(*parts, strict=True))
+
+
+class Held:
+    """N tensors in memory, given out by row."""
+
+    note = "in memory"
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        return self.values[indices.to(self.values.device)]
