@@ -71,7 +71,7 @@ class TextPrompt(Method):
     def __init__(
         self,
         backbone: Backbone,
-        tokens: int = 16,
+        tokens: int = 8,
         words: str = "",
         class_specific: bool = False,
         position: contexts.Position = "end",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ALL_CLASSES = 30
 """Up to so many classes are drawn one by one; above, the worst and best, and the most confused pairs."""
 WORST, BEST, PAIRS = 15, 5, 15
-_FIXED = {"linear-probe": 0, "fine-tune": 1, "deep-prompt": 2, "knn": 3, "pixel-prompt": 4, "coop": 5, "zero-shot": 11}
+_FIXED = {"linear-probe": 0, "fine-tune": 1, "deep-prompt": 2, "knn": 3, "pixel-prompt": 4, "text-prompt": 5, "zero-shot": 11}
 _TICKS = {
     1e-3: "1 ms",
     1e-2: "10 ms",

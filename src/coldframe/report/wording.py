@@ -113,5 +113,8 @@ def joined(names: list[str]) -> str:
 
 def spoken(method: str) -> str:
     """Return a method's name as people say it: ``linear probe`` for ``linear-probe``."""
-    known = {"knn": "nearest neighbours", "coop": "CoOp", "lora": "LoRA", "fine-tune": "fine-tune", "zero-shot": "zero-shot"}
+    known = {
+        "knn": "nearest neighbours", "fine-tune": "fine-tune", "zero-shot": "zero-shot", "lora": "LoRA",
+        "tip-adapter": "Tip-Adapter", "tip-adapter-f": "Tip-Adapter-F",
+    }  # fmt: skip
     return known.get(method, method.replace("-", " "))
