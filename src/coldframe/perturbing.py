@@ -16,7 +16,7 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.data.base import Split
-from coldframe.data.corruptions import LEVELS, NAMES
+from coldframe.data.corruptions import GROUPS, LEVELS, NAMES
 from coldframe.errors import InputError, nearest
 from coldframe.measures.robustness import (
     ClassifyAll,
@@ -129,8 +129,10 @@ class Found:
             pairs = zip(self.noise.deviations, self.noise.top1, strict=True)
             said.append(f"noise ({self.noise.space})  " + "   ".join(f"{d:g}: {top1:.2%}" for d, top1 in pairs))
         if self.corruptions is not None:
-            by = sorted(self.corruptions.by_corruption.items(), key=lambda pair: pair[1])
-            said.append(f"corruptions, mean {self.corruptions.mean:.2%}   " + "   ".join(f"{k} {v:.1%}" for k, v in by))
+            by = self.corruptions.by_corruption
+            said.append(f"corruptions  mean {self.corruptions.mean:.2%}")
+            for group, names in GROUPS.items():
+                said.append(f"  {group:8}  " + "   ".join(f"{name} {by[name]:.1%}" for name in names if name in by))
         return said
 
 

@@ -84,14 +84,14 @@ def for_union(method: Method, dataset: Dataset) -> Method:
     """
     if method.classes == dataset.classes:
         return method
-    try:
+    if type(method).with_classes is not Method.with_classes:
         return method.with_classes(dataset.classes)
-    except InputError as error:
-        names = " + ".join(part.name for part in dataset.parts)
-        raise InputError(
-            f"expected a method that has learned the {len(dataset.classes)} classes of {names} or scores class names, "
-            f"found {method.name}, fitted on {len(method.classes)} classes; fit it on --data {dataset.spec} ({error})"
-        ) from error
+    names = " + ".join(part.name for part in dataset.parts)
+    raise InputError(
+        f"expected a method that has learned the {len(dataset.classes)} classes of {names} or scores class names, "
+        f"found {method.name} with {len(method.classes)} learned from labels; fit it on {dataset.spec}, "
+        "or choose a method that scores texts, such as zero-shot"
+    )
 
 
 def evaluate_union(

@@ -62,7 +62,7 @@ def test_noise_and_corruptions_of_a_saved_run(
 ) -> None:
     out = tmp_path / "out"
     text = evaluate(capsys, probe, "--data", data, "--noise", "0,0.1", "--noise", "5", "--corruptions", "--out", str(out))
-    assert "noise (normalised)  0: 100.00%   0.1: " in text and "corruptions, mean " in text and "impulse-noise" in text
+    assert "noise (normalised)  0: 100.00%   0.1: " in text and "corruptions  mean " in text and "impulse-noise " in text
     row = json.loads((out / "results.json").read_text())["rows"][0]
     assert row["top1"] == row["noise"]["top1"]["0"] == 1.0 and row["noise_top1"] == row["noise"]["top1"]["0.1"]
     assert row["noise"]["top1"]["5"] < 1.0 and row["noise"]["n"] == row["n"] == 4
