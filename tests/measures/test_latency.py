@@ -1,11 +1,14 @@
+import sys
 import time
 
 import pytest
 import torch
 
 from coldframe.errors import InputError
-from coldframe.measures import latency
+from coldframe.measures import Latency, latencies, latency
 from coldframe.measures.latency import device_of
+
+module = sys.modules["coldframe.measures.latency"]
 
 
 def test_counts_calls_and_makes_the_input_once():
@@ -39,3 +42,35 @@ def test_device_of_nested_input():
 def test_bad_counts_are_one_sentence():
     with pytest.raises(InputError, match="batch >= 1"):
         latency(lambda _: None, lambda batch: None, batch=0)
+
+
+def test_calls_take_turns_in_an_order_that_rotates():
+    order = []
+    calls = {name: lambda _, name=name: order.append(name) for name in "abc"}
+    found = latencies(calls, lambda batch: None, warmup=1, repeats=3)
+    assert order == list("abc") + list("abc") + list("bca") + list("cab")
+    assert {name: seen.n for name, seen in found.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_mean_and_spread_are_of_the_same_calls():
+    waits = iter([0.0, 0.01, 0.01, 0.01, 0.1])
+    found = latency(lambda _: time.sleep(next(waits)), lambda batch: None, warmup=1, repeats=4)
+    assert found.p10 <= found.median <= found.mean and found.spread > 2
+    assert "times as long" in found.interference
+
+
+def test_interference_is_said():
+    quiet = Latency(10.0, 9.9, 10.1, 20, 8, 10.0, switches=1.0)
+    assert quiet.interference == "" and quiet.spread == pytest.approx(1.02, abs=0.01)
+    busy = Latency(10.0, 9.9, 10.1, 20, 8, 10.0, switches=250.0)
+    assert busy.interference == "250 involuntary context switches a second"
+    assert Latency(10.0, 9.0, 18.0, 20, 8, 10.0).interference == "slow passes 2.0 times as long as fast ones"
+
+
+def test_switches_are_counted_while_the_calls_run(monkeypatch):
+    seen = iter(range(0, 1000, 3))
+    monkeypatch.setattr(module, "_switches", lambda: next(seen))
+    found = latency(lambda _: time.sleep(0.001), lambda batch: None, warmup=0, repeats=5)
+    assert found.switches == pytest.approx(15 / (found.mean * found.n / 1e3))
+    monkeypatch.setattr(module, "_switches", lambda: None)
+    assert latency(lambda _: None, lambda batch: None, warmup=0, repeats=2).switches is None

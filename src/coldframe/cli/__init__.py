@@ -12,6 +12,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("coldframe.cli.evaluate:evaluate", "Measure a saved run on data."),
     "predict": ("coldframe.cli.predict:predict", "Top-k classes of image files, by a model or a saved run."),
     "zero-shot": ("coldframe.cli.zero_shot:zero_shot", "Classify by class names alone, or ask anything of images."),
+    "benchmark": ("coldframe.cli.benchmark:benchmark", "Latency, memory, size and accuracy of models, in one picture."),
     "attack": ("coldframe.cli.attack:attack", "Adversarial examples of image files, and what they survive."),
     "train": ("coldframe.cli.train:app", "Train a network built to be understood."),
     "graph": ("coldframe.cli.graph:app", "Matrices, walks and identities of a graph."),

@@ -11,8 +11,10 @@ from coldframe.measures.accuracy import (
     topk,
 )
 from coldframe.measures.calibration import Reliability, ece, reliability
-from coldframe.measures.latency import Latency, latency
-from coldframe.measures.machine import machine
+from coldframe.measures.held import Fitted, ForwardMemory, fitted_memory, forward_memory
+from coldframe.measures.latency import Latency, latencies, latency
+from coldframe.measures.machine import available_memory, machine
+from coldframe.measures.macs import macs
 from coldframe.measures.memory import PeakMemory, peak_memory
 from coldframe.measures.significance import (
     Interval,
@@ -22,28 +24,11 @@ from coldframe.measures.significance import (
     paired_bootstrap,
     t_quantile,
 )
+from coldframe.measures.trade_off import Correlation, pareto, pearson
 
 __all__ = [
-    "Interval",
-    "Latency",
-    "Paired",
-    "PeakMemory",
-    "Reliability",
-    "confusion",
-    "correct",
-    "ece",
-    "evaluate",
-    "interval",
-    "latency",
-    "machine",
-    "mcnemar",
-    "mean_per_class",
-    "paired_bootstrap",
-    "peak_memory",
-    "per_class",
-    "reliability",
-    "t_quantile",
-    "top1",
-    "top5",
-    "topk",
-]
+    "Correlation", "Fitted", "ForwardMemory", "Interval", "Latency", "Paired", "PeakMemory", "Reliability",
+    "available_memory", "confusion", "correct", "ece", "evaluate", "fitted_memory", "forward_memory", "interval",
+    "latencies", "latency", "machine", "macs", "mcnemar", "mean_per_class", "paired_bootstrap", "pareto", "peak_memory",
+    "pearson", "per_class", "reliability", "t_quantile", "top1", "top5", "topk",
+]  # fmt: skip

@@ -1,4 +1,8 @@
-"""Latency of a call: median and spread over repetitions, after warm-up, with the device synchronised."""
+"""Latency of calls: median and spread over repetitions, after warm-up, with the device synchronised.
+
+Other work on the machine is looked for, and said: how often the kernel took the processor away from this process
+(involuntary context switches), and how far slow repetitions lie from fast ones.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,11 @@ import torch
 
 from coldframe.errors import InputError
 
+MOST_SWITCHES = 20.0
+"""Involuntary context switches a second of timed work above which other work is taken to have run; an idle machine has few."""
+MOST_SPREAD = 1.2
+"""p90 / p10 above which the repetitions are taken to have been disturbed."""
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -23,6 +32,8 @@ class Latency:
         p90: the slow tenth, in ms an image.
         n: number of timed calls.
         batch: images in each call.
+        mean: over all repetitions, in ms an image.
+        switches: involuntary context switches a second of timed work; None where the system does not tell.
     """
 
     median: float
@@ -30,6 +41,32 @@ class Latency:
     p90: float
     n: int
     batch: int
+    mean: float
+    switches: float | None = None
+
+    @property
+    def spread(self) -> float:
+        """p90 / p10: 1 on a quiet machine."""
+        return self.p90 / self.p10 if self.p10 else 1.0
+
+    @property
+    def interference(self) -> str:
+        """Signs that other work ran on the machine, in words; empty where there are none."""
+        signs = []
+        if self.switches is not None and self.switches > MOST_SWITCHES:
+            signs.append(f"{self.switches:.0f} involuntary context switches a second")
+        if self.spread > MOST_SPREAD:
+            signs.append(f"slow passes {self.spread:.1f} times as long as fast ones")
+        return ", ".join(signs)
+
+
+def _switches() -> int | None:
+    """Return how often the kernel has taken the processor away from this process; None where it does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def device_of(value: Any) -> torch.device:
@@ -81,24 +118,64 @@ def latency(
     Raises:
         InputError: a count is below what can be timed.
     """
+    alone = {"": call}
+    return latencies(
+        alone, make_input, batch=batch, warmup=warmup, repeats=repeats, min_seconds=min_seconds, most=most
+    )[""]
+
+
+def latencies(
+    calls: Mapping[str, Callable[[Any], object]],
+    make_input: Callable[[int], Any],
+    *,
+    batch: int = 1,
+    warmup: int = 3,
+    repeats: int | None = None,
+    min_seconds: float = 1.0,
+    most: int = 10_000,
+) -> dict[str, Latency]:
+    """Time several calls on the same input, taking turns, so that what disturbs one disturbs all of them alike.
+
+    Args:
+        calls: name -> what is timed; every pass runs each of them once, in an order that rotates.
+
+    The other arguments are those of :func:`latency`; ``min_seconds`` is of all calls together.
+
+    Returns:
+        name -> latency.
+    """
     if batch < 1 or warmup < 0 or (repeats is not None and repeats < 1):
         raise InputError(f"expected batch >= 1, warmup >= 0 and repeats >= 1, found {batch}, {warmup} and {repeats}")
     value = make_input(batch)
     device = device_of(value)
-    for _ in range(warmup):
-        call(value)
+    for call in calls.values():
+        for _ in range(warmup):
+            call(value)
     synchronise(device)
-    seconds: list[float] = []
-    began = time.perf_counter()
+    names = list(calls)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    switches: dict[str, int | None] = dict.fromkeys(names, 0)
+    began, passes = time.perf_counter(), 0
     while True:
-        start = time.perf_counter()
-        call(value)
-        synchronise(device)
-        seconds.append(time.perf_counter() - start)
+        turn = passes % len(names)
+        for name in names[turn:] + names[:turn]:
+            before, start = _switches(), time.perf_counter()
+            calls[name](value)
+            synchronise(device)
+            seconds[name].append(time.perf_counter() - start)
+            after, so_far = _switches(), switches[name]
+            switches[name] = None if before is None or after is None or so_far is None else so_far + after - before
+        passes += 1
         if repeats is not None:
-            if len(seconds) >= repeats:
+            if passes >= repeats:
                 break
-        elif len(seconds) >= most or (len(seconds) >= 5 and time.perf_counter() - began >= min_seconds):
+        elif passes >= most or (passes >= 5 and time.perf_counter() - began >= min_seconds):
             break
+    return {name: _summary(seconds[name], batch, switches[name]) for name in names}
+
+
+def _summary(seconds: list[float], batch: int, switches: int | None) -> Latency:
     p10, median, p90 = (float(v) * 1e3 / batch for v in np.percentile(seconds, [10, 50, 90]))
-    return Latency(median=median, p10=p10, p90=p90, n=len(seconds), batch=batch)
+    total = sum(seconds)
+    rate = None if switches is None else switches / total if total else 0.0
+    return Latency(median, p10, p90, len(seconds), batch, total * 1e3 / batch / len(seconds), rate)

@@ -14,7 +14,13 @@ _ANGLES = (0, 180, 90, 270, 45, 315, 135, 225)
 _DISTANCES = (9, 16, 26, 38, 52, 68, 86)
 
 
-def place_labels(axes: Any, points: Sequence[tuple[float, float]], halves: Sequence[float], texts: Sequence[str]) -> None:
+def place_labels(
+    axes: Any,
+    points: Sequence[tuple[float, float]],
+    halves: Sequence[float],
+    texts: Sequence[str],
+    lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+) -> None:
     """Write each text beside its point, at the nearest free place; farther ones get a thin line to their point.
 
     Args:
@@ -22,6 +28,7 @@ def place_labels(axes: Any, points: Sequence[tuple[float, float]], halves: Seque
         points: (x, y) in data units.
         halves: half the error bar of each point, in units of y.
         texts: what to write.
+        lines: the ends of level and upright lines that no text may cross, in data units.
     """
     figure = axes.figure
     figure.draw_without_rendering()
@@ -32,6 +39,9 @@ def place_labels(axes: Any, points: Sequence[tuple[float, float]], halves: Seque
     for (x, y), half in zip(points, halves, strict=True):
         (cx, low), (_, high) = axes.transData.transform((x, y - half)), axes.transData.transform((x, y + half))
         taken.append(Bbox.from_extents(cx - 5 * pixel, low - 5 * pixel, cx + 5 * pixel, high + 5 * pixel))
+    for ends in lines:
+        (x0, y0), (x1, y1) = axes.transData.transform(ends)
+        taken.append(Bbox.from_extents(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)).padded(1.5 * pixel))
     inside = axes.get_window_extent(renderer)
     # From the right: those near the right edge have the fewest places.
     for number in sorted(range(len(points)), key=lambda i: -points[i][0]):

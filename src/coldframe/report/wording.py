@@ -64,7 +64,7 @@ def milliseconds(value: float | None) -> str:
     """Return a latency given in ms: ``24 ms``, ``0.13 ms``."""
     if value is None:
         return DASH
-    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.2g} ms"
+    return f"{value:,.0f} ms" if value >= 9.95 else f"{value:.2g} ms"
 
 
 def size(value: float | None) -> str:

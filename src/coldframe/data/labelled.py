@@ -1,0 +1,68 @@
+"""Loose images whose ImageNet-style labels are known, for measuring a classifier that is already trained.
+
+Two layouts: files ``WORD_anything.jpg`` beside a ``classes.json`` that maps each WORD to ``[class index, name]`` or to the
+index alone, or one folder a class. Folders carry such a WORD, or the class's name as the model says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.data.folder import SUFFIXES, Files
+from coldframe.errors import DataError
+from coldframe.files import read_json
+
+CODES = "classes.json"
+
+
+def known_labels(folder: str | Path, classes: Sequence[str]) -> tuple[Files, NDArray[np.int64]]:
+    """Return the images of a folder with the class index of each.
+
+    Args:
+        folder: see the module.
+        classes: K names of the model's outputs.
+
+    Returns:
+        The files and their labels [N].
+
+    Raises:
+        DataError: there is no image, or a label that the model's classes do not hold.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"expected a folder of labelled images, found nothing at {folder}; check the path")
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not found:
+        raise DataError(f"expected images in {folder}, found none; check the path")
+    coded = (folder / CODES).is_file()
+    known = _codes(folder / CODES) if coded else {}
+    names = [_folded(name) for name in classes]
+    # A name that two classes share says neither.
+    known = {name: index for index, name in enumerate(names) if names.count(name) == 1} | known
+    labels = []
+    for file in found:
+        flat = file.parent == folder
+        word = _folded(file.stem.partition("_")[0] if flat else file.parent.name)
+        index = known.get(word) if coded or not flat else None
+        if index is None or not 0 <= index < len(classes):
+            ways = f"name folders by class, or give {CODES} with WORD -> class index beside files named WORD_anything"
+            raise DataError(f"expected {file.name} to belong to one of the model's {len(classes)} classes, found none; {ways}")
+        labels.append(index)
+    return Files(tuple(found)), np.array(labels, dtype=np.int64)
+
+
+def _codes(path: Path) -> dict[str, int]:
+    content = read_json(path)
+    entries = content.items() if isinstance(content, Mapping) else ()
+    known = {str(word): entry[0] if isinstance(entry, list) and entry else entry for word, entry in entries}
+    if not known or not all(isinstance(index, int) for index in known.values()):
+        raise DataError(f"expected {path} to map each word to a class index or to [index, name], found something else")
+    return {_folded(word): int(index) for word, index in known.items()}
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.replace("_", " ").casefold().split())

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from benchmark_rows import row, seven
+
+from coldframe.files import read_json
+
+
+def test_the_table() -> None:
+    head, *lines = seven().cells()
+    assert len({len(line) for line in (head, *lines)}) == 1 and "measured" not in head
+    vit = dict(zip(head, lines[-1], strict=True))
+    assert vit["top-1"] == "79.7°" and vit["with gradients"] == "3,584 (16)" and vit["latency, ms"] == "615"
+    resnet = dict(zip(head, lines[2], strict=True))
+    assert (resnet["with gradients"], resnet["memory, MiB"], resnet["parameters"]) == ("1,354", "0.24", "11.7 M")
+
+
+def test_what_a_reader_must_know_is_said() -> None:
+    found = seven()
+    text = str(found)
+    assert "Nothing here is both faster and more accurate than MobileNetV3-Small, ResNet18, DenseNet121" in text
+    assert "Accuracy against latency: r = 0." in text and "n = 7" in text
+    assert "run with random weights" in text and "ViT-S/8: top-1 is that of a probe." in text
+    assert "batch 16, because batch 64 might not fit; predicted for 64 with gradients on: 14,337 MiB" in text
+    assert "Other work" not in text
+    found.rows[0] |= {"interference": "busy", "switches_per_second": 140.0, "batch": 4}
+    found.rows[1] |= {"gmacs": None, "uncounted": "_native_multi_head_attention"}
+    text = str(found)
+    assert "Other work ran on this machine while VGG11 was timed: up to 140 involuntary context switches a second" in text
+    assert "VGG11: timed at batch 4" in text and "no GMACs, because _native_multi_head_attention" in text
+    assert found.cells()[2][-1] == "-"
+
+
+def test_figures_show_measured_accuracy_only_where_every_model_has_it() -> None:
+    found = seven()
+    found.rows[0]["measured_top1"] = 0.5
+    assert found.accuracy == "top1" and "measured" in found.cells()[0] and found.cells()[2][2] == "-"
+    for each in found.rows:
+        each["measured_top1"] = 0.5
+    assert found.accuracy == "measured_top1"
+
+
+def test_files(tmp_path: Path) -> None:
+    found = seven()
+    page = found.save(tmp_path)
+    kept = read_json(tmp_path / "results.json")
+    assert len(kept["rows"]) == 7 and kept["correlations"]["accuracy_against_latency"]["n"] == 7
+    assert kept["pareto"][0] == "zoo:MobileNetV3-Small" and kept["machine"]["threads"] == 1
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    assert [line["label"] for line in lines] == [each["label"] for each in found.rows]
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    stems = ("accuracy_against_latency", "latency_against_parameters", "memory", "time")
+    assert names == [f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")]
+    html = page.read_text()
+    assert html.count("<img ") == 4 == html.count('src="data:image/svg+xml') and "<script" not in html
+    assert "ViT-S/8" in html and "coldframe benchmark" in html
+    assert (tmp_path / "results.md").read_text().count("\n| ") == 9
+
+
+def test_names_are_escaped() -> None:
+    found = seven()
+    found.rows.append(row("<script>", 10, 0.5, 1e6))
+    assert "<script>" not in found.page({})
