@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import PREPROCESS, TinyBackbone, split
+from fakes import PREPROCESS, TinyBackbone, split, tiny_clip
 from torch import Tensor
 
 from coldframe import perturbing
@@ -18,9 +18,12 @@ from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError
 from coldframe.measures.robustness import unit_noise
+from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
+from coldframe.methods.pixel_prompt import PixelPrompt
+from coldframe.methods.zero_shot import ZeroShot
 from coldframe.perturbing import Asked, Found, measure
 from coldframe.report import verdict
 
@@ -58,6 +61,24 @@ def test_each_method_gets_what_its_own_forward_gives(cold: ColdPass) -> None:
         ]
         assert found[name].noise is not None
         assert found[name].noise.top1 == pytest.approx(expected)
+
+
+def test_prompts_are_measured_on_the_noisy_pixels_from_their_own_cuts(cold: ColdPass) -> None:
+    clip = tiny_clip()
+    kinds = {
+        "zero": ZeroShot(clip),
+        "pad": PixelPrompt(clip, size=2, init="normal", epochs=1),
+        "deep": DeepPrompt(clip, tokens=2, layer=1, epochs=1),
+    }
+    methods = {name: kind.fit(DATA.train, DATA.val, cold=cold) for name, kind in kinds.items()}
+    assert len({method.cut for method in methods.values()}) == 3
+    pixels = clip.normalise(torch.from_numpy(load_pixels(DATA.test.images, range(18), clip.preprocess)))
+    noisy = pixels + 0.5 * unit_noise([DATA.test.images.digest(row) for row in range(18)], 16)
+    together = perturbing.jointly(methods)(noisy)
+    for name, method in methods.items():
+        torch.testing.assert_close(together[name], method(noisy), rtol=1e-5, atol=1e-5)
+    found = measure(methods, DATA.test, Asked(noise=(0.5,)))
+    assert {name: one.noise.n for name, one in found.items() if one.noise} == dict.fromkeys(methods, 18)
 
 
 def test_the_frozen_part_runs_once_for_all_methods(cold: ColdPass) -> None:

@@ -15,6 +15,7 @@ from coldframe.data.base import Dataset, Part
 from coldframe.data.load import join
 from coldframe.errors import InputError
 from coldframe.methods.linear_probe import LinearProbe
+from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.zero_shot import ZeroShot
 from coldframe.report.drawing import as_png
 from coldframe.uniting import evaluate_union, for_union, lines, part_scores, union_figure
@@ -69,6 +70,15 @@ def test_texts_of_the_union_are_scored_by_what_was_learned_on_a_part(tmp_path: P
     assert [part["name"] for part in done.row["parts"]] == ["pets", "farm"]
     expected = ZeroShot(clip).for_classes(UNION.classes).logits(UNION.test, cold=cold)
     np.testing.assert_allclose(done.probabilities, expected.softmax(-1).numpy(), rtol=1e-6)
+
+
+def test_a_prompt_goes_along_to_the_classes_of_the_other_part(tmp_path: Path) -> None:
+    clip, cold, pets = tiny_clip(), ColdPass(Store(tmp_path)), dataset("folder:pets", PETS, 0)
+    prompt = PixelPrompt(clip, size=2, init="normal", epochs=1).fit(pets.train, pets.val, cold=cold)
+    bent = for_union(prompt, UNION).logits(UNION.test, cold=cold)  # [N, 5]
+    torch.testing.assert_close(bent[:, :3], prompt.logits(UNION.test, cold=cold), rtol=1e-5, atol=1e-5)
+    plain = ZeroShot(clip).for_classes(UNION.classes).logits(UNION.test, cold=cold)
+    assert float((bent - plain).abs().max()) > 1e-3
 
 
 def test_far_classes_of_the_other_part_are_still_told_apart() -> None:
