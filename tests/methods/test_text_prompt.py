@@ -128,8 +128,8 @@ def test_published_settings() -> None:
 
 def test_refusals_are_one_sentence(tmp_path: Path) -> None:
     cold = ColdPass(Store(tmp_path))
-    with pytest.raises(InputError, match="no text tower to prompt"):
-        TextPrompt(TinyBackbone()).fit(named())
+    with pytest.raises(InputError, match="no text tower"):
+        TextPrompt(TinyBackbone())
     with pytest.raises(InputError, match="at most 24 tokens") as caught:
         TextPrompt(tiny_clip(), tokens=21).fit(named(), cold=cold)
     assert "\n" not in str(caught.value)

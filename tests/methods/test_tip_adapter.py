@@ -81,6 +81,6 @@ def test_published_settings() -> None:
 
 def test_refusals_are_one_sentence() -> None:
     with pytest.raises(InputError, match="no text tower"):
-        TipAdapter(TinyBackbone()).fit(TRAIN)
+        TipAdapter(TinyBackbone())
     with pytest.raises(InputError, match="can score no others"):
         TipAdapter(tiny_clip(), alpha=1.0, beta=1.0).fit(TRAIN).with_classes(["cat"])

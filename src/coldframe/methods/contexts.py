@@ -120,7 +120,7 @@ def text_of(backbone: Backbone) -> TextTower:
     """Return the text tower. Raises :class:`InputError` where there is none."""
     if backbone.text is None:
         raise InputError(
-            f"{backbone.name} has no text tower to prompt; choose an open_clip model or pocket, or a method that learns "
-            "from labels"
+            f"{backbone.name} has no text tower, so it knows no class by its name; choose an open_clip model or pocket, "
+            "or a method that learns from labels"
         )
     return backbone.text

@@ -93,6 +93,8 @@ class TextPrompt(Method):
         if position not in get_args(contexts.Position):
             raise InputError(f"expected position of {', '.join(get_args(contexts.Position))}, found {position!r}")
         views.views_of(augment)
+        text = contexts.text_of(backbone)
+        text.embed_tokens(text.tokenize([""]))  # a tower without word embeddings is refused before any image runs
         self.tokens, self.words, self.class_specific = tokens, words, class_specific
         self.position, self.ending = position, ending
         self.epochs, self.lr, self.batch_size, self.optimiser = epochs, lr, batch_size, optimiser

@@ -16,6 +16,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import templates
 from coldframe.methods.base import Method, Report, holdout
+from coldframe.methods.contexts import text_of
 from coldframe.methods.views import Augment, drawn, views_of
 from coldframe.training import Recipe, train
 from coldframe.types import FEATURES
@@ -69,6 +70,7 @@ class TipAdapter(Method):
                 raise InputError(f"expected {name} above {LEAST}, found {value!r}")
         templates.resolve(template)
         views_of(augment)
+        text_of(backbone)
         self.template = template if isinstance(template, str) else list(template)
         self.alpha, self.beta, self.max_alpha, self.max_beta, self.augment = alpha, beta, max_alpha, max_beta, augment
         self.chosen = (START_ALPHA, START_BETA)
