@@ -118,13 +118,11 @@ def evaluate_union(
 
 
 def lines(scores: list[PartScore]) -> list[str]:
-    """Return the scores of the parts for a terminal."""
-    wide = max((len(score.name) for score in scores), default=0)
+    """Return the scores of the parts in words, one line a part."""
     said = []
     for s in scores:
-        lost = "   ".join(f"taken for {name} {share:.2%}" for name, share in s.taken.items())
-        about = f"{s.classes} classes, {s.n:,} images"
-        said.append(f"{s.name:<{wide}}  alone {s.alone:.2%}   in the union {s.union:.2%}   {lost}   ({about})")
+        lost = "".join(f", taken for {name} {share:.2%}" for name, share in s.taken.items())
+        said.append(f"{s.name}: alone {s.alone:.2%}, in the union {s.union:.2%}{lost} ({s.classes} classes, {s.n:,} images)")
     return said
 
 

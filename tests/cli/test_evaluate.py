@@ -88,7 +88,7 @@ def test_a_union_of_labels(
     ZeroShot(clip).for_classes(("green", "red")).save(tmp_path / "named")
     monkeypatch.setattr(methods, "load_backbone", lambda name, **_: clip)
     text = evaluate(capsys, str(tmp_path / "named"), "--data", f"{data}+{other}", "--out", str(tmp_path / "out"))
-    assert "colours  alone " in text and "taken for beasts " in text and "(3 classes, 6 images)" in text
+    assert "colours: alone " in text and "taken for beasts " in text and "(3 classes, 6 images)" in text
     row = json.loads((tmp_path / "out" / "results.json").read_text())["rows"][0]
     assert [part["name"] for part in row["parts"]] == ["colours", "beasts"] and row["n"] == 10
     assert (tmp_path / "out" / "figures" / "union.png").exists()
@@ -108,3 +108,11 @@ def test_what_cannot_be_done_is_one_sentence(
     ):
         said = refused(capsys, probe, *words)
         assert expected in said and said.count("\n") == 1, said
+
+
+def test_compare_takes_the_same_flags(capsys: pytest.CaptureFixture[str], data: str) -> None:
+    for words, expected in ((["--noise", "0.1,loud"], "found 'loud'"), (["--noise", "0.1", "--disturbed", "0"], "to disturb")):
+        with pytest.raises(SystemExit) as stopped:
+            main(["compare", "--data", data, "--space", "pixel", "--corruptions", *words])
+        said = capsys.readouterr().err
+        assert stopped.value.code == 2 and expected in said and said.count("\n") == 1, said
