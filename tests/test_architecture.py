@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "coldframe"
 
 ROOMS = (
-    "cli", "recipes", "sweep", "compare", "disagreeing", "extracting", "inspecting", "generalising", "running",
+    "cli", "recipes", "sweep", "plan", "compare", "disagreeing", "extracting", "inspecting", "generalising", "running",
     "measuring", "uniting", "perturbing", "asking", "attacking", "benchmarking", "prediction", "evaluation",
     "foundations", "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data",
     "files", "allocator", "registry", "errors", "types",
@@ -43,13 +43,15 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "measuring.py": "tests/cli/test_evaluate.py, by the verb",
     "asking.py": "tests/methods/test_zero_shot.py",
     "evaluation.py": "tests/test_compare.py",
-    "prediction.py": "tests of the verb predict",
     "running.py": "tests/test_compare.py",
     "backbones/base.py": "the contract that every backbone passes",
     "backbones/chain.py": "the contract that every backbone passes",
     "backbones/trace.py": "the contract that every backbone passes",
+    "cold/product.py": "tests/cold/test_extraction.py",
     "backbones/words.py": "tests of the verb models",
     "cli/common.py": "tests of the verbs",
+    "cli/sweep.py": "tests/test_sweep.py, by the function it calls",
+    "report/heat.py": "tests/test_sweep.py",
     "cli/live.py": "tests of the verb compare",
     "backbones/transformer.py": "tests/methods/test_exact.py",
     "methods/learning.py": "the contract that every method passes",

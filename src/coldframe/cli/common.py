@@ -106,3 +106,16 @@ def print_row(row: dict[str, Any], *, json: bool) -> None:
     if row.get("latency_ms") is not None:
         costs.append(f"{row['latency_ms']:.1f} ms an image")
     print("  " + "   ".join(costs))
+
+
+def print_lines(table: Sequence[Sequence[str]]) -> None:
+    """Print a head and lines of cells, the first columns to the left, numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for number, name in enumerate(table[0]):
+        shown.add_column(name, justify="left" if number < 3 else "right", overflow="fold")
+    for line in table[1:]:
+        shown.add_row(*line)
+    Console().print(shown)

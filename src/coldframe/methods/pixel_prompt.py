@@ -51,7 +51,7 @@ class PixelPrompt(Method):
         place: whether ``random-patch`` draws a place for each ``image`` or for each ``batch``.
         fixed_place: where ``random-patch`` puts its patch in evaluation, ``centre`` or ``top-left``.
         epochs: passes over the training images.
-        lr: peak learning rate.
+        lr: peak learning rate; the published 40 belongs to 224 pixels and N(0, 1).
         batch_size: B.
         optimiser: ``sgd`` (momentum 0.9), ``adam`` or ``adamw``.
         weight_decay: on the prompt.
@@ -88,13 +88,13 @@ class PixelPrompt(Method):
         init: Literal["normal", "zeros"] = "zeros",
         place: Literal["image", "batch"] = "image",
         fixed_place: Corner = "centre",
-        epochs: int = 30,
-        lr: float = 40.0,
-        batch_size: int = 128,
+        epochs: int = 10,
+        lr: float = 2.0,
+        batch_size: int = 32,
         optimiser: Optimiser = "sgd",
         weight_decay: float = 0.0,
         schedule: Schedule = "cosine",
-        warmup: int = 1000,
+        warmup: int = 100,
         augment: views.Augment = "none",
         patience: int | None = None,
         seed: int = 0,

@@ -120,7 +120,7 @@ class Study:
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
         from coldframe.foundations.graphs.drawing import study_figures
-        from coldframe.foundations.graphs.page import page, save_figures
+        from coldframe.report.single import page, save_figures
 
         folder = Path(folder)
         figures = study_figures(self)

@@ -119,8 +119,8 @@ class Study:
 
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
-        from coldframe.foundations.graphs.page import page
         from coldframe.report.drawing import save_figure
+        from coldframe.report.single import page
 
         folder, figures = Path(folder), self.figures()
         files.write_json(folder / "results.json", self.results())

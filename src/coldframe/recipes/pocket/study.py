@@ -16,11 +16,11 @@ from coldframe import files
 from coldframe.backbones import pocket as backbone
 from coldframe.backbones.pocket import Shape
 from coldframe.errors import InputError
-from coldframe.foundations.graphs.page import page, save_figures
 from coldframe.recipes.pocket.state import read_average
 from coldframe.recipes.pocket.train import MEAN, STD, TEMPLATE, Config, Run, pictures_of
 from coldframe.recipes.pocket.vocabulary import vocabulary
 from coldframe.report.drawing import line_plot
+from coldframe.report.single import page, save_figures
 from coldframe.report.summary import complete
 
 

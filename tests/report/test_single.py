@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coldframe.foundations.graphs import named
 from coldframe.foundations.graphs.drawing import draw_graph
-from coldframe.foundations.graphs.page import page
+from coldframe.report.single import page
 
 
 def test_everything_is_on_the_page_and_escaped() -> None:

@@ -1,0 +1,103 @@
+"""``coldframe sweep PLAN``: a grid of runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from coldframe.cli import common
+
+
+def sweep(
+    plan: str,
+    *,
+    data: list[str] | None = None,
+    model: str | None = None,
+    grid: list[str] | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    seeds: int | None = None,
+    shots: int | None = None,
+    out: Path | None = None,
+    device: str | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    storage: Literal["fp32", "bf16"] = "fp32",
+    budget_gb: float | None = None,
+    batch_size: int = 64,
+    latency: bool = False,
+    download: bool = False,
+    json: bool = False,
+) -> None:
+    """Run a grid of settings on one shared cold pass; print a table, write heat maps.
+
+    A stopped sweep goes on where it stood when it is given the same --out again, and finished runs are not run again.
+
+    Parameters
+    ----------
+    plan:
+        A TOML file, a recipe that comes with coldframe (uva-a2-table3, prompting), or the name of a method.
+    data:
+        Data specs in place of the plan's. Repeat the option for several.
+    model:
+        A model id in place of the plan's.
+    grid:
+        What is varied of a method, NAME=VALUE,VALUE such as tokens=1,4,8; a+b=1+2,3+4 varies two together. Repeat the option.
+    set_:
+        A fixed setting of a method, METHOD.NAME=VALUE, over the plan's. Repeat the option for several.
+    seeds:
+        Number of seeds, in place of the plan's.
+    shots:
+        Training images a class, in place of the plan's.
+    out:
+        Folder for results.json, heat maps, report.html, and a report for each data set.
+    device:
+        cpu, cuda or cuda:N; a GPU where there is one when left out.
+    precision:
+        Arithmetic of the frozen part.
+    storage:
+        How activations are stored; bf16 takes half the space and is an approximation, which the report names.
+    budget_gb:
+        Most gigabytes that stored activations of one cut may take; half of the free disk when left out.
+    batch_size:
+        Images in one forward pass of the frozen part.
+    latency:
+        Measure the latency of every cell.
+    download:
+        Fetch weights and data that are not on this machine; without it no network is used.
+    json:
+        Print results.json to stdout and nothing else.
+    """
+    import json as json_module
+
+    from coldframe import plan as plans
+    from coldframe.cli.live import Terminal
+    from coldframe.running import Watch
+    from coldframe.sweep import sweep as run
+
+    asked = plans.read(plan)
+    fixed, varied = common.settings(set_ or []), plans.grid_of(grid or [])
+    asked = plans.changed(asked, fixed, varied)
+    asked = replace(
+        asked,
+        data=tuple(data) if data else asked.data,
+        model=model or asked.model,
+        seeds=seeds or asked.seeds,
+        shots=shots or asked.shots,
+    )
+    watch = Watch() if json else Terminal()
+    done = run(
+        asked, out=out, device=common.device_name(device), precision=precision, download=download, latency=latency,
+        cold=common.cold_pass(storage, budget_gb, batch_size), watch=watch,
+    )  # fmt: skip
+    if isinstance(watch, Terminal):
+        watch.stop()
+    if out is not None:
+        done.save(out)
+    if json:
+        print(json_module.dumps(done.results(), indent=2, ensure_ascii=False))
+        return
+    common.print_lines(done.table())
+    if out is not None:
+        print(f"report: {out / 'report.html'}")
