@@ -42,3 +42,17 @@ def test_fit_saves_what_evaluate_and_predict_read(capsys: pytest.CaptureFixture[
     assert again["top1"] == row["top1"] and again["ece"] == pytest.approx(row["ece"])
     found = json.loads(printed(capsys, "predict", "--run", run, "--json", "--top", "1", str(tmp_path / "data" / "green")))
     assert len(found) == 10 and {entry["top"][0]["class"] for entry in found} == {"green"}
+
+
+def test_base_to_new(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog", "boat", "tree"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(8):
+            picture = Image.fromarray(generator.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+            picture.save(tmp_path / "data" / name / f"{number}.png")
+    words = ["fit", "text-prompt", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "--model", "pocket/random"]
+    found = json.loads(printed(capsys, *words, "--epochs", "1", "--base-to-new", "--json"))
+    assert [entry["method"] for entry in found] == ["text-prompt", "zero-shot"]
+    assert found[0].keys() == {"method", "base", "new", "harmonic_mean"}
+    assert json.loads((tmp_path / "run" / "adaptation.json").read_text())["classes"] == ["boat", "cat"]
