@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 from torch import Tensor
 
-from coldframe import files
+from coldframe import __version__, files
 from coldframe.data.base import Split
 from coldframe.data.corruptions import GROUPS, LEVELS, NAMES
 from coldframe.errors import InputError, nearest
@@ -256,7 +256,7 @@ def add(
     """
     if not asked:
         return {}
-    name = f"robustness-{digest_of(asdict(asked))[:8]}.json"
+    name = f"robustness-{digest_of([__version__, asdict(asked)])[:8]}.json"
     kept = {who: folder / name for who, (_, folder) in fits.items() if folder is not None}
     found = {who: _read(path) for who, path in kept.items() if path.exists()}
     todo = {who: method for who, (method, _) in fits.items() if who not in found}
