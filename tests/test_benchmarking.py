@@ -63,6 +63,11 @@ def test_models_without_weights_run_with_random_ones_and_keep_published_figures(
     assert second["top1"] is None and found.settings["batch"] == 2
 
 
+def test_models_of_one_name_are_told_apart() -> None:
+    found = benchmark([f"{SMALL}/random", f"{SMALL}.r160_in1k/random"], QUICK, machine())
+    assert [row["label"] for row in found.rows] == [f"{SMALL}/random", f"{SMALL}.r160_in1k/random"]
+
+
 def test_labels() -> None:
     assert label("torchvision:vit_b_32/IMAGENET1K_V1") == "vit_b_32" and label("torchvision:vit_b_32/random") == "ViT-B/32"
     assert label("lite0") == "lite0" and label("open_clip:ViT-B-32/openai") == "ViT-B-32"

@@ -76,7 +76,7 @@ class Settings:
     memory_batch: int = 64
     passes: int = 20
     seconds: float = 60.0
-    warmup: int = 2
+    warmup: int = 1
     images: Path | None = None
     download: bool = False
 
@@ -116,9 +116,12 @@ def benchmark(
         _load(name, settings)
     plain = asdict(settings) | {"images": None if settings.images is None else str(settings.images)}
     done = Benchmark(plain, machine, command)
-    for name in names:
-        say(f"{label(name)}: loading")
-        done.rows.append(measure(_load(name, settings), name, settings, partial(_told, say, label(name))))
+    labels = [label(name) for name in names]
+    for name, short in zip(names, labels, strict=True):
+        called = short if labels.count(short) == 1 else name
+        say(f"{called}: loading")
+        row = measure(_load(name, settings), name, settings, partial(_told, say, called))
+        done.rows.append(row | {"label": called})
         keep(done)
     return done
 
@@ -256,6 +259,7 @@ def _latency_fields(timed: dict[str, Latency]) -> Row:
         start = "latency" if mode == "no_grad" else mode
         values = {"ms": seen.median, "p10_ms": seen.p10, "p90_ms": seen.p90, "mean_ms": seen.mean}
         found |= {f"{start}_{name}": round(value, 4) for name, value in values.items()}
+        found[f"{start}_processor_ms"] = None if seen.processor is None else round(seen.processor, 4)
     rates = [seen.switches for seen in timed.values() if seen.switches is not None]
     found["switches_per_second"] = round(float(np.mean(rates)), 1) if rates else None
     found["interference"] = timed["no_grad"].interference

@@ -59,6 +59,13 @@ def test_mean_and_spread_are_of_the_same_calls():
     assert "times as long" in found.interference
 
 
+def test_waiting_is_no_processor_time():
+    found = latency(lambda _: time.sleep(0.05), lambda batch: None, warmup=0, repeats=3)
+    assert found.processor is not None and found.processor < 25 < found.median
+    other = latency(lambda _: None, lambda batch: torch.zeros(1, device="meta"), warmup=0, repeats=2)
+    assert other.processor is None
+
+
 def test_interference_is_said():
     quiet = Latency(10.0, 9.9, 10.1, 20, 8, 10.0, switches=1.0)
     assert quiet.interference == "" and quiet.spread == pytest.approx(1.02, abs=0.01)

@@ -32,6 +32,9 @@ def test_what_a_reader_must_know_is_said() -> None:
     assert "Other work ran on this machine while VGG11 was timed: up to 140 involuntary context switches a second" in text
     assert "VGG11: timed at batch 4" in text and "no GMACs, because _native_multi_head_attention" in text
     assert found.cells()[2][-1] == "-"
+    assert "not measured" not in text
+    found.settings["images"] = "photographs"
+    assert "ViT-B/32 and ViT-S/8: top-1 was not measured" in str(found)
 
 
 def test_figures_show_measured_accuracy_only_where_every_model_has_it() -> None:
@@ -41,6 +44,18 @@ def test_figures_show_measured_accuracy_only_where_every_model_has_it() -> None:
     for each in found.rows:
         each["measured_top1"] = 0.5
     assert found.accuracy == "measured_top1"
+
+
+def test_a_disturbed_run_on_one_thread_is_drawn_by_processor_time() -> None:
+    found = seven()
+    assert not found.quiet and found.drawn() is found.rows
+    found.rows[2] |= {"interference": "busy", "latency_ms": 5000.0, "latency_p90_ms": 9000.0, "latency_processor_ms": 53.0}
+    assert found.quiet and found.drawn()[2]["latency_ms"] == 53.0 == found.drawn()[2]["latency_p90_ms"]
+    assert "ResNet18" in found.says()[0] and "Figures, the front and both r use the processor's time" in str(found)
+    assert "processor time (ms an image, batch 8, one thread)" in found.figures()["time"].axes[0].get_xlabel()
+    assert dict(zip(found.cells()[0], found.cells()[3], strict=True))["latency, ms"] == "5,000"
+    found.machine["threads"] = 2
+    assert not found.quiet and "ResNet18" not in found.says()[0]
 
 
 def test_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Latency:
         batch: images in each call.
         mean: over all repetitions, in ms an image.
         switches: involuntary context switches a second of timed work; None where the system does not tell.
+        processor: median processor time of this process, all threads, in ms an image; other work hardly changes it. None on
+            a device that works by itself.
     """
 
     median: float
@@ -43,6 +45,7 @@ class Latency:
     batch: int
     mean: float
     switches: float | None = None
+    processor: float | None = None
 
     @property
     def spread(self) -> float:
@@ -154,15 +157,17 @@ def latencies(
     synchronise(device)
     names = list(calls)
     seconds: dict[str, list[float]] = {name: [] for name in names}
+    worked: dict[str, list[float]] = {name: [] for name in names}
     switches: dict[str, int | None] = dict.fromkeys(names, 0)
     began, passes = time.perf_counter(), 0
     while True:
         turn = passes % len(names)
         for name in names[turn:] + names[:turn]:
-            before, start = _switches(), time.perf_counter()
+            before, used, start = _switches(), time.process_time(), time.perf_counter()
             calls[name](value)
             synchronise(device)
             seconds[name].append(time.perf_counter() - start)
+            worked[name].append(time.process_time() - used)
             after, so_far = _switches(), switches[name]
             switches[name] = None if before is None or after is None or so_far is None else so_far + after - before
         passes += 1
@@ -171,7 +176,10 @@ def latencies(
                 break
         elif passes >= most or (passes >= 5 and time.perf_counter() - began >= min_seconds):
             break
-    return {name: _summary(seconds[name], batch, switches[name]) for name in names}
+    found = {name: _summary(seconds[name], batch, switches[name]) for name in names}
+    if device.type != "cpu":
+        return found
+    return {name: replace(one, processor=float(np.median(worked[name])) * 1e3 / batch) for name, one in found.items()}
 
 
 def _summary(seconds: list[float], batch: int, switches: int | None) -> Latency:

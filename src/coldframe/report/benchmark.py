@@ -23,6 +23,7 @@ LEGEND = {
     "measured": "top-1 on the images that were given",
     "latency, ms": "an image in evaluation mode under no_grad: the middle of all passes, after warm-up",
     "p10 to p90": "the same for the fast and the slow tenth of the passes",
+    "processor": "the median of the processor's time, all threads; other work on the machine hardly changes it",
     "inference mode": "latency under torch.inference_mode",
     "gradients on": "latency of the same forward pass while the graph for a backward pass is recorded",
     "memory, MiB": "what the output of a forward pass keeps alive under no_grad, model left out; (n): at this smaller batch",
@@ -61,6 +62,21 @@ class Benchmark:
         return "measured_top1" if self.rows and all(row["measured_top1"] is not None for row in self.rows) else "top1"
 
     @property
+    def quiet(self) -> bool:
+        """Whether figures show processor time: other work disturbed the passes, and with one thread that is their latency."""
+        known = all(row["latency_processor_ms"] is not None for row in self.rows)
+        return known and self.machine.get("threads") == 1 and any(row["interference"] for row in self.rows)
+
+    def drawn(self) -> list[Row]:
+        """Return the rows as figures, the front and correlations read them: see :attr:`quiet`."""
+        if not self.quiet:
+            return self.rows
+        names = [(mode, name) for mode in ("latency", "gradients") for name in ("ms", "p10_ms", "p90_ms")]
+        return [
+            row | {f"{mode}_{name}": row[f"{mode}_processor_ms"] for mode, name in names} | {"quiet": True} for row in self.rows
+        ]
+
+    @property
     def headline(self) -> str:
         """What was measured on, and how."""
         where, how = self.machine, self.settings
@@ -76,7 +92,7 @@ class Benchmark:
     def cells(self) -> list[list[str]]:
         """Return the table as text: the head, then a line a model."""
         measured = any(row["measured_top1"] is not None for row in self.rows)
-        head = ["model", "top-1", *(["measured"] if measured else []), *list(LEGEND)[2:8], "parameters", "GMACs"]
+        head = ["model", "top-1", *(["measured"] if measured else []), *list(LEGEND)[2:9], "parameters", "GMACs"]
         return [head, *(self._line(row, measured) for row in self.rows)]
 
     def _line(self, row: Row, measured: bool) -> list[str]:
@@ -90,6 +106,7 @@ class Benchmark:
             *([wording.percent(row["measured_top1"])] if measured else []),
             _number(row["latency_ms"]),
             f"{_number(row['latency_p10_ms'])} to {_number(row['latency_p90_ms'])}",
+            wording.DASH if row["latency_processor_ms"] is None else _number(row["latency_processor_ms"]),
             _number(row["inference_mode_ms"]),
             _number(row["gradients_ms"]),
             memory("no_grad"),
@@ -103,10 +120,10 @@ class Benchmark:
         from coldframe.report.trade_offs import correlation_words, correlations, front
 
         said = []
-        best = [row["label"] for row in front(self.rows, self.accuracy)]
+        best = [row["label"] for row in front(self.drawn(), self.accuracy)]
         if best and len(self.rows) > 1:
             said.append(f"Nothing here is both faster and more accurate than {wording.joined(best)}.")
-        found = correlations(self.rows, self.accuracy)
+        found = correlations(self.drawn(), self.accuracy)
         words = [f"{key.replace('_', ' ').capitalize()}: {correlation_words(value)}." for key, value in found.items() if value]
         return [*said, *words]
 
@@ -130,7 +147,14 @@ class Benchmark:
                 said.append(f"{row['label']}: timed at batch {row['batch']}, because more might not fit.")
             if row["gmacs"] is None:
                 said.append(f"{row['label']}: no GMACs, because {row['uncounted']} cannot be counted.")
+        without = [row["label"] for row in rows if row["measured_top1"] is None]
+        if self.settings.get("images") and without:
+            said.append(f"{wording.joined(without)}: top-1 was not measured, which takes trained weights and a classifier.")
         said += _interference(rows)
+        if self.quiet:
+            said.append(
+                "Figures, the front and both r use the processor's time: with one thread it is the latency of a quiet machine."
+            )
         if self.settings["compiled"]:
             said.append("Times are of the compiled network, memory and operations of the plain one.")
         return said
@@ -139,7 +163,7 @@ class Benchmark:
         """Return the value of ``results.json``."""
         from coldframe.report.trade_offs import correlations, front
 
-        found = correlations(self.rows, self.accuracy)
+        found = correlations(self.drawn(), self.accuracy)
         return {
             "coldframe": version("coldframe"),
             "command": self.command,
@@ -147,7 +171,7 @@ class Benchmark:
             "settings": plain(self.settings),
             "rows": [plain(row) for row in self.rows],
             "correlations": {name: None if value is None else plain(asdict(value)) for name, value in found.items()},
-            "pareto": [row["model"] for row in front(self.rows, self.accuracy)],
+            "pareto": [row["model"] for row in front(self.drawn(), self.accuracy)],
             "notes": self.notes(),
         }
 
@@ -175,11 +199,12 @@ class Benchmark:
         """Return the figures that the rows can fill, by the name of their file."""
         from coldframe.report import trade_offs
 
+        rows = self.drawn()
         drawn = {
-            "accuracy_against_latency": trade_offs.accuracy_against_latency(self.rows, self.accuracy),
-            "latency_against_parameters": trade_offs.latency_against_parameters(self.rows),
-            "time": trade_offs.time_bars(self.rows),
-            "memory": trade_offs.memory_bars(self.rows),
+            "accuracy_against_latency": trade_offs.accuracy_against_latency(rows, self.accuracy),
+            "latency_against_parameters": trade_offs.latency_against_parameters(rows),
+            "time": trade_offs.time_bars(rows),
+            "memory": trade_offs.memory_bars(rows),
         }
         return {name: figure for name, figure in drawn.items() if figure is not None}
 
