@@ -18,6 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from coldframe.errors import FileError, ModelError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -104,6 +109,33 @@ def write_figure(path: str | Path, save: Callable[[Path], object]) -> Path:
     with replacing(path, suffix=path.suffix) as temporary:
         save(temporary)
     return path
+
+
+@contextlib.contextmanager
+def holding(path: str | Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock on a file, made when absent, inside the block; the kernel drops it when the process ends, however it ends.
+
+    Args:
+        path: the file.
+        wait: wait until another process lets go.
+
+    Yields:
+        False where another process holds it and ``wait`` is False; on file systems without locks always True.
+    """
+    path = Path(path)
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    with file:
+        held = True
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                held = False
+            except OSError:
+                pass
+        yield held
 
 
 def append_line(path: str | Path, line: str) -> None:

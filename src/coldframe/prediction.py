@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from coldframe.data.decode import load_pixels
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.errors import DataError, InputError
 from coldframe.methods import load
+from coldframe.report.drawing import save_figure, shorten, style
+from coldframe.report.predictions import prediction_figure
 
 Classifier = Callable[[Tensor], Tensor]
 """uint8 images [B, 3, S, S] at the model's resolution -> probabilities [B, K]."""
@@ -34,6 +37,10 @@ class Prediction:
     file: str
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
+
+
+MOST_DRAWN = 24
+"""Pictures in one figure of predictions."""
 
 
 def find_files(places: Iterable[str | Path]) -> list[Path]:
@@ -114,3 +121,23 @@ def predict(
             chosen = tuple(names[i] for i in indices[row].tolist())
             predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist())))
     return predictions
+
+
+def draw(predictions: Sequence[Prediction], path: str | Path) -> list[Path]:
+    """Draw the first ``MOST_DRAWN`` pictures with their most probable classes, as PNG and SVG; return both paths.
+
+    Args:
+        predictions: what :func:`predict` returned.
+        path: name of the figure, with or without its ending.
+    """
+    shown = predictions[:MOST_DRAWN]
+    held = Files(tuple(Path(one.file) for one in shown))
+    pictures = []
+    for number in range(len(shown)):
+        picture = held.open(number)
+        picture.thumbnail((480, 480))
+        pictures.append(np.asarray(picture))
+    tops = [list(zip(one.classes, one.probabilities, strict=True)) for one in shown]
+    with style():
+        figure = prediction_figure(pictures, tops, [shorten(Path(one.file).name, 30) for one in shown])
+    return save_figure(figure, path)

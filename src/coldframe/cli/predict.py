@@ -16,6 +16,7 @@ def predict(
     run: Path | None = None,
     top: int = 3,
     device: str | None = None,
+    figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
     json: bool = False,
 ) -> None:
@@ -33,12 +34,15 @@ def predict(
         Classes a file.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
+    figure:
+        Draw the pictures with their classes into this PNG, and an SVG beside it.
     format_:
         How to print.
     json:
         The same as --format json.
     """
     from coldframe.errors import InputError
+    from coldframe.prediction import MOST_DRAWN, draw
     from coldframe.prediction import predict as run_predict
     from coldframe.registry import EMBEDDED
 
@@ -47,6 +51,7 @@ def predict(
     if run is not None and model is not None:
         raise InputError("expected --model or --run, found both; give one")
     found = run_predict(run or model or EMBEDDED, images, top=top, device=common.device_name(device))
+    drawn = draw(found, figure)[0] if figure is not None else None
     if json or format_ == "json":
         import json as json_module
 
@@ -70,3 +75,6 @@ def predict(
             width = max(len(name) for name in p.classes)
             for name, probability in zip(p.classes, p.probabilities, strict=True):
                 print(f"  {name:<{width}}  {probability:6.1%}  {'█' * round(probability * 30)}")
+        if drawn is not None:
+            left = f" (the first {MOST_DRAWN} of {len(found)} pictures)" if len(found) > MOST_DRAWN else ""
+            print(f"figure: {drawn}{left}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from coldframe.types import Preprocess
 
 _AHEAD = 2
 _Place = tuple[str, Images, int]
+Chunk = TypeVar("Chunk")
+Loaded = TypeVar("Loaded")
 
 
 def batches(
@@ -46,13 +49,18 @@ def batches(
             parts.append(load_pixels(same[0][1], [index for _, _, index in same], preprocess, workers))
         return [digest for digest, _, _ in chunk], torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
 
-    with ThreadPoolExecutor(1) as ahead:
-        pending = [ahead.submit(load, chunk) for chunk in chunks[:_AHEAD]]
+    yield from ahead(load, chunks)
+
+
+def ahead(load: Callable[[Chunk], Loaded], chunks: Sequence[Chunk]) -> Iterator[Loaded]:
+    """Yield what ``load`` returns for each chunk, in order, loading two chunks ahead of whoever reads."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = [pool.submit(load, chunk) for chunk in chunks[:_AHEAD]]
         try:
             for position in range(len(chunks)):
                 ready = pending.pop(0).result()
                 if position + _AHEAD < len(chunks):
-                    pending.append(ahead.submit(load, chunks[position + _AHEAD]))
+                    pending.append(pool.submit(load, chunks[position + _AHEAD]))
                 yield ready
         finally:
             for future in pending:

@@ -210,7 +210,7 @@ class ColdPass:
                     if not rows:
                         continue
                     some = pixels if len(rows) == len(digests) else pixels[rows]  # [b, 3, S, S]
-                    taps = _tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs])
+                    taps = tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs])
                     for key, absent in needs.items():
                         kept = [at for at, row in enumerate(rows) if digests[row] in absent]
                         if kept:
@@ -249,7 +249,8 @@ def _close(writers: dict[Key, ShardWriter]) -> int:
     return size
 
 
-def _tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str, Tensor]:
+def tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str, Tensor]:
+    """Return the activations of uint8 images [B, 3, S, S] at each cut, run in pieces on a CPU; at ``pixels`` the images."""
     deeper = [cut for cut in cuts if cut != PIXELS]
     parts = [backbone.taps(backbone.normalise(piece), deeper) for piece in torch.split(pixels, _piece(backbone)) if deeper]
     return {cut: torch.cat([part[cut] for part in parts]) for cut in deeper} | {PIXELS: pixels}

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-INK, BAR, QUIET = "#1d2733", "#2f6f9f", "#c9d3dc"
+INK, BAR, QUIET = "#1d2733", "#9cc7e2", "#dbe2e8"
 
 
 def prediction_figure(
@@ -41,6 +41,7 @@ def prediction_figure(
         picture: Any = figure.add_subplot(grid[2 * row, column])
         picture.imshow(image, interpolation="nearest" if max(image.shape[:2]) <= 64 else "antialiased")
         picture.set_axis_off()
+        picture.set_anchor("S")
         if titles:
             picture.set_title(titles[number], fontsize=9, color=INK)
         bars: Any = figure.add_subplot(grid[2 * row + 1, column])
@@ -50,6 +51,10 @@ def prediction_figure(
         bars.set(xlim=(0, 1), ylim=(most - 0.4, -0.6))
         for place, (name, value) in enumerate(top):
             shown = name if len(name) <= 26 else name[:25] + "…"
-            bars.text(0.02, place, f"{shown}  {value:.0%}", va="center", ha="left", fontsize=8, color=INK)
+            bars.text(0.02, place, f"{shown}  {_share(value)}", va="center", ha="left", fontsize=8, color=INK)
         bars.set_axis_off()
     return figure
+
+
+def _share(value: float) -> str:
+    return "< 1%" if 0 < value < 0.005 else f"{value:.0%}"

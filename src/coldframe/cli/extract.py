@@ -1,0 +1,81 @@
+"""``coldframe extract``: a model's features of many images as npy files with a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from coldframe.cli import common
+
+
+def extract(
+    *,
+    model: str,
+    data: str,
+    out: Path,
+    layers: list[str] | None = None,
+    normalised: bool = False,
+    shard: str = "1/1",
+    seed: int = 0,
+    on_error: Literal["raise", "skip"] = "raise",
+    download: bool = False,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    batch_size: int = 64,
+    device: str | None = None,
+    json: bool = False,
+) -> None:
+    """Write penultimate features, or the activations at any cuts, of all images of a data set.
+
+    A pass that was stopped goes on where it stood. Shards run in any order, at any time, into the same folder; the last one
+    merges them.
+
+    Parameters
+    ----------
+    model:
+        A model id.
+    data:
+        A data spec, or without labels a folder of loose images, a file or a glob.
+    out:
+        Folder of the npy files, images.csv and manifest.json.
+    layers:
+        Names of cuts with commas between, all written in one pass; features when left out.
+    normalised:
+        Divide each image's features by their L2 norm.
+    shard:
+        i/n: the i-th of n equal parts of the images.
+    seed:
+        Of splits that the data does not fix.
+    on_error:
+        What to do with images that do not decode: stop, or skip and count them.
+    download:
+        Fetch weights and data that are not on this machine.
+    precision:
+        Of weights and arithmetic; the files are fp32.
+    batch_size:
+        Images decoded together, and run together on a GPU.
+    device:
+        cpu, cuda or cuda:N; a GPU where there is one when left out.
+    json:
+        Print the manifest.
+    """
+    from coldframe.cli.live import Terminal
+    from coldframe.extracting import extract_data
+
+    watch = Terminal()
+    try:
+        found = extract_data(
+            model, data, out, layers=common.names(layers), normalised=normalised, shard=shard, seed=seed, on_error=on_error,
+            download=download, precision=precision, batch_size=batch_size, device=common.device_name(device),
+            progress=watch.cold,
+        )  # fmt: skip
+    finally:
+        watch.stop()
+    if json:
+        common.print_json(found)
+        return
+    for layer, x in found["layers"].items():
+        print(f"{layer}: {found['n']:,} x {' x '.join(map(str, x['shape']))}, {x['dtype']}")
+    if found["n"] < found["images"]:
+        print(f"shard {shard} in {out}: {found['n']:,} of {found['images']:,} images; the last shard to finish merges all")
+    else:
+        print(f"manifest: {out / 'manifest.json'}")

@@ -1,0 +1,125 @@
+"""``coldframe inspect features|filters|disagreements``: look inside a model, and at where two models differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from coldframe.cli import common
+
+app = App(name="inspect", help="Look inside a model, and at where two saved runs differ.")
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command
+def features(
+    *images: str,
+    model: str | None = None,
+    layers: list[str] | None = None,
+    maps: int = 5,
+    channels: list[int] | None = None,
+    out: Path = Path("runs/features"),
+    device: str | None = None,
+    json: Flag = False,
+) -> None:
+    """Draw feature maps of image files; of vision transformers also token norms, attention head by head, and rollout.
+
+    Args:
+        images: files, folders (searched below) and globs.
+        model: a model id; lite0 when left out.
+        layers: names of layers with commas between: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw); an
+            early, a middle and a late cut when left out.
+        maps: maps a layer: those that vary most over their pixels.
+        channels: numbers of maps, in place of the most varied; repeat the option.
+        out: folder of the figures and results.json.
+        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        json: print results.json to stdout.
+    """
+    from coldframe import inspecting
+    from coldframe.errors import InputError
+    from coldframe.registry import EMBEDDED
+
+    if not images:
+        raise InputError("expected at least one image, found none; name files, folders or globs after 'inspect features'")
+    found = inspecting.features(
+        model or EMBEDDED, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
+        device=common.device_name(device),
+    )  # fmt: skip
+    if json:
+        common.print_json(found)
+        return
+    for row in found["images"]:
+        print(row["file"])
+        for layer in row["layers"]:
+            c, h, w = layer["shape"]
+            print(f"  {layer['layer']}: maps {', '.join(map(str, layer['channels']))} of {c}, {h} x {w}")
+        print(f"  attention: {row['attention']}")
+        print("  " + "  ".join(str(out / name) for name in row["figures"] if name.endswith(".png")))
+
+
+@app.command
+def filters(
+    *, model: str | None = None, out: Path = Path("runs/filters"), device: str | None = None, json: Flag = False
+) -> None:
+    """Draw the filters of the first convolution as one RGB picture: H' = H / (2 (max|H| + eps)) + 1/2, filter by filter.
+
+    Args:
+        model: a model id; lite0 when left out.
+        out: folder of the pictures and results.json.
+        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        json: print results.json to stdout.
+    """
+    from coldframe import inspecting
+    from coldframe.registry import EMBEDDED
+
+    found = inspecting.filters(model or EMBEDDED, out=out, device=common.device_name(device))
+    if json:
+        common.print_json(found)
+        return
+    n, _, h, w = found["shape"]
+    print(f"{found['model']}: {n} filters of {h} x {w} in {found['layer']}: {out / 'filters.png'}")
+
+
+@app.command
+def disagreements(
+    a: Path,
+    b: Path,
+    *,
+    data: str | None = None,
+    split: Literal["train", "val", "test"] = "test",
+    seed: int | None = None,
+    most: int = 48,
+    out: Path = Path("runs/disagreements"),
+    device: str | None = None,
+    batch_size: int = 64,
+    json: Flag = False,
+) -> None:
+    """Show the images that one of two saved runs gets right and the other wrong, and test whether the runs differ.
+
+    Args:
+        a: folder of a saved run.
+        b: folder of another, on the same classes.
+        data: a data spec; that of run A when left out.
+        split: which images.
+        seed: of splits that the data does not fix; that of run A when left out.
+        most: pictures of each kind, the most decided first.
+        out: folder of the page, the pictures and results.json.
+        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        batch_size: images in one forward pass of the frozen part.
+        json: print results.json to stdout.
+    """
+    from coldframe import disagreeing
+
+    found = disagreeing.runs(
+        a, b, data=data, split=split, seed=seed, most=most, out=out, device=common.device_name(device),
+        cold=common.cold_pass("fp32", None, batch_size),
+    )  # fmt: skip
+    if json:
+        common.print_json(found)
+        return
+    for line in found["sentences"]:
+        print(line)
+    print(f"page: {out / 'report.html'}")
