@@ -16,7 +16,7 @@ SRC = ROOT / "src" / "coldframe"
 
 ROOMS = (
     "cli", "recipes", "sweep", "plan", "compare", "disagreeing", "extracting", "inspecting", "generalising", "running",
-    "measuring", "uniting", "perturbing", "asking", "attacking", "benchmarking", "prediction", "evaluation",
+    "picturing", "measuring", "uniting", "perturbing", "asking", "attacking", "benchmarking", "prediction", "evaluation",
     "foundations", "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data",
     "files", "allocator", "registry", "errors", "types",
 )  # fmt: skip
@@ -51,6 +51,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/words.py": "tests of the verb models",
     "cli/common.py": "tests of the verbs",
     "cli/sweep.py": "tests/test_sweep.py, by the function it calls",
+    "picturing.py": "tests/test_compare.py",
+    "report/prompts.py": "tests/methods/test_pixel_prompt.py",
     "report/heat.py": "tests/test_sweep.py",
     "cli/live.py": "tests of the verb compare",
     "backbones/transformer.py": "tests/methods/test_exact.py",

@@ -8,10 +8,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from fakes import Pictures, TinyBackbone
+from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
 
 from coldframe.cold import ColdPass, PassReport, Store
-from coldframe.compare import compare, label
+from coldframe.compare import DEFAULT_METHODS, _unfit, compare, label
 from coldframe.data.base import Dataset, Split
 from coldframe.errors import InputError, TrainingError
 from coldframe.methods.fine_tune import FineTune
@@ -135,3 +135,9 @@ def test_bad_requests_are_one_sentence(
     with pytest.raises(InputError, match=words) as caught:
         compare(methods, DATA, model=TinyBackbone(), seeds=1, options=options, cold=ColdPass(Store(tmp_path)))
     assert "\n" not in str(caught.value)
+
+
+def test_methods_that_a_model_does_not_allow_are_left_out_and_said() -> None:
+    assert [name for name in DEFAULT_METHODS if not _unfit(name, tiny_clip())] == list(DEFAULT_METHODS)
+    left = [name for name in DEFAULT_METHODS if _unfit(name, tiny_classifier())]
+    assert left == ["zero-shot", "pixel-prompt", "deep-prompt"]

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe import measures, perturbing
+from coldframe import measures, perturbing, picturing
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
+from coldframe.backbones.transformer import transformer_or_none
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
@@ -21,14 +22,13 @@ from coldframe.measures.robustness import Space
 from coldframe.methods import Method, method_class
 from coldframe.report import About, Curve, Detail, Table, recommended
 from coldframe.report.parts import training_curves
-from coldframe.report.pictures import HardImage, thumbnail
 from coldframe.report.summary import short
 from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
 
 __all__ = ["DEFAULT_METHODS", "Case", "Watch", "compare"]
 
-DEFAULT_METHODS = ("zero-shot", "linear-probe", "knn", "fine-tune")
+DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
 
 
 @dataclass
@@ -156,8 +156,8 @@ def _methods(
             if name.backbone is backbone:
                 chosen.append(name)
             continue
-        if name == "zero-shot" and backbone.text is None and asked is None:
-            case.skipped.append(f"zero-shot left out: {backbone.name} has no text tower")
+        if asked is None and (why := _unfit(name, backbone)):
+            case.skipped.append(f"{name} left out: {backbone.name} {why}")
             continue
         settings = options.get(name, {})
         try:
@@ -171,6 +171,17 @@ def _methods(
     if not chosen:
         raise InputError("expected at least one method, found none; name some with --methods")
     return chosen
+
+
+def _unfit(name: str, backbone: Backbone) -> str:
+    """Return why a method is left out when none were asked for; empty where it is not."""
+    if name == "zero-shot" and backbone.text is None:
+        return "has no text tower"
+    if name == "pixel-prompt" and backbone.text is None:
+        return "has no text tower, and learning through its classifier runs all of it at every step; ask for it by name"
+    if name == "deep-prompt" and transformer_or_none(backbone) is None:
+        return "is no vision transformer"
+    return ""
 
 
 def _run(
@@ -263,31 +274,13 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Ta
     if data.skipped:
         table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
     table.pair()
-    table.hardest = hardest(table, cases)
-    return table
-
-
-def hardest(table: Table, cases: Sequence[Case], most: int = 12) -> list[HardImage]:
-    """Return the test images that the recommended method gets wrong with the highest mean probability over seeds."""
     best = recommended(table)
-    case = next((case for case in cases if best is not None and case.backbone.name == best.model), None)
-    if best is None or case is None:
-        return []
-    test = case.datasets[0].test
-    mean = np.mean(case.probabilities[best.method], axis=0)  # [N, K]
-    taken = mean.argmax(1)
-    wrong = np.flatnonzero(taken != test.labels)
-    chosen = wrong[np.argsort(-mean[wrong, taken[wrong]], kind="stable")][:most]
-    return [
-        HardImage(
-            thumbnail(test.images.open(int(row))),
-            test.classes[test.labels[row]],
-            test.classes[taken[row]],
-            float(mean[row, taken[row]]),
-            Path(test.images.name(int(row))).name,
-        )
-        for row in chosen
-    ]
+    for case in cases:
+        if best is not None and case.backbone.name == best.model:
+            table.hardest = picturing.hardest(case.probabilities[best.method], data.test)
+        for name, method in case.fitted.items():
+            table.prompts += picturing.prompts(name, method, data)
+    return table
 
 
 def _cold_words(case: Case) -> str:

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coldframe import evaluation, files, measures
+from coldframe import evaluation, files, measures, picturing
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data.base import Dataset
 from coldframe.methods import Method
 from coldframe.report import About, Table
+from coldframe.report.drawing import save_figure
+from coldframe.report.prompts import prompt_figure
 from coldframe.types import PIXELS, Row
 
 
@@ -145,6 +147,9 @@ def fit_one(
     )
     table = Table(rows=[row], command=command_line(), machine=measures.machine(backbone.device), about=about)
     table.save(out / "results.json")
+    shown = picturing.prompted(method, dataset.test)
+    if shown is not None:
+        save_figure(prompt_figure(method.name, *shown), out / "prompt")
     return row
 
 

@@ -15,6 +15,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import load
 from coldframe.methods.pixel_prompt import PixelPrompt
+from coldframe.report.prompts import alone, prompt_figure, prompt_pictures
 
 
 def tinted(n: int, seed: int) -> Split:
@@ -76,3 +77,19 @@ def test_a_prompt_scores_other_classes_and_keeps_its_own(tmp_path: Path) -> None
     linear = PixelPrompt(tiny_clip(), mapping="linear", epochs=1).fit(train, cold=ColdPass(Store(tmp_path)))
     with pytest.raises(InputError, match="can score no others"):
         linear.with_classes(("cat", "dog"))
+
+
+def test_what_is_shown_is_what_the_network_sees() -> None:
+    method = PixelPrompt(tiny_clip(), size=3, init="normal", scale=0.75)
+    method.prompt = {name: torch.ones(shape) for name, shape in method.shapes().items()}
+    images = torch.randint(256, (2, 3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    prompt, shown = method.prompted(images)
+    net = method.backbone
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (net.preprocess.mean, net.preprocess.std))
+    seen = method._shrunk(net.normalise(images)) + method.picture()
+    torch.testing.assert_close((shown - mean) / std, seen)
+    picture, factor = alone(prompt.numpy())
+    assert picture.shape == (16, 16, 3) and (picture[8, 8] == 128).all() and picture[0, 0].max() == 255
+    assert factor == pytest.approx(0.5 / float(prompt.abs().max()))
+    assert len(prompt_pictures("pixel prompt", prompt.numpy(), shown.numpy())) == 3
+    assert prompt_figure("pixel prompt", prompt.numpy(), shown.numpy()).axes

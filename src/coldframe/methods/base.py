@@ -182,6 +182,17 @@ class Method(ABC):
             "give the class names with --classes"
         )
 
+    def prompted(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return what the method adds to images, and the images as the network sees them; None where it adds nothing.
+
+        Args:
+            images: [B, 3, S, S] at the model's resolution, uint8.
+
+        Returns:
+            The prompt [3, S, S] in units of pixel values in [0, 1], of either sign, and images [B, 3, S, S] in the same units.
+        """
+        return None
+
     def with_classes(self, classes: Sequence[str]) -> Self:
         """Return a copy that scores other classes with what was learned.
 

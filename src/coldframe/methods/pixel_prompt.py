@@ -180,6 +180,15 @@ class PixelPrompt(Method):
         self.head.prepare(self.classes, self.seed)
         self.head.tensors = {name: state[name] for name in self.head.tensors}
 
+    @torch.no_grad()
+    def prompted(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return v and images with v, both in units of pixel values."""
+        net = self.backbone
+        std, mean = (torch.tensor(value).view(3, 1, 1) for value in (net.preprocess.std, net.preprocess.mean))
+        v = self.picture().float().cpu()
+        x = self._shrunk(net.normalise(images)).float().cpu() + v
+        return v[0] * std, x * std + mean
+
     def with_classes(self, classes: Sequence[str]) -> Self:
         """Return a copy that scores other classes under the same prompt. Raises :class:`InputError` without texts."""
         self._check_fitted()

@@ -174,9 +174,9 @@ def save_report(
         table: the results.
         folder: where to; made when absent.
         hardest: see :func:`page`; those of the table when none are given.
-        prompts: see :func:`page`.
+        prompts: see :func:`page`; those of the table when none are given.
     """
-    folder, hardest = Path(folder), hardest or table.hardest
+    folder, hardest, prompts = Path(folder), hardest or table.hardest, prompts or table.prompts
     for name in ("results.json", "results.csv", "results.md"):
         table.save(folder / name)
     drawn = all_figures(table)

@@ -15,7 +15,7 @@ from coldframe import files
 from coldframe.errors import FileError, InputError
 from coldframe.measures.significance import paired_bootstrap
 from coldframe.report.parts import About, Comparison, Detail
-from coldframe.report.pictures import HardImage
+from coldframe.report.pictures import HardImage, Picture
 from coldframe.report.summary import FIELDS, OPTIONAL, Group, Key, complete, groups, plain
 from coldframe.types import Row
 
@@ -34,6 +34,7 @@ class Table:
         published: rows of published figures, printed beside.
         notes: sentences a reader must know: skipped files, approximations.
         hardest: test images that are wrong with the most confidence; on the page only.
+        prompts: pictures of learned prompts; on the page only.
 
     Example:
         >>> table = Table()
@@ -51,6 +52,7 @@ class Table:
     published: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     hardest: list[HardImage] = field(default_factory=list)
+    prompts: list[Picture] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rows = [complete(row) for row in self.rows]

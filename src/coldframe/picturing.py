@@ -1,0 +1,55 @@
+"""Pictures beside numbers: the hardest test images, and what pixel prompts look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coldframe.data.base import Dataset, Split
+from coldframe.data.decode import load_pixels
+from coldframe.methods import Method
+from coldframe.report.pictures import HardImage, Picture, thumbnail
+from coldframe.report.prompts import prompt_pictures
+
+Values = NDArray[np.float32]
+
+
+def hardest(probabilities: Sequence[Values], test: Split, most: int = 12) -> list[HardImage]:
+    """Return the test images that are wrong with the highest mean probability over seeds.
+
+    Args:
+        probabilities: of one method, one [N, K] a seed.
+        test: the N images.
+        most: how many at most.
+    """
+    mean = np.mean(probabilities, axis=0)  # [N, K]
+    taken = mean.argmax(1)
+    wrong = np.flatnonzero(taken != test.labels)
+    chosen = wrong[np.argsort(-mean[wrong, taken[wrong]], kind="stable")][:most]
+    return [
+        HardImage(
+            thumbnail(test.images.open(int(row))),
+            test.classes[test.labels[row]],
+            test.classes[taken[row]],
+            float(mean[row, taken[row]]),
+            Path(test.images.name(int(row))).name,
+        )
+        for row in chosen
+    ]
+
+
+def prompts(name: str, method: Method, dataset: Dataset) -> list[Picture]:
+    """Return pictures of what a method adds to images, alone and on four test images; none where it adds nothing."""
+    shown = prompted(method, dataset.test)
+    return [] if shown is None else prompt_pictures(name, *shown)
+
+
+def prompted(method: Method, test: Split, count: int = 4) -> tuple[Values, Values] | None:
+    """Return what a method adds to images [3, S, S] and the first test images with it [count, 3, S, S], or None."""
+    pixels = load_pixels(test.images, range(min(count, len(test))), method.backbone.preprocess)
+    found = method.prompted(torch.from_numpy(pixels))
+    return None if found is None else (found[0].numpy(), found[1].numpy())
