@@ -38,6 +38,7 @@ def runs(
     data: str | None = None,
     split: str = "test",
     seed: int | None = None,
+    classes: Sequence[str] | None = None,
     most: int = 48,
     out: str | Path,
     device: str = "cpu",
@@ -51,6 +52,7 @@ def runs(
         data: a data spec; what run A was measured on when None.
         split: ``"train"``, ``"val"`` or ``"test"``.
         seed: of splits that the data does not fix; that of run A when None.
+        classes: class names in place of the data's own.
         most: pictures of each kind.
         out: folder of the results.
         device: where to run.
@@ -67,7 +69,7 @@ def runs(
     spec, drawn = data or known.get("data"), known.get("seed") if seed is None else seed
     if spec is None:
         raise InputError(f"expected the data that {a} was measured on in its result.json, found none; name it with --data")
-    dataset = load_dataset(spec, seed=int(drawn or 0))
+    dataset = load_dataset(spec, seed=int(drawn or 0), classes=classes)
     chosen: Split = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
     labels = names_of(first, second, (Path(a).name, Path(b).name))
     return compare_two(first, second, chosen, names=labels, data=spec, most=most, out=out, cold=cold)

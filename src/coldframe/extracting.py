@@ -35,13 +35,14 @@ def source_of(data: str, *, seed: int = 0, on_error: OnError = "raise", download
     """Return all images of a data spec with their splits and labels; of a file, a glob or a folder of loose images without.
 
     Args:
-        data: a data spec; or a path to a folder that holds images itself, a file, or a glob.
+        data: a data spec; or a path to a folder that holds images and no folders, a file, or a glob.
         seed: of splits that the data does not fix.
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode; loose images always raise.
         download: whether data that is not on this machine may be fetched.
     """
     path = Path(data.removeprefix("folder:")).expanduser()
-    loose = path.is_dir() and any(place.suffix.lower() in SUFFIXES and place.is_file() for place in path.iterdir())
+    inside = list(path.iterdir()) if path.is_dir() else []
+    loose = any(place.suffix.lower() in SUFFIXES for place in inside) and not any(place.is_dir() for place in inside)
     if loose or path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?["):
         return Source(data, Files(tuple(find_files([path]))))
     dataset = load_dataset(data, seed=seed, on_error=on_error, download=download)

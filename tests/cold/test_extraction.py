@@ -84,6 +84,17 @@ def test_shards_merge_into_the_same_files(tmp_path: Path, order: tuple[int, ...]
         np.testing.assert_allclose(extracted(tmp_path / "parts", cut), extracted(tmp_path / "whole", cut), rtol=1e-6, atol=1e-6)
 
 
+def test_a_shard_that_is_still_being_tidied_up_is_not_merged(tmp_path: Path) -> None:
+    for i in (1, 2):
+        extract(TinyBackbone(), source(), tmp_path, shard=(i, 3))
+    (tmp_path / "shard-1-of-3" / UNFINISHED).mkdir()
+    assert extract(TinyBackbone(), source(), tmp_path, shard=(3, 3))["n"] == 8
+    assert not (tmp_path / "manifest.json").exists()
+    backbone = TinyBackbone()
+    assert extract(backbone, source(), tmp_path, shard=(1, 3))["n"] == 23 and backbone.embedded == 1
+    assert not list(tmp_path.glob("shard-*"))
+
+
 class Stops(TinyBackbone):
     """A network that fails at its ``after``-th call."""
 

@@ -91,6 +91,7 @@ def disagreements(
     data: str | None = None,
     split: Literal["train", "val", "test"] = "test",
     seed: int | None = None,
+    classes: str | None = None,
     most: int = 48,
     out: Path = Path("runs/disagreements"),
     device: str | None = None,
@@ -105,6 +106,7 @@ def disagreements(
         data: a data spec; that of run A when left out.
         split: which images.
         seed: of splits that the data does not fix; that of run A when left out.
+        classes: class names with commas between, or a file of lines, in place of the data's own.
         most: pictures of each kind, the most decided first.
         out: folder of the page, the pictures and results.json.
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
@@ -114,8 +116,8 @@ def disagreements(
     from coldframe import disagreeing
 
     found = disagreeing.runs(
-        a, b, data=data, split=split, seed=seed, most=most, out=out, device=common.device_name(device),
-        cold=common.cold_pass("fp32", None, batch_size),
+        a, b, data=data, split=split, seed=seed, classes=common.class_names(classes), most=most, out=out,
+        device=common.device_name(device), cold=common.cold_pass("fp32", None, batch_size),
     )  # fmt: skip
     if json:
         common.print_json(found)

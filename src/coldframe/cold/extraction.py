@@ -80,16 +80,16 @@ def extract(
     total = len(source.images)
     rows = range((i - 1) * total // n, i * total // n)
     place = folder if n == 1 else folder / f"shard-{i}-of-{n}"
-    if not _finished(place, manifest):
-        with files.holding(place / UNFINISHED / "lock") as alone:
-            if not alone:
-                raise FileError(f"cannot write {place}: another process is filling it; wait for it, or choose another --out")
-            if not _finished(place, manifest):  # another process may just have finished it
-                manifest |= {"n": len(rows), "first_row": rows.start}
-                manifest |= {"seconds": _fill(backbone, source, place, rows, manifest, batch_size, workers, progress)}
-                finish(place, source, rows, manifest)
-            files.remove_folder(place / UNFINISHED)
-    own: dict[str, Any] = files.read_json(place / "manifest.json")
+    with files.holding(place / UNFINISHED / "lock") as alone:
+        if not alone:
+            raise FileError(f"cannot write {place}: another process is filling it; wait for it, or choose another --out")
+        if not _finished(place, manifest):
+            manifest |= {"n": len(rows), "first_row": rows.start}
+            manifest |= {"seconds": _fill(backbone, source, place, rows, manifest, batch_size, workers, progress)}
+            finish(place, source, rows, manifest)
+        own: dict[str, Any] = files.read_json(place / "manifest.json")
+        # From here on another process may merge this shard with its own, and remove it.
+        files.remove_folder(place / UNFINISHED)
     return own if n == 1 else merge(folder, n, source) or own
 
 

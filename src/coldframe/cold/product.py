@@ -95,7 +95,7 @@ def merge(folder: Path, n: int, source: Source) -> dict[str, Any] | None:
     with files.holding(folder / ".merging", wait=True):
         if (folder / "manifest.json").is_file():
             return files.read_json(folder / "manifest.json")  # type: ignore[no-any-return]
-        if not all((place / "manifest.json").is_file() for place in places):
+        if not all((place / "manifest.json").is_file() and not (place / UNFINISHED).exists() for place in places):
             return None
         manifests = [files.read_json(place / "manifest.json") for place in places]
         if len({manifest["key"] for manifest in manifests}) > 1:
