@@ -130,9 +130,10 @@ class Benchmark:
         """Return what a reader must know: random weights, probes, reduced batches, other work on the machine."""
         rows, said = self.rows, []
         if drawn := [row["label"] for row in rows if row["weights"] == "random"]:
+            trained = any(row["weights"] == "random" and row["top1"] is not None for row in rows)
             said.append(
-                f"{wording.joined(drawn)}: run with random weights, on which speed, memory and size do not depend; "
-                "the published top-1 belongs to trained ones."
+                f"{wording.joined(drawn)}: run with random weights, on which speed, memory and size do not depend"
+                + ("; the published top-1 belongs to trained ones." if trained else ".")
             )
         said += [f"{row['label']}: top-1 is that of {row['top1_source']}." for row in rows if row["top1_of_probe"]]
         for row in rows:
