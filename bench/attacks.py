@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from coldframe import load_backbone, load_dataset
-from coldframe.attacking import own_logits
+from coldframe.attackable import own_logits
 from coldframe.attacks import PGD
 from coldframe.cold.activations import decoded
 from coldframe.data.decode import load_pixels

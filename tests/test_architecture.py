@@ -16,8 +16,8 @@ SRC = ROOT / "src" / "coldframe"
 
 ROOMS = (
     "cli", "recipes", "sweep", "plan", "compare", "disagreeing", "extracting", "inspecting", "generalising", "running",
-    "picturing", "measuring", "uniting", "perturbing", "asking", "attacking", "benchmarking", "prediction", "evaluation",
-    "foundations", "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data",
+    "picturing", "measuring", "uniting", "perturbing", "asking", "attacking", "attackable", "benchmarking", "prediction",
+    "evaluation", "foundations", "methods", "report", "measures", "inspection", "attacks", "cold", "training", "backbones", "data",
     "files", "allocator", "registry", "errors", "types",
 )  # fmt: skip
 """From the top of the house to its ground: a room imports from those after it."""

@@ -11,7 +11,7 @@ from fakes import TinyBackbone
 from PIL import Image
 from torch import Tensor
 
-from coldframe import attacking
+from coldframe import attackable, attacking
 from coldframe.errors import DataError, InputError
 from coldframe.files import read_json
 
@@ -52,7 +52,7 @@ def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) ->
     results = read_json(tmp_path / "out" / "results.json")
     assert results["settings"] == {"eps": "24/255"} and len(results["images"]) == 3
     assert any(row["fooled"] for row in results["images"])
-    model = attacking.own_logits(backbone)
+    model = attackable.own_logits(backbone)
     for i, row in enumerate(results["images"]):
         picture = torch.from_numpy(np.array(Image.open(tmp_path / "out" / f"adversarial_{i:02}_{files[i].stem}.png")))
         image = picture.permute(2, 0, 1)[None].float() / 255
@@ -107,14 +107,3 @@ def test_three_by_three_pixels(tmp_path: Path) -> None:
 def test_a_model_without_classifier(files: list[Path]) -> None:
     with pytest.raises(InputError, match="no classifier of its own"):
         attacking.attack_files(TinyBackbone(), files, attacking.usual(0.1))
-
-
-@pytest.mark.parametrize(("text", "value"), [("8/255", 8 / 255), ("0.03", 0.03), (" 16 / 255", 16 / 255)])
-def test_radius(text: str, value: float) -> None:
-    assert attacking.radius(text) == pytest.approx(value)
-
-
-@pytest.mark.parametrize("text", ["8/0", "eight", "", "8/"])
-def test_radius_that_is_no_number(text: str) -> None:
-    with pytest.raises(InputError, match="such as 8/255"):
-        attacking.radius(text)

@@ -13,15 +13,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from coldframe.attacks import PGD, Adversarial, Attack, Model, Survival, everyday, survival
+from coldframe.attackable import opened
+from coldframe.attacks import PGD, Adversarial, Attack, Survival, everyday, survival
 from coldframe.attacks.checks import LEVELS, SMALLEST
-from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import write_bytes, write_json
 from coldframe.measures import machine
+from coldframe.methods import Method
 from coldframe.prediction import find_files
 from coldframe.report.drawing import as_png, new_figure, shorten, style
 
@@ -58,15 +59,6 @@ class Attacked:
     survived: tuple[Survival, ...]
 
 
-def radius(text: str) -> float:
-    """Return a number written as ``0.03`` or as a fraction such as ``8/255``."""
-    above, slash, below = text.partition("/")
-    try:
-        return float(above) / float(below) if slash else float(above)
-    except (ValueError, ZeroDivisionError) as error:
-        raise InputError(f"expected a number or a fraction such as 8/255 for eps, found {text!r}") from error
-
-
 def class_index(text: str, names: Sequence[str]) -> int:
     """Return the number of a class given by number or by name."""
     if text.lstrip("-").isdigit():
@@ -79,33 +71,18 @@ def class_index(text: str, names: Sequence[str]) -> int:
     return list(names).index(text)
 
 
-def own_logits(backbone: Backbone) -> Model:
-    """Return a model's own classifier as a callable from images in [0, 1], [B, 3, S, S], to logits [B, K].
-
-    Raises:
-        InputError: the model has no classifier of its own.
-    """
-
-    def model(images: Tensor) -> Tensor:
-        logits = backbone.head(backbone.run(backbone.normalise(images)))
-        assert logits is not None
-        return logits
-
-    side = backbone.preprocess.size
-    with torch.no_grad():
-        none = backbone.head(backbone.run(torch.zeros(1, 3, side, side, device=backbone.device, dtype=backbone.dtype))) is None
-    if none:
-        raise InputError(f"{backbone.name} has no classifier of its own to attack; choose a model with one, such as lite0")
-    return model
-
-
 def attack_files(
-    source: str | Backbone, places: Sequence[str | Path], attack: Attack, targets: Sequence[str] = (), *, device: str = "cpu"
+    source: str | Backbone | Method,
+    places: Sequence[str | Path],
+    attack: Attack,
+    targets: Sequence[str] = (),
+    *,
+    device: str = "cpu",
 ) -> Attacked:
     """Attack image files.
 
     Args:
-        source: a model id or a backbone with a classifier.
+        source: a saved run's folder, a model id or a backbone with a classifier, or a fitted method.
         places: files, folders and globs.
         attack: what is done to each, at the model's resolution.
         targets: numbers or names of classes, one for all or one for each file; none for any wrong class.
@@ -124,22 +101,21 @@ def attack_files(
         if min(size) < SMALLEST:
             least, side = f"{SMALLEST} x {SMALLEST}", f"{size[0]} x {size[1]}"
             raise DataError(f"expected pictures of at least {least} pixels, found {side} in {file}; leave it out")
-    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device)
-    model = own_logits(backbone)
+    model, known, backbone = opened(source, device=device)
     pixels = torch.from_numpy(load_pixels(held, list(range(len(files))), backbone.preprocess))
     images = pixels.to(backbone.device).float().div(LEVELS)
     with torch.no_grad():
         clean = torch.cat([model(piece).float().softmax(-1) for piece in images.split(PIECE)])  # type: ignore[no-untyped-call]
     label_probability, labels = clean.max(-1)
-    names = backbone.classes or tuple(f"class {index}" for index in range(clean.shape[1]))
+    names = known or tuple(f"class {index}" for index in range(clean.shape[1]))
     wanted = None
     if targets:
         numbers = [class_index(text, names) for text in targets]
         wanted = torch.tensor(numbers if len(numbers) == len(files) else numbers * len(files), device=labels.device)
         for file, label, target in zip(files, labels.tolist(), wanted.tolist(), strict=True):
             if label == target:
-                known = f"{names[label]} ({label})"
-                raise InputError(f"expected a target other than the true class, found {known} for {file}; choose another")
+                same = f"{names[label]} ({label})"
+                raise InputError(f"expected a target other than the true class, found {same} for {file}; choose another")
     parts, changed = [], []
     for start in range(0, len(files), PIECE):
         rows = slice(start, start + PIECE)

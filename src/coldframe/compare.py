@@ -72,6 +72,7 @@ def compare(
     space: Space = "normalised",
     corruptions: bool = False,
     robustness: bool = False,
+    attack_eps: float | Sequence[float] | None = None,
     disturbed: int | None = None,
     download: bool = False,
     out: str | Path | None = None,
@@ -100,6 +101,7 @@ def compare(
         space: where noise is added: ``"normalised"`` images or ``"pixel"`` values, see :mod:`coldframe.measures.robustness`.
         corruptions: whether every fit is measured under fifteen corruptions at five severities.
         robustness: both, with the usual standard deviations.
+        attack_eps: radii of an untargeted L-infinity attack on every fit, in units of [0, 1]; none when None.
         disturbed: most test images to disturb; None for all.
         download: whether weights and data that are not on this machine may be fetched.
         out: folder for finished fits, so that a stopped comparison goes on where it stood; None keeps nothing.
@@ -114,7 +116,9 @@ def compare(
     """
     if seeds < 1:
         raise InputError(f"expected at least one seed, found seeds={seeds}")
-    asked = perturbing.Asked.of(noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed)
+    asked = perturbing.Asked.of(
+        noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed, attack_eps=attack_eps
+    )
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     objects = [method for method in methods or () if isinstance(method, Method)]
@@ -133,8 +137,8 @@ def compare(
         _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None, asked)
         cases.append(case)
     table = _table(cases, command or command_line(), device, cold.storage)
-    table.about.noise = asked.named
-    table.notes += asked.notes(datasets[0].test)
+    table.about.noise, table.about.attack = asked.named, asked.named_eps
+    table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
     return table
 
 

@@ -1,4 +1,4 @@
-"""A saved run measured on data: accuracies, cost, what noise and corruptions do to it, and what a union of labels does."""
+"""A saved run measured on data: accuracies, cost, what noise, corruptions, attacks and a union of labels do to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from coldframe import evaluation, measures, perturbing, uniting
+from coldframe.attackable import logits_of
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.measures.robustness import Progress
@@ -54,15 +55,17 @@ def measure_run(
         method: fitted on the data's classes, or, for joined data, one that scores classes by their names.
         dataset: the data.
         split: which images.
-        asked: noise and corruptions; nothing when None.
+        asked: noise, corruptions and attack; nothing when None.
         cold: the store.
         command: what makes it again, for the report.
         progress: told about disturbed batches.
 
     Raises:
-        InputError: the classes are others than those that were learned.
+        InputError: the classes are others than those that were learned, or an attack was asked for that is not possible.
     """
     asked = asked or perturbing.Asked()
+    if asked.eps:
+        logits_of(method)
     chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
     lines: list[str] = []
     parts: list[uniting.PartScore] = []
@@ -90,6 +93,7 @@ def measure_run(
         test=len(dataset.test),
         classes=dataset.classes,
         noise=asked.named,
+        attack=asked.named_eps,
         splits=dataset.origin,
         settings={method.name: repr(method)},
         digests={f"weights of {method.backbone.name}": method.backbone.digest},

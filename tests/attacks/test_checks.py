@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.attacks import PGD
-from coldframe.attacks.checks import checked_goal, checked_images
+from coldframe.attacks.checks import checked_goal, checked_images, radius
 from coldframe.errors import InputError
 
 
@@ -65,3 +65,14 @@ def test_a_goal_without_targets_is_any_other_class() -> None:
     logits = torch.tensor([[3.0, 2.9, 0.0], [3.0, 2.9, 0.0]])
     assert goal.reached(logits, 0.0).tolist() == [False, True]
     assert goal.reached(logits, 0.9).tolist() == [False, False]
+
+
+@pytest.mark.parametrize(("text", "value"), [("8/255", 8 / 255), ("0.03", 0.03), (" 16 / 255", 16 / 255)])
+def test_radius(text: str, value: float) -> None:
+    assert radius(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["8/0", "eight", "", "8/"])
+def test_radius_that_is_no_number(text: str) -> None:
+    with pytest.raises(InputError, match="such as 8/255"):
+        radius(text)

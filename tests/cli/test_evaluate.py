@@ -1,4 +1,4 @@
-"""``coldframe evaluate``: a saved run on other data, under noise and corruptions, and on a union of labels."""
+"""``coldframe evaluate``: a saved run on other data, under noise, corruptions and attack, and on a union of labels."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from coldframe import methods
 from coldframe.cli import main
 from coldframe.cold import ColdPass, Store
 from coldframe.data import load_dataset
+from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.zero_shot import ZeroShot
 
@@ -72,6 +73,31 @@ def test_noise_and_corruptions_of_a_saved_run(
     assert "When the images get worse" in page and "the same noise for every method" in page
 
 
+def test_robust_accuracy_of_a_saved_run(
+    probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out, words = tmp_path / "out", [probe, "--data", data, "--split", "train", "--attack", "pgd", "--disturbed", "8"]
+    text = evaluate(capsys, *words, "--eps", "0,2/255", "--eps", "80/255", "--steps", "6", "--restarts", "2", "--out", str(out))
+    assert "attack (PGD, 6 steps, 8 images)  0: 100.00%   2/255: " in text and "80/255: 0.00%" in text
+    row = json.loads((out / "results.json").read_text())["rows"][0]
+    assert row["robust_top1"] == row["attack"]["top1"]["80/255"] == 0 and row["fooled"] == 1
+    assert (row["attack"]["steps"], row["attack"]["restarts"], row["attack"]["n"]) == (6, 2, 8)
+    assert (out / "figures" / "robustness_under_attack.png").stat().st_size > 1000
+    assert "attacked 80/255" in (out / "report.html").read_text()
+    usual = json.loads(evaluate(capsys, *words, "--json"))
+    assert usual["attack"]["eps"] == "4/255" and usual["attack"]["steps"] == 20 and list(usual["attack"]["top1"]) == ["4/255"]
+
+
+def test_neighbours_cannot_be_attacked(
+    tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone, dataset = TinyBackbone(width=8), load_dataset(data)
+    NearestNeighbours(backbone).fit(dataset.train, dataset.val, cold=ColdPass(Store(tmp_path))).save(tmp_path / "knn")
+    monkeypatch.setattr(methods, "load_backbone", lambda name, **_: backbone)
+    said = refused(capsys, str(tmp_path / "knn"), "--data", data, "--attack", "pgd")
+    assert "knn cannot be attacked: its votes have no gradient" in said and said.count("\n") == 1
+
+
 def test_json_is_the_row_alone_and_spaces_differ(probe: str, data: str, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         json.loads(evaluate(capsys, probe, "--data", data, "--noise", "0.6", "--space", space, "--split", "train", "--json"))
@@ -105,13 +131,22 @@ def test_what_cannot_be_done_is_one_sentence(
         (["--data", data, "--noise", "loud"], "such as 0,0.05,0.1, found 'loud'"),
         (["--data", data, "--noise", "0.1", "--disturbed", "0"], "at least one image to disturb"),
         (["--data", data, "--space", "pixels"], "pixel"),
+        (["--data", data, "--attack", "pgd", "--eps", "4"], "write 4/255"),
+        (["--data", data, "--attack", "pgd", "--eps", "0"], "at least one eps above 0"),
+        (["--data", data, "--attack", "pgd", "--eps=-1/255"], "found -0.00392"),
+        (["--data", data, "--attack", "pgd", "--steps", "0"], "at least one step of the attack"),
+        (["--data", data, "--eps", "4/255"], "add --attack pgd"),
     ):
         said = refused(capsys, probe, *words)
         assert expected in said and said.count("\n") == 1, said
 
 
 def test_compare_takes_the_same_flags(capsys: pytest.CaptureFixture[str], data: str) -> None:
-    for words, expected in ((["--noise", "0.1,loud"], "found 'loud'"), (["--noise", "0.1", "--disturbed", "0"], "to disturb")):
+    for words, expected in (
+        (["--noise", "0.1,loud"], "found 'loud'"),
+        (["--noise", "0.1", "--disturbed", "0"], "to disturb"),
+        (["--attack-eps", "0,4"], "write 4/255"),
+    ):
         with pytest.raises(SystemExit) as stopped:
             main(["compare", "--data", data, "--space", "pixel", "--corruptions", *words])
         said = capsys.readouterr().err

@@ -15,7 +15,9 @@ def test_headline_leaves_out_what_is_not_known(make_table):
     assert headline(About(data="flowers")) == "flowers"
 
 
-def test_the_noise_column_names_its_strength(make_table):
+def test_the_columns_of_noise_and_attack_name_their_strength(make_table):
     table = make_table()
     assert "noise 0.1" in cells(table)[0]
+    attacked = Table([{"method": "knn", "robust_top1": 0.25}], about=About(attack="4/255"))
+    assert cells(attacked) == [["method", "attacked 4/255"], ["nearest neighbours", "25.0"]]
     assert all(column.meaning for column in columns(table))

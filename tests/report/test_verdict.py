@@ -106,6 +106,27 @@ def test_noise_is_judged_by_more_than_chance(probe, words):
     assert words in verdict(table)
 
 
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        (0.95, "Under attack (4/255) the linear probe is the easiest to fool (95.0% of its right answers turn wrong, against "
+               "60.0% for fine-tuning)."),
+        (0.62, "Under attack (4/255) no method is clearly the easiest to fool (the linear probe loses most, 62.0% of its "),
+    ],
+)  # fmt: skip
+def test_who_is_easiest_to_fool_is_said_by_the_answers_that_turn(probe, words):
+    fooled = {"linear-probe": probe, "fine-tune": 0.6, "knn": None}
+    attack = {name: {"n": 200, "clean_top1": 0.5} for name in ("linear-probe", "fine-tune")}
+    lines = dict([PROBE, TUNE, ("knn", (0.9, 0.1, 0))])
+    table = table_of(lines, {("linear-probe", "fine-tune"): (-0.01, -0.03, 0.01)}, fooled=fooled, attack=attack)
+    table.about.attack = "4/255"
+    assert words in verdict(table)
+    for row in table.rows:
+        if row["fooled"] is not None:
+            row["attack"]["clean_top1"] = 0.02  # four right answers are too few to tell 95 from 60 in a hundred
+    assert "no method is clearly" in verdict(table)
+
+
 def test_no_accuracy_no_verdict():
     assert "nothing to choose by" in verdict(Table([{"method": "knn"}]))
     assert recommended(Table()) is None

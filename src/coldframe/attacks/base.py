@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from coldframe.attacks.checks import LEVELS, Goal, check_eps, checked_goal, checked_images
-from coldframe.attacks.doubts import Model, examine, examine_gradient
+from coldframe.attacks.doubts import Model, check_gradient, examine, examine_gradient
 from coldframe.attacks.transforms import Transform
 from coldframe.errors import InputError
 
@@ -180,6 +180,7 @@ class Attack(ABC):
                 probability[at], fooled[rows] = odds.detach().exp()[better], done
                 if last or bool(done.all()):
                     break
+                check_gradient(scores)
                 (gradient,) = torch.autograd.grad(scores[~done].sum(), x)
                 gradient, rows = gradient[~done], rows[~done]
             else:
@@ -199,6 +200,7 @@ class Attack(ABC):
         total = torch.zeros_like(x)
         for _ in range(self.samples):
             scores = sign * self._height(goal.log_probability(model(self.transforms(x, generator))))
+            check_gradient(scores)
             total += torch.autograd.grad(scores.sum(), x)[0]
         return total / self.samples
 

@@ -50,6 +50,15 @@ class Goal:
         return (first == self.targets) & (probability >= confidence)
 
 
+def radius(text: str) -> float:
+    """Return a number written as ``0.03`` or as a fraction such as ``8/255``."""
+    above, slash, below = text.partition("/")
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"expected a number or a fraction such as 8/255 for eps, found {text!r}") from error
+
+
 def check_eps(eps: float, largest: float = 1.0, uint8: bool = True) -> None:
     """Raise :class:`InputError` where eps is not a radius in (0, largest], or too small to change an 8-bit file."""
     if not 0 < eps <= largest:

@@ -46,6 +46,12 @@ def examine(model: Model, images: Tensor) -> int:
     return int(first.shape[1])
 
 
+def check_gradient(scores: Tensor) -> None:
+    """Raise :class:`InputError` where no gradient leads from the model's outputs back to the images."""
+    if not scores.requires_grad:
+        raise InputError("expected logits that carry gradients to the images, found none; call the model without torch.no_grad")
+
+
 def examine_gradient(gradient: Tensor) -> None:
     """Warn where the gradient [B, 3, H, W] of an image is zero in every pixel: no step can come of it."""
     dead = int((gradient.flatten(1) == 0).all(1).sum())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from coldframe.attacks.checks import LEVELS, check_eps, checked_goal, checked_images
-from coldframe.attacks.doubts import Model, examine, examine_gradient
+from coldframe.attacks.doubts import Model, check_gradient, examine, examine_gradient
 from coldframe.errors import InputError
 
 
@@ -64,6 +64,7 @@ class Universal:
                 left = ~part.reached(logits.detach(), 0.0)
                 if not bool(left.any()):
                     continue
+                check_gradient(logits)
                 (gradient,) = torch.autograd.grad(sign * part.log_probability(logits)[left].sum(), noise)
                 if not epoch:
                     examine_gradient(gradient[None])

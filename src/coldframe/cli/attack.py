@@ -30,7 +30,7 @@ def attack(
     images:
         Files, folders (searched below) and globs.
     model:
-        A model id with a classifier; lite0 when left out.
+        A model id with a classifier, or the folder of a saved run; lite0 when left out.
     target:
         Number or name of the wanted class; once for all images, or repeated, once for each. Any wrong class when left out.
     eps:
@@ -51,6 +51,7 @@ def attack(
         Print the rows as JSON.
     """
     from coldframe import attacking
+    from coldframe.attacks.checks import radius
     from coldframe.errors import InputError
     from coldframe.registry import EMBEDDED
 
@@ -58,7 +59,7 @@ def attack(
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe attack'")
     if samples is not None and not robust:
         raise InputError("expected --samples with --robust only; add --robust or leave --samples out")
-    size = attacking.radius(eps)
+    size = radius(eps)
     way = attacking.usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     name = model or EMBEDDED
     done = attacking.attack_files(name, images, way, target or (), device=common.device_name(device))

@@ -23,6 +23,7 @@ def compare(
     noise: list[str] | None = None,
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
+    attack_eps: list[str] | None = None,
     disturbed: int | None = None,
     out: Path | None = None,
     device: str | None = None,
@@ -64,6 +65,8 @@ def compare(
         Where noise is added: to normalised images, as the founding course does, or to pixels in [0, 1].
     corruptions:
         Measure every fit under the fifteen corruptions of ImageNet-C at five severities.
+    attack_eps:
+        Attack every fit by untargeted PGD within these L-infinity radii, such as 4/255 or 0,2/255,4/255; several give a curve.
     disturbed:
         Most test images to disturb, drawn evenly over classes; all when left out.
     out:
@@ -111,6 +114,7 @@ def compare(
             noise=perturbing.deviations(noise),
             space=space,
             corruptions=corruptions,
+            attack_eps=perturbing.radii(attack_eps) or None,
             disturbed=disturbed,
             out=folder,
             device=common.device_name(device),

@@ -16,6 +16,10 @@ def evaluate(
     noise: list[str] | None = None,
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
+    attack: Literal["pgd"] | None = None,
+    eps: list[str] | None = None,
+    steps: int | None = None,
+    restarts: int | None = None,
     disturbed: int | None = None,
     seed: int = 0,
     classes: str | None = None,
@@ -25,7 +29,7 @@ def evaluate(
     batch_size: int = 64,
     json: bool = False,
 ) -> None:
-    """Evaluate a saved run: accuracies, calibration, latency; on request under noise and corruptions.
+    """Evaluate a saved run: accuracies, calibration, latency; on request under noise, corruptions and attack.
 
     On joined data (A+B) a run that scores class names answers with the classes of both: top-1 on the union, on each part
     alone and in the union, and how many images of one part are taken for a class of the other.
@@ -44,6 +48,14 @@ def evaluate(
         Where noise is added: to normalised images, as the founding course does, or to pixels in [0, 1].
     corruptions:
         Measure under the fifteen corruptions of ImageNet-C at five severities.
+    attack:
+        Share of images still right after an untargeted L-infinity attack: signed projected gradient steps.
+    eps:
+        Largest changes of a value with commas between, such as 0,1/255,2/255,4/255; several give a curve. 4/255 when left out.
+    steps:
+        Gradient steps of the attack, at most; 20 when left out.
+    restarts:
+        How often the attack begins, from the second time on at random points; 1 when left out.
     disturbed:
         Most images to disturb, drawn evenly over classes; all when left out.
     seed:
@@ -64,10 +76,18 @@ def evaluate(
     from coldframe import measuring, perturbing
     from coldframe.cli.live import Terminal
     from coldframe.data import load_dataset
+    from coldframe.errors import InputError
+    from coldframe.measures.attacked import STEPS, USUAL
     from coldframe.methods import load
     from coldframe.running import Watch, command_line
 
-    asked = perturbing.Asked.of(perturbing.deviations(noise), space=space, corruptions=corruptions, images=disturbed)
+    if attack is None and any(value is not None for value in (eps, steps, restarts)):
+        raise InputError("expected --eps, --steps and --restarts with an attack only; add --attack pgd or leave them out")
+    asked = perturbing.Asked.of(
+        perturbing.deviations(noise), space=space, corruptions=corruptions, images=disturbed,
+        attack_eps=None if attack is None else perturbing.radii(eps) or USUAL,
+        steps=STEPS if steps is None else steps, restarts=1 if restarts is None else restarts,
+    )  # fmt: skip
     method = load(run, device=common.device_name(device))
     dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error)
     watch = Watch() if json else Terminal()

@@ -34,6 +34,8 @@ class Method(ABC):
     name: ClassVar[str]
     trains: ClassVar[bool] = True
     """Whether fitting learns anything from the images."""
+    gradientless: ClassVar[str] = ""
+    """Why the gradients of the logits say too little for an attack; empty where the method can be attacked."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Published settings by name, used with :meth:`preset`."""
 

@@ -34,6 +34,7 @@ class NearestNeighbours(Method):
     """
 
     name: ClassVar[str] = "knn"
+    gradientless: ClassVar[str] = "its votes have no gradient where all neighbours agree"
 
     def __init__(
         self, backbone: Backbone, k: int | Literal["auto"] = "auto", temperature: float = 0.07, refit: bool = True

@@ -50,6 +50,7 @@ _FIVE = "percent of test images whose true class is among the first five answers
 _CLASS = "top-1 averaged over classes, so that small classes count as much as large ones"
 _NOISE = "top-1 after Gaussian noise of this standard deviation is added to the test images"
 _CORRUPTED = "top-1 over corrupted test images: blur, weather, compression and the like"
+_ATTACKED = "top-1 after an attack has changed every value of the test images by at most this much, against each method itself"
 _ECE = "expected calibration error: how far stated confidence is from being right that often; 0 is perfect"
 _TRAINING = "time to learn, once the images have gone through the frozen part; - where nothing is learned"
 _LATENCY = "time to classify one image"
@@ -63,6 +64,7 @@ COLUMNS = (
     Column("mean_per_class", "per class", _plain_accuracy("mean_per_class"), 8, _CLASS),
     Column("noise_top1", "noise", _plain_accuracy("noise_top1"), 7, _NOISE),
     Column("corruption_top1", "corrupted", _plain_accuracy("corruption_top1"), 6, _CORRUPTED),
+    Column("robust_top1", "attacked", _plain_accuracy("robust_top1"), 7, _ATTACKED),
     Column("ece", "ECE", _mean("ece", wording.decimal), 5, _ECE),
     Column("train_seconds", "training", _mean("train_seconds", wording.seconds), 10, _TRAINING),
     Column("latency_ms", "latency", _mean("latency_ms", wording.milliseconds), 4, _LATENCY),
@@ -78,8 +80,9 @@ def columns(table: Table) -> list[Column]:
 
 
 def title(column: Column, about: About) -> str:
-    """Return a column's heading; that of noise names its strength."""
-    return f"{column.title} {about.noise}".strip() if column.field == "noise_top1" else column.title
+    """Return a column's heading; those of noise and attack name their strength."""
+    strength = {"noise_top1": about.noise, "robust_top1": about.attack}.get(column.field, "")
+    return f"{column.title} {strength}".strip()
 
 
 def cells(table: Table, chosen: list[Column] | None = None) -> list[list[str]]:

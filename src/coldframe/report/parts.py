@@ -28,6 +28,7 @@ class About:
         device: such as ``"cpu, 2 threads"``.
         precision: such as ``"fp32"``.
         noise: the strength of ``noise_top1``, such as ``"0.1"``.
+        attack: the radius of ``robust_top1``, such as ``"4/255"``.
         splits: how the splits came about, in words.
         choices: on which split choices were made, as a sentence: ``"Chosen on val; test was read once."``
         cold: the cold pass, in words.
@@ -45,6 +46,7 @@ class About:
     device: str = ""
     precision: str = ""
     noise: str = ""
+    attack: str = ""
     splits: str = ""
     choices: str = ""
     cold: str = ""

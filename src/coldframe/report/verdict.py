@@ -7,10 +7,12 @@ trained parameters. An interval that includes 0 is said to be just that: it does
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coldframe.report import wording
 from coldframe.report.summary import Group, groups
+from coldframe.types import Row
 
 if TYPE_CHECKING:
     from coldframe.report.parts import Comparison
@@ -47,7 +49,7 @@ def verdict(table: Table) -> str:
     for name in data:
         lines = [group for group in labelled if group.data == name]
         where = f"On {name}: " if len(data) > 1 else ""
-        said.append(where + " ".join(part for part in (_choice(table, lines), _noise(lines)) if part))
+        said.append(where + " ".join(part for part in (_choice(table, lines), _noise(lines), _attack(table, lines)) if part))
     return " ".join(part for part in (*said, _caution(table, labelled), table.about.choices) if part)
 
 
@@ -157,21 +159,51 @@ def _price(top: Group, nearest: Group) -> str:
 
 def _noise(lines: list[Group]) -> str:
     """Say who holds best under noise only where the lead over the second is larger than chance."""
-    found = [(group.mean("noise_top1"), group) for group in lines]
-    scored = sorted(((value, group) for value, group in found if value is not None), key=lambda pair: -pair[0])
-    if len(scored) < 2:
+    first = _first(lines, "noise_top1", lambda row: row.get("noise_n") or row.get("n") or 0)
+    if first is None:
         return ""
-    (first, top), (second, rival) = scored[:2]
-    n = min(int(g.rows[0].get("noise_n") or g.rows[0].get("n") or 0) for g in (top, rival))
-    if not n:
-        return ""
-    # Two independent samples: wider than the paired interval that the noisy runs do not have.
-    chance = 1.96 * math.sqrt((first * (1 - first) + second * (1 - second)) / n)
-    over_seeds = (top.half("noise_top1") or 0.0) + (rival.half("noise_top1") or 0.0)
-    if first - second <= max(chance, over_seeds):
-        return f"Under noise no method stands clearly ahead ({_the(top.label)} is highest, {wording.percent(first)}%)."
-    scores = f"{wording.percent(first)}% against {wording.percent(second)}% for {_the(rival.label)}"
+    top, rival, clear = first
+    score = wording.percent(top.mean("noise_top1"))
+    if not clear:
+        return f"Under noise no method stands clearly ahead ({_the(top.label)} is highest, {score}%)."
+    scores = f"{score}% against {wording.percent(rival.mean('noise_top1'))}% for {_the(rival.label)}"
     return f"Under noise {_the(top.label)} holds best ({scores})."
+
+
+def _attack(table: Table, lines: list[Group]) -> str:
+    """Say who loses most of the right answers to an attack, only where it loses more than the second by more than chance."""
+    first = _first(lines, "fooled", lambda row: row["attack"]["n"] * row["attack"]["clean_top1"] if row.get("attack") else 0)
+    if first is None:
+        return ""
+    top, rival, clear = first
+    where = f"Under attack ({table.about.attack})" if table.about.attack else "Under attack"
+    score = wording.percent(top.mean("fooled"))
+    if not clear:
+        most = f"{_the(top.label)} loses most, {score}% of its right answers"
+        return f"{where} no method is clearly the easiest to fool ({most})."
+    scores = f"{score}% of its right answers turn wrong, against {wording.percent(rival.mean('fooled'))}%"
+    return f"{where} {_the(top.label)} is the easiest to fool ({scores} for {_the(rival.label)})."
+
+
+def _first(lines: list[Group], field: str, counted: Callable[[Row], float]) -> tuple[Group, Group, bool] | None:
+    """Return the line of the highest fraction, the second, and whether the lead is larger than chance.
+
+    Args:
+        lines: two or more that were measured; None is returned for fewer.
+        field: of the rows.
+        counted: the number of images that a row's fraction is taken of.
+    """
+    scored = [(value, group) for group in lines if (value := group.mean(field)) is not None]
+    if len(scored) < 2:
+        return None
+    (first, top), (second, rival) = sorted(scored, key=lambda pair: -pair[0])[:2]
+    n = min(counted(group.rows[0]) for group in (top, rival))
+    if not n:
+        return None
+    # Two independent samples: wider than the paired interval that the disturbed runs do not have.
+    chance = 1.96 * math.sqrt((first * (1 - first) + second * (1 - second)) / n)
+    over_seeds = (top.half(field) or 0.0) + (rival.half(field) or 0.0)
+    return top, rival, first - second > max(chance, over_seeds)
 
 
 def _caution(table: Table, lines: list[Group]) -> str:

@@ -1,8 +1,7 @@
-"""Fitted methods under noise: one frozen pass for all, results in rows, figures and verdict, kept with the fits."""
+"""Fitted methods under noise and attack: one frozen pass for all, results in rows, figures and verdict, kept with the fits."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,12 @@ from fakes import PREPROCESS, TinyBackbone, split, tiny_clip
 from torch import Tensor
 
 from coldframe import perturbing
+from coldframe.attackable import logits_of
+from coldframe.attacks import PGD
 from coldframe.cold import ColdPass, Store
 from coldframe.compare import compare
 from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
-from coldframe.errors import InputError
 from coldframe.measures.robustness import unit_noise
 from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.methods.fine_tune import FineTune
@@ -24,7 +24,7 @@ from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.zero_shot import ZeroShot
-from coldframe.perturbing import Asked, Found, measure
+from coldframe.perturbing import Asked, fits, measure
 from coldframe.report import verdict
 
 DATA = Dataset("noise", split(24), split(12, seed=1, name="val"), split(18, seed=2, name="test"))
@@ -119,8 +119,8 @@ def test_what_is_measured_is_kept_with_the_fit(cold: ColdPass, tmp_path: Path, m
     methods, out = [LinearProbe(TinyBackbone(width=8))], tmp_path / "out"
     first = compare(methods, DATA, seeds=2, cold=cold, latency=False, noise=0.1, corruptions=True, disturbed=3, out=out)
     measured: list[int] = []
-    plain = perturbing.measure
-    monkeypatch.setattr(perturbing, "measure", lambda todo, *rest: measured.append(len(todo)) or plain(todo, *rest))
+    plain = fits.measure
+    monkeypatch.setattr(fits, "measure", lambda todo, *rest: measured.append(len(todo)) or plain(todo, *rest))
     again = compare(methods, DATA, seeds=3, cold=cold, latency=False, noise=0.1, corruptions=True, disturbed=3, out=out)
     assert measured == [1]  # the third seed alone
     for before, after in zip(first.rows, again.rows, strict=False):
@@ -134,32 +134,44 @@ def test_a_comparison_that_asks_for_nothing_measures_nothing(cold: ColdPass) -> 
     assert "noise_top1" not in table.rows[0] and not table.details[0].curves and not table.notes
 
 
-def test_what_is_asked_for() -> None:
-    assert not Asked.of() and Asked.of(0.0).noise == (0.0,) and Asked.of(0.0)
-    usual = Asked.of(robustness=True)
-    assert usual.noise == perturbing.DEVIATIONS and usual.corruptions and usual.named == "0.1"
-    assert Asked.of([0.2, 0, 0.2]).noise == (0.0, 0.2) and Asked.of([0.2, 0]).named == "0.2"
-    assert "cut to [0, 1]" in Asked.of(0.1, space="pixel").notes(DATA.test)[0]
-    for arguments, words in (
-        ({"noise": -1}, "0 or more"),
-        ({"images": 0}, "at least one image"),
-        ({"noise": 0.1, "space": "pixle"}, "did you mean 'pixel'"),
-    ):
-        with pytest.raises(InputError, match=words):
-            Asked.of(**arguments)
-    with pytest.raises(InputError, match=r"such as .*, found 'a lot'"):
-        perturbing.deviations(["0, a lot"])
+def test_an_attack_is_made_on_each_method_and_its_answers(cold: ColdPass) -> None:
+    backbone = TinyBackbone(width=8)
+    tune = FineTune(backbone, layers="all", epochs=9, normalisation="cifar10")
+    kinds = {"probe": LinearProbe(backbone, l2=1e-4), "tune": tune}
+    methods = {name: kind.fit(DATA.train, DATA.val, cold=cold) for name, kind in kinds.items()}
+    steps: list[tuple[int, int]] = []
+    found = measure(methods, DATA.train, Asked(eps=(0.0, 12 / 255), steps=4, images=9), lambda *at: steps.append(at))
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    chosen = perturbing.sample(DATA.train, 9)
+    images = torch.from_numpy(load_pixels(chosen.images, range(9), PREPROCESS)).float() / 255
+    labels = torch.from_numpy(chosen.labels)
+    for name, method in methods.items():
+        made, model = found[name].attack, logits_of(method)
+        assert made is not None and made.n == 9 and found[name].noise is None
+        right = model(images).argmax(1) == labels
+        attack = PGD(12 / 255, steps=4, step=7.5 / 255, uint8=False)
+        standing = right & ~attack(model, images, labels).fooled
+        assert made.top1 == pytest.approx((float(right.float().mean()), float(standing.float().mean())))
+        assert made.clean == made.top1[0] > made.top1[1]
 
 
-def test_a_sample_is_even_over_classes_and_the_same_every_time() -> None:
-    lopsided = replace(DATA.test, labels=np.array([0] * 12 + [1] * 4 + [2] * 2))
-    chosen = perturbing.sample(lopsided, 6)
-    assert np.bincount(chosen.labels).tolist() == [2, 2, 2]
-    assert sorted(np.bincount(perturbing.sample(lopsided, 9).labels).tolist()) in ([2, 3, 4], [3, 3, 3])
-    again = perturbing.sample(lopsided, 6)
-    assert [chosen.images.digest(i) for i in range(6)] == [again.images.digest(i) for i in range(6)]
-    assert perturbing.sample(lopsided, 50) is lopsided
-
-
-def test_lines_for_a_terminal() -> None:
-    assert Found().lines() == [] and Found().fields() == {}
+def test_an_attacked_comparison(cold: ColdPass, tmp_path: Path) -> None:
+    backbone, out = TinyBackbone(width=8), tmp_path / "out"
+    methods = [LinearProbe(backbone), FineTune(backbone, layers="block1", epochs=1), NearestNeighbours(backbone)]
+    settings = {"cold": cold, "latency": False, "disturbed": 9, "out": out}
+    table = compare(methods, DATA, seeds=1, attack_eps=[0, 1 / 255, 4 / 255], **settings)
+    first, _, knn = table.rows
+    assert first["robust_top1"] == first["attack"]["top1"]["4/255"] <= first["attack"]["top1"]["1/255"]
+    assert first["fooled"] == pytest.approx(1 - first["robust_top1"] / first["attack"]["clean_top1"])
+    assert "robust_top1" not in knn and "attack" not in knn
+    assert "attacked 4/255" in table.to_markdown() and ",robust_top1,fooled" in table.to_csv()
+    assert "Under attack (4/255)" in verdict(table)
+    said = " ".join(table.notes)
+    assert "9 of 18 test images" in said and "knn was not attacked: its votes have no gradient" in said
+    (curve,) = (c for c in table.details[0].curves if c.kind == "robustness")
+    assert curve.x == pytest.approx([0, 1, 4]) and curve.y == list(first["attack"]["top1"].values())
+    again = compare(methods, DATA, seeds=1, attack_eps=[4 / 255, 0, 1 / 255], **settings)
+    assert [row.get("attack") for row in again.rows] == [row.get("attack") for row in table.rows]
+    assert len(list(out.glob("fits/*/robustness-*.json"))) == 3
+    single = compare(methods, DATA, seeds=1, attack_eps=4 / 255, **settings)
+    assert single.rows[0]["robust_top1"] == first["robust_top1"] and not single.details[0].curves[1:]

@@ -1,0 +1,96 @@
+"""What disturbed images do to a method: the fields of its row, lines for a terminal, lines of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from coldframe.attacks.checks import LEVELS as STEPS_OF_A_FILE
+from coldframe.data.corruptions import GROUPS, LEVELS
+from coldframe.measures.attacked import AttackCurve, eps_text
+from coldframe.measures.robustness import CorruptionScores, NoiseCurve
+from coldframe.report.parts import Curve
+from coldframe.types import Row
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one method does on disturbed images; each part None where it was not asked for, or cannot be measured."""
+
+    noise: NoiseCurve | None = None
+    corruptions: CorruptionScores | None = None
+    attack: AttackCurve | None = None
+
+    def fields(self) -> Row:
+        """Return what the row of ``results.json`` gains."""
+        row: Row = {}
+        if self.noise is not None:
+            by = {f"{d:g}": top1 for d, top1 in zip(self.noise.deviations, self.noise.top1, strict=True)}
+            row |= {"noise_top1": self.noise.noise_top1, "noise_n": self.noise.n}
+            row["noise"] = {"space": self.noise.space, "n": self.noise.n, "top1": by}
+        if self.corruptions is not None:
+            row["corruption_top1"] = self.corruptions.mean
+            row["corruptions"] = {"n": self.corruptions.n, "top1": self.corruptions.by_corruption}
+        if self.attack is not None:
+            made = self.attack
+            by = {eps_text(eps): top1 for eps, top1 in zip(made.eps, made.top1, strict=True)}
+            row |= {"robust_top1": made.robust_top1, "fooled": made.fooled}
+            row["attack"] = {"kind": "pgd", "eps": eps_text(made.named), "steps": made.steps, "restarts": made.restarts}
+            row["attack"] |= {"n": made.n, "clean_top1": made.clean, "top1": by}
+        return row
+
+    def lines(self) -> list[str]:
+        """Return the same for a terminal."""
+        said = []
+        if self.noise is not None:
+            pairs = zip(self.noise.deviations, self.noise.top1, strict=True)
+            said.append(f"noise ({self.noise.space})  " + "   ".join(f"{d:g}: {top1:.2%}" for d, top1 in pairs))
+        if self.corruptions is not None:
+            by = self.corruptions.by_corruption
+            said.append(f"corruptions  mean {self.corruptions.mean:.2%}")
+            for group, names in GROUPS.items():
+                said.append(f"  {group:8}  " + "   ".join(f"{name} {by[name]:.1%}" for name in names if name in by))
+        if self.attack is not None:
+            pairs = zip(self.attack.eps, self.attack.top1, strict=True)
+            scores = "   ".join(f"{eps_text(eps)}: {top1:.2%}" for eps, top1 in pairs)
+            said.append(f"attack (PGD, {self.attack.steps} steps, {self.attack.n:,} images)  {scores}")
+        return said
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return what ``dataclasses.asdict`` made plain."""
+        noise, corruptions, attack = value["noise"], value["corruptions"], value["attack"]
+        return cls(
+            noise and NoiseCurve(noise["space"], tuple(noise["deviations"]), tuple(noise["top1"]), noise["n"]),
+            corruptions
+            and CorruptionScores({name: tuple(row) for name, row in corruptions["top1"].items()}, corruptions["n"]),
+            attack and AttackCurve(**(attack | {"eps": tuple(attack["eps"]), "top1": tuple(attack["top1"])})),
+        )
+
+
+def curves(found: Sequence[Found]) -> list[Curve]:
+    """Return the lines of the robustness figures of one method, means over its seeds."""
+    lines = []
+    noise = [one.noise for one in found if one.noise is not None]
+    if noise and len(noise[0].deviations) > 1:
+        space = "normalised images" if noise[0].space == "normalised" else "pixels in [0, 1]"
+        x = list(noise[0].deviations)
+        lines.append(Curve("Gaussian noise", x, _mean(noise), f"standard deviation, added to {space}"))
+    corruptions = [one.corruptions for one in found if one.corruptions is not None]
+    if corruptions:
+        mean = np.mean([scores.by_severity for scores in corruptions], axis=0).tolist()
+        lines.append(Curve("Corruptions", [float(level) for level in LEVELS], mean, "severity, mean over 15 corruptions"))
+    attacks = [one.attack for one in found if one.attack is not None]
+    if attacks and len(attacks[0].eps) > 1:
+        x = [STEPS_OF_A_FILE * eps for eps in attacks[0].eps]
+        words = f"largest change of a value, of {STEPS_OF_A_FILE} (untargeted PGD)"
+        lines.append(Curve("Under attack", x, _mean(attacks), words))
+    return lines
+
+
+def _mean(made: Sequence[NoiseCurve] | Sequence[AttackCurve]) -> list[float | None]:
+    mean: list[float | None] = np.mean([curve.top1 for curve in made], axis=0).tolist()
+    return mean
