@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
 
+from coldframe.backbones import load_backbone
+from coldframe.choosing import DEFAULT_METHODS, label, unfit
 from coldframe.cold import ColdPass, PassReport, Store
-from coldframe.compare import DEFAULT_METHODS, _unfit, compare, label
+from coldframe.compare import compare
 from coldframe.data.base import Dataset, Split
 from coldframe.errors import InputError, TrainingError
 from coldframe.methods.fine_tune import FineTune
+from coldframe.methods.heads import Head
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.report import save_report
@@ -138,6 +141,14 @@ def test_bad_requests_are_one_sentence(
 
 
 def test_methods_that_a_model_does_not_allow_are_left_out_and_said() -> None:
-    assert [name for name in DEFAULT_METHODS if not _unfit(name, tiny_clip())] == list(DEFAULT_METHODS)
-    left = [name for name in DEFAULT_METHODS if _unfit(name, tiny_classifier())]
+    assert [name for name in DEFAULT_METHODS if not unfit(name, tiny_clip())] == list(DEFAULT_METHODS)
+    left = [name for name in DEFAULT_METHODS if unfit(name, tiny_classifier())]
     assert left == ["zero-shot", "pixel-prompt", "deep-prompt"]
+
+
+def test_words_that_a_model_does_not_know_leave_zero_shot_out_and_teach_a_head() -> None:
+    pocket = load_backbone("pocket", pretrained=False)
+    assert unfit("zero-shot", pocket, ("cat", "dog")) == ""
+    assert unfit("zero-shot", pocket, ("zero", "two", "cat")) == "does not know the word 'zero' and 1 more"
+    head = Head("auto", pocket, "{}")
+    assert head.kind(("cat", "dog")) == "text" and head.kind(("cat", "Dahlia")) == "linear"

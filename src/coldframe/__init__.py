@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from coldframe.compare import compare
     from coldframe.data import load_dataset
     from coldframe.methods import load
+    from coldframe.methods.deep_prompt import DeepPrompt
     from coldframe.methods.fine_tune import FineTune
     from coldframe.methods.knn import NearestNeighbours
     from coldframe.methods.linear_probe import LinearProbe
+    from coldframe.methods.pixel_prompt import PixelPrompt
     from coldframe.methods.text_prompt import TextPrompt
     from coldframe.methods.tip_adapter import TipAdapter, TipAdapterF
     from coldframe.methods.zero_shot import ZeroShot
@@ -30,6 +32,8 @@ _FACE = {
     "LinearProbe": "coldframe.methods.linear_probe",
     "NearestNeighbours": "coldframe.methods.knn",
     "FineTune": "coldframe.methods.fine_tune",
+    "PixelPrompt": "coldframe.methods.pixel_prompt",
+    "DeepPrompt": "coldframe.methods.deep_prompt",
     "TextPrompt": "coldframe.methods.text_prompt",
     "TipAdapter": "coldframe.methods.tip_adapter",
     "TipAdapterF": "coldframe.methods.tip_adapter",
@@ -37,9 +41,11 @@ _FACE = {
 
 __all__ = [
     "ColdPass",
+    "DeepPrompt",
     "FineTune",
     "LinearProbe",
     "NearestNeighbours",
+    "PixelPrompt",
     "TextPrompt",
     "TipAdapter",
     "TipAdapterF",

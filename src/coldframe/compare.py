@@ -13,23 +13,21 @@ from numpy.typing import NDArray
 from coldframe import measures, perturbing, picturing
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.transformer import transformer_or_none
+from coldframe.choosing import distinct, label, methods_for
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
 from coldframe.errors import InputError
 from coldframe.measures.robustness import Space
-from coldframe.methods import Method, method_class
+from coldframe.methods import Method
+from coldframe.registry import EMBEDDED
 from coldframe.report import About, Curve, Detail, Table, recommended
 from coldframe.report.parts import training_curves
 from coldframe.report.summary import short
 from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
 
-__all__ = ["DEFAULT_METHODS", "Case", "Watch", "compare"]
-
-DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
-
+__all__ = ["Case", "Watch", "compare"]
 
 @dataclass
 class Case:
@@ -61,9 +59,10 @@ def compare(
     methods: Sequence[str | Method] | None = None,
     data: str | Dataset = "mini:caltech7",
     *,
-    model: str | Backbone | Sequence[str | Backbone] = "lite0",
+    model: str | Backbone | Sequence[str | Backbone] = EMBEDDED,
     seeds: int = 3,
     shots: int | None = None,
+    epochs: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
@@ -93,6 +92,7 @@ def compare(
         model: backbone names or backbones; not used by methods that are objects.
         seeds: number of seeds, 0 .. seeds-1.
         shots: training images a class.
+        epochs: passes over the training images, for every method by name that has them and is given no others in ``options``.
         options: constructor arguments by method name, such as ``{"fine-tune": {"epochs": 5}}``.
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         classes: class names in place of the data's own.
@@ -122,7 +122,7 @@ def compare(
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     objects = [method for method in methods or () if isinstance(method, Method)]
-    models = _distinct(objects) if objects else [model] if isinstance(model, str | Backbone) else list(model)
+    models = distinct(objects) if objects else [model] if isinstance(model, str | Backbone) else list(model)
     datasets = [
         load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error, download=download)
         if isinstance(data, str)
@@ -133,59 +133,13 @@ def compare(
     for each in models:
         backbone = load_backbone(each, device=device, dtype=precision, download=download) if isinstance(each, str) else each
         case = Case(backbone, datasets[0].spec, datasets)
-        chosen = _methods(methods, backbone, options or {}, case)
+        chosen, case.skipped = methods_for(methods, backbone, options or {}, epochs, datasets[0].classes)
         _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None, asked)
         cases.append(case)
     table = _table(cases, command or command_line(), device, cold.storage)
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
     return table
-
-
-def _distinct(methods: Sequence[Method]) -> list[str | Backbone]:
-    found: list[str | Backbone] = []
-    for method in methods:
-        if not any(method.backbone is known for known in found):
-            found.append(method.backbone)
-    return found
-
-
-def _methods(
-    asked: Sequence[str | Method] | None, backbone: Backbone, options: Mapping[str, Mapping[str, Any]], case: Case
-) -> list[Method]:
-    names = asked if asked is not None else DEFAULT_METHODS
-    chosen: list[Method] = []
-    for name in names:
-        if isinstance(name, Method):
-            if name.backbone is backbone:
-                chosen.append(name)
-            continue
-        if asked is None and (why := _unfit(name, backbone)):
-            case.skipped.append(f"{name} left out: {backbone.name} {why}")
-            continue
-        settings = options.get(name, {})
-        try:
-            chosen.append(method_class(name)(backbone, **settings))
-        except TypeError as error:
-            known = ", ".join(method_class(name)(backbone).config())
-            raise InputError(f"{name} does not take these settings ({error}); it has: {known}") from error
-    unknown = set(options) - {method.name for method in chosen}
-    if unknown:
-        raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")
-    if not chosen:
-        raise InputError("expected at least one method, found none; name some with --methods")
-    return chosen
-
-
-def _unfit(name: str, backbone: Backbone) -> str:
-    """Return why a method is left out when none were asked for; empty where it is not."""
-    if name == "zero-shot" and backbone.text is None:
-        return "has no text tower"
-    if name == "pixel-prompt" and backbone.text is None:
-        return "has no text tower, and learning through its classifier runs all of it at every step; ask for it by name"
-    if name == "deep-prompt" and transformer_or_none(backbone) is None:
-        return "is no vision transformer"
-    return ""
 
 
 def _run(
@@ -219,16 +173,6 @@ def _run(
                 fits[name, seed] = fit, folder
             watch.row(row)
     case.robustness = perturbing.add(case.rows, fits, case.datasets[0].test, asked, watch.disturbed)
-
-
-def label(method: Method, among: Sequence[Method]) -> str:
-    """Return the method's name, with the settings that tell it from others of the same name."""
-    same = [other for other in among if other.name == method.name]
-    if len(same) == 1:
-        return method.name
-    config = method.config()
-    telling = [name for name in config if len({repr(other.config()[name]) for other in same}) > 1]
-    return f"{method.name} ({', '.join(f'{name}={config[name]}' for name in telling)})" if telling else method.name
 
 
 def _slug(method: Method, dataset: Dataset, name: str, seed: int, storage: str) -> str:

@@ -14,6 +14,7 @@ from coldframe.data.decode import load_pixels
 from coldframe.methods import Method
 from coldframe.report.pictures import HardImage, Picture, thumbnail
 from coldframe.report.prompts import prompt_pictures
+from coldframe.report.wording import spoken
 
 Values = NDArray[np.float32]
 
@@ -45,7 +46,7 @@ def hardest(probabilities: Sequence[Values], test: Split, most: int = 12) -> lis
 def prompts(name: str, method: Method, dataset: Dataset) -> list[Picture]:
     """Return pictures of what a method adds to images, alone and on four test images; none where it adds nothing."""
     shown = prompted(method, dataset.test)
-    return [] if shown is None else prompt_pictures(name, *shown)
+    return [] if shown is None else prompt_pictures(spoken(name), *shown)
 
 
 def prompted(method: Method, test: Split, count: int = 4) -> tuple[Values, Values] | None:

@@ -153,6 +153,11 @@ def fit_one(
     return row
 
 
+def folder_name(spec: str) -> str:
+    """Return a folder name for a data spec: ``mini-cifar10`` for ``mini:cifar10``."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in spec).strip("-")
+
+
 def command_line() -> str:
     """Return the command that runs, as it was typed."""
     return " ".join(["coldframe", *map(shlex.quote, sys.argv[1:])])

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coldframe import measures
+from coldframe import __version__, measures
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
+from coldframe.choosing import label
 from coldframe.cold import ColdPass
-from coldframe.compare import compare, label
+from coldframe.compare import compare
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
 from coldframe.methods import Method, method_class
@@ -21,7 +22,7 @@ from coldframe.report.drawing import save_figure
 from coldframe.report.heat import Panel, heat_map
 from coldframe.report.single import page
 from coldframe.report.summary import Group
-from coldframe.running import Watch, command_line
+from coldframe.running import Watch, command_line, folder_name
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ class Sweep:
     def results(self) -> dict[str, Any]:
         """Return the value of ``results.json``: the rows of all tables."""
         rows = [row for table in self.tables.values() for row in table.to_json()["rows"]]
-        first = next(iter(self.tables.values())).to_json()
-        return {"coldframe": first["coldframe"], "command": self.command, "machine": dict(self.machine), "rows": rows}
+        return {"coldframe": __version__, "command": self.command, "machine": dict(self.machine), "rows": rows}
 
     def table(self) -> list[list[str]]:
         """Return a head and a line for each run: data, method, what is varied, top-1 with its interval, costs."""
@@ -174,7 +174,7 @@ def sweep(
     cold, folder = cold or ColdPass(), None if out is None else Path(out)
     tables, lines = {}, []
     for spec in plan.data:
-        own = None if folder is None else folder / "".join(c if c.isalnum() or c in "-_." else "-" for c in spec)
+        own = None if folder is None else folder / folder_name(spec)
         table = compare(
             methods, spec, seeds=plan.seeds, shots=plan.shots_of(spec), noise=plan.noise, latency=latency, out=own,
             device=device, precision=precision, download=download, cold=cold, watch=watch, command=command or command_line(),

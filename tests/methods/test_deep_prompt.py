@@ -9,6 +9,7 @@ import torch
 from fakes import split, tiny_clip
 
 from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
 from coldframe.errors import TrainingError
 from coldframe.methods import deep_prompt
 from coldframe.methods.deep_prompt import DeepPrompt
@@ -37,3 +38,14 @@ def test_a_learning_rate_that_is_too_large_is_named(tmp_path: Path) -> None:
     method = DeepPrompt(tiny_clip(), epochs=3, lr=1e30, optimiser="sgd", warmup=0, schedule="constant")
     with pytest.raises(TrainingError, match=r"learning rate 1e\+30"):
         method.fit(split(24), cold=ColdPass(Store(tmp_path)))
+
+
+def test_what_was_there_before_is_kept_where_no_epoch_is_better(tmp_path: Path) -> None:
+    cold, train, plain = ColdPass(Store(tmp_path)), split(24), tiny_clip()
+    start = DeepPrompt(plain, epochs=1, lr=1e-12, depth="all").fit(train, cold=cold)
+    # Validation labels are what the start answers: nothing can beat it, and a large step on other labels moves away from it.
+    val = Split("val", train.images, start.predict(train, cold=cold).numpy(), train.classes)
+    method = DeepPrompt(plain, epochs=3, lr=5.0, depth="all").fit(train, val, cold=cold)
+    assert max(line["val"] for line in method.history) < 1.0
+    assert method.choices["epoch"] == 0
+    assert torch.equal(method.prompt, method._drawn())

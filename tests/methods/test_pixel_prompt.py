@@ -46,6 +46,28 @@ def test_a_classifier_is_reprogrammed(mapping: Any, tmp_path: Path) -> None:
     torch.testing.assert_close(again.logits(test, cold=cold), method.logits(test, cold=cold), rtol=0, atol=0)
 
 
+class Watched(Pictures):
+    """Pictures that count how often one is opened."""
+
+    opened = 0
+
+    def open(self, index: int) -> Any:
+        self.opened += 1
+        return super().open(index)
+
+
+def test_no_image_is_opened_after_the_cold_pass(tmp_path: Path) -> None:
+    plain = split(12)
+    images = Watched(plain.images.arrays)  # type: ignore[attr-defined]
+    train = Split("train", images, plain.labels, plain.classes)
+    cold, backbone = ColdPass(Store(tmp_path)), tiny_clip()
+    cold.prepare(backbone, [train], [("embed", "plain")])
+    before = images.opened
+    assert before >= 12
+    PixelPrompt(backbone, epochs=3).fit(train, train, cold=cold)
+    assert images.opened == before
+
+
 def test_places_are_functions_of_seed_epoch_and_index() -> None:
     items = torch.arange(10)
     method = PixelPrompt(tiny_clip(), kind="random-patch", size=4)

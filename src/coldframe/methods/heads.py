@@ -26,8 +26,8 @@ class Head:
     ``text``: exp(logit_scale) * cos(features, class embedding). ``linear``: W f + b, trained. ``identity``: the first K
     outputs of the model's own classifier. ``frequency``: each class takes the ``sources`` outputs that answer its training
     images most often, no output twice. ``iterative``: the same, found again before every epoch with the prompt as it is.
-    ``full``: a trained linear layer on the classifier's outputs. ``auto``: ``text`` where the model has texts, else
-    ``iterative`` where it has a classifier of enough classes, else ``linear``.
+    ``full``: a trained linear layer on the classifier's outputs. ``auto``: ``text`` where the model has texts and knows every
+    word of the class names, ``iterative`` where it has a classifier of enough classes, else ``linear``.
 
     Args:
         kind: which of these.
@@ -56,13 +56,13 @@ class Head:
         self.tensors: dict[str, Tensor] = {}
         self.embeddings = torch.zeros(0)
 
-    def kind(self, classes: int) -> Mapping:
-        """Return what ``auto`` stands for with K classes."""
+    def kind(self, classes: Sequence[str]) -> Mapping:
+        """Return what ``auto`` stands for with these classes."""
         if self.asked != "auto":
             return self.asked
-        if self.backbone.text is not None:
+        if self.backbone.text is not None and not templates.unknown_words(self.backbone, classes):
             return "text"
-        return "iterative" if len(self.backbone.classes) >= classes * self.sources else "linear"
+        return "iterative" if len(self.backbone.classes) >= len(classes) * self.sources else "linear"
 
     @property
     def mapped(self) -> bool:
@@ -82,7 +82,7 @@ class Head:
     def prepare(self, classes: Sequence[str], seed: int) -> None:
         """Make ready for K classes; trained layers start from N(0, 0.01^2) with bias 0."""
         K, outputs = len(classes), len(self.backbone.classes)
-        self.now = kind = self.kind(K)
+        self.now = kind = self.kind(classes)
         device = self.backbone.device
         self.classes, self.tensors, self.embeddings = K, {}, torch.zeros(0)
         if kind == "text":

@@ -34,6 +34,8 @@ def learn(
 ) -> None:
     """Train ``parameters`` in place by cross-entropy; the epoch with the best top-1 on ``val`` is kept.
 
+    The start counts as epoch 0: where no epoch is better on ``val``, what was there before training is kept.
+
     Args:
         method: gets ``history`` and ``choices``.
         parameters: what is trained or kept with it, by name.
@@ -52,7 +54,7 @@ def learn(
     def loss(items: Tensor, epoch: int) -> Tensor:
         return functional.cross_entropy(logits(items, epoch), labels[items])
 
-    validate = None
+    validate: Callable[[], float] | None = None
     if val is not None and len(val):
         stored, truth = cold.activations(method.backbone, val, method.cut), torch.from_numpy(val.labels)
 
@@ -60,6 +62,8 @@ def learn(
             found = [method.warm(stored.gather(rows)).argmax(-1).cpu() for rows in torch.split(torch.arange(len(truth)), 256)]
             return float((torch.cat(found) == truth).float().mean())
 
+    start = {name: value.detach().clone() for name, value in parameters.items()}
+    before = validate() if validate is not None else None
     learned = [value for value in parameters.values() if value.is_floating_point()]
     for value in learned:
         value.requires_grad_(True)
@@ -70,6 +74,12 @@ def learn(
     for value in learned:
         value.requires_grad_(False)
     method.history = result.history
-    method.choices = {"epoch": result.best_epoch, "cut": method.cut, "cold": note}
+    epoch = result.best_epoch
+    if before is not None and result.best is not None and before > result.best:
+        epoch = 0
+        with torch.no_grad():
+            for name, value in parameters.items():
+                value.copy_(start[name])
+    method.choices = {"epoch": epoch, "cut": method.cut, "cold": note}
     if validate is not None and val is not None:
         method.choices["chosen on"] = val.name

@@ -52,6 +52,13 @@ def fill(template: str, name: str) -> str:
     return template.replace("{}", re.sub(r"\s+", " ", name.replace("_", " ")).strip())
 
 
+def unknown_words(backbone: Backbone, classes: Sequence[str]) -> list[str]:
+    """Return the words of class names that the text tower was not trained with, once each; none without a text tower."""
+    if backbone.text is None:
+        return []
+    return list(dict.fromkeys(word for name in classes for word in backbone.text.unknown_words(fill("{}", name))))
+
+
 @torch.no_grad()
 def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str | Sequence[str]) -> Tensor:
     """Return unit class embeddings [K, D]: the mean over templates of unit text features, made unit again.

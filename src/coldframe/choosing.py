@@ -1,0 +1,92 @@
+"""Which methods are compared on a model, and what each is called in the table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coldframe.backbones.base import Backbone
+from coldframe.backbones.transformer import transformer_or_none
+from coldframe.errors import InputError
+from coldframe.methods import Method, method_class, templates
+
+DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
+
+
+def distinct(methods: Sequence[Method]) -> list[str | Backbone]:
+    """Return the models of methods, each once."""
+    found: list[str | Backbone] = []
+    for method in methods:
+        if not any(method.backbone is known for known in found):
+            found.append(method.backbone)
+    return found
+
+
+def methods_for(
+    asked: Sequence[str | Method] | None,
+    backbone: Backbone,
+    options: Mapping[str, Mapping[str, Any]],
+    epochs: int | None = None,
+    classes: Sequence[str] = (),
+) -> tuple[list[Method], list[str]]:
+    """Return the methods to compare on one model, and a sentence for each default method that it does not allow.
+
+    Args:
+        asked: names or objects; None for the default ones that the model allows.
+        backbone: the model; objects of other models are left to them.
+        options: constructor arguments by method name.
+        epochs: for every method by name that has them and is given no others in ``options``.
+        classes: names of the data's classes.
+
+    Raises:
+        InputError: nothing is left to compare, or settings that no method takes.
+    """
+    names = asked if asked is not None else DEFAULT_METHODS
+    chosen: list[Method] = []
+    skipped: list[str] = []
+    for name in names:
+        if isinstance(name, Method):
+            if name.backbone is backbone:
+                chosen.append(name)
+            continue
+        if asked is None and (why := unfit(name, backbone, classes)):
+            skipped.append(f"{name} left out: {backbone.name} {why}")
+            continue
+        kind, settings = method_class(name), options.get(name, {})
+        if epochs is not None and "epochs" in inspect.signature(kind.__init__).parameters:
+            settings = {"epochs": epochs, **settings}
+        try:
+            chosen.append(kind(backbone, **settings))
+        except TypeError as error:
+            known = ", ".join(kind(backbone).config())
+            raise InputError(f"{name} does not take these settings ({error}); it has: {known}") from error
+    unknown = set(options) - {method.name for method in chosen}
+    if unknown:
+        raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")
+    if not chosen:
+        raise InputError("expected at least one method, found none; name some with --methods")
+    return chosen, skipped
+
+
+def unfit(name: str, backbone: Backbone, classes: Sequence[str] = ()) -> str:
+    """Return why a method is left out when none were asked for; empty where it is not."""
+    if name == "zero-shot" and backbone.text is None:
+        return "has no text tower"
+    if name == "zero-shot" and (words := templates.unknown_words(backbone, classes)):
+        return f"does not know the word {words[0]!r}" + (f" and {len(words) - 1} more" if len(words) > 1 else "")
+    if name == "pixel-prompt" and backbone.text is None:
+        return "has no text tower, and learning through its classifier runs all of it at every step; ask for it by name"
+    if name == "deep-prompt" and transformer_or_none(backbone) is None:
+        return "is no vision transformer"
+    return ""
+
+
+def label(method: Method, among: Sequence[Method]) -> str:
+    """Return the method's name, with the settings that tell it from others of the same name."""
+    same = [other for other in among if other.name == method.name]
+    if len(same) == 1:
+        return method.name
+    config = method.config()
+    telling = [name for name in config if len({repr(other.config()[name]) for other in same}) > 1]
+    return f"{method.name} ({', '.join(f'{name}={config[name]}' for name in telling)})" if telling else method.name
