@@ -32,6 +32,8 @@ def model(images: Tensor) -> Tensor:
 
 def test_an_image_falls_where_eps_reaches_the_boundary() -> None:
     made = attack_curve(model, dark_or_light(), PREPROCESS, [9 / 255, 0, 1 / 255, 4 / 255], steps=5, batch_size=3)
+    whole = attack_curve(model, dark_or_light(), PREPROCESS, [9 / 255, 0, 1 / 255, 4 / 255], steps=5)
+    assert made == whole
     assert made.eps == (0, 1 / 255, 4 / 255, 9 / 255) and made.n == 10
     # distances of the nine that are right: 17.5, 8.5, 3.5, 1.5, 1.5, 3.5, 8.5, 17.5, 27.5
     assert made.top1 == (0.9, 0.9, 0.5, 0.3) and made.clean == 0.9

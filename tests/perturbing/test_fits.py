@@ -141,7 +141,7 @@ def test_an_attack_is_made_on_each_method_and_its_answers(cold: ColdPass) -> Non
     methods = {name: kind.fit(DATA.train, DATA.val, cold=cold) for name, kind in kinds.items()}
     steps: list[tuple[int, int]] = []
     found = measure(methods, DATA.train, Asked(eps=(0.0, 12 / 255), steps=4, images=9), lambda *at: steps.append(at))
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert steps == [(1, 2), (2, 2)]
     chosen = perturbing.sample(DATA.train, 9)
     images = torch.from_numpy(load_pixels(chosen.images, range(9), PREPROCESS)).float() / 255
     labels = torch.from_numpy(chosen.labels)

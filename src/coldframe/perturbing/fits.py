@@ -61,11 +61,9 @@ def measure(methods: Mapping[Who, Method], split: Split, asked: Asked, progress:
     told = _Told(len(groups) * (bool(asked.noise) + asked.corruptions) + len(attacked), progress)
     for members in groups.values():
         backbone = next(iter(members.values())).backbone
+        usual: dict[str, Any] = {"seed": asked.seed, "device": backbone.device}
         # A CPU is fastest in small pieces, as in the cold pass.
-        usual: dict[str, Any] = {
-            "seed": asked.seed, "device": backbone.device, "batch_size": 8 if backbone.device.type == "cpu" else 64,
-        }  # fmt: skip
-        passed = usual | {"dtype": backbone.dtype}
+        passed = usual | {"dtype": backbone.dtype, "batch_size": 8 if backbone.device.type == "cpu" else 64}
         classify, noise, corruptions, attacks = jointly(members), {}, {}, {}
         if asked.noise:
             noise = noise_curves(
@@ -78,6 +76,7 @@ def measure(methods: Mapping[Who, Method], split: Split, asked: Asked, progress:
                 attacks[who] = attack_curve(
                     logits_of(methods[who]), chosen, backbone.preprocess, asked.eps,
                     steps=asked.steps, restarts=asked.restarts, progress=told.next(), **usual,
+                    batch_size=None if backbone.device.type == "cpu" else 64,
                 )  # fmt: skip
         found |= {who: Found(noise.get(who), corruptions.get(who), attacks.get(who)) for who in members}
     return found
