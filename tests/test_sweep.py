@@ -49,7 +49,9 @@ def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(done.lines) == 9 and len(calls) == 9
     assert [line.published for line in done.lines].count(0.5) == 1
     table = done.table()
-    assert table[0][-1] == "published" and table[1][1] == "zero-shot" and "tokens 1" in table[2][2]
+    assert table[0][:7] == ["data", "method", "tokens", "layer", "position", "readout", "top-1 (%)"]
+    assert table[0][-1] == "published" and table[1][1:4] == ["zero-shot", "", ""]
+    assert table[2][1:6] == ["deep-prompt", "1", "0", "front", "first"] and table[2][-1] == "50.00"
 
     # One cell is what the method alone gives.
     data = load_dataset("mini:mnist", shots=2, seed=0)

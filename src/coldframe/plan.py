@@ -94,7 +94,7 @@ def read(name: str) -> Plan:
     """
     known = recipes()
     if name in registry.METHODS:
-        return Plan((Part(name),), ())
+        return Plan((Part(name),), (), title=f"A grid of {name}")
     path = known.get(name, Path(name))
     if not path.is_file():
         choices = [*known, *registry.METHODS]

@@ -71,17 +71,18 @@ class Sweep:
         """Return a head and a line for each run: data, method, what is varied, top-1 with its interval, costs."""
         noisy = any(line.group.mean("noise_top1") is not None for line in self.lines)
         known = any(line.published is not None for line in self.lines)
-        head = ["data", "method", "settings", "top-1 (%)", *(["noise"] if noisy else []), "trained", "seconds"]
-        return [head + (["published"] if known else []), *(self._cells(line, noisy, known) for line in self.lines)]
+        varied = list(dict.fromkeys(name for line in self.lines for name in line.cell))
+        head = ["data", "method", *varied, "top-1 (%)", *(["noise"] if noisy else []), "trained", "seconds"]
+        return [head + (["published"] if known else []), *(self._cells(line, varied, noisy, known) for line in self.lines)]
 
-    def _cells(self, line: Line, noisy: bool, known: bool) -> list[str]:
+    def _cells(self, line: Line, varied: Sequence[str], noisy: bool, known: bool) -> list[str]:
         group = line.group
         top1, seconds = group.over_seeds("top1"), group.mean("train_seconds")
         noise, trained = group.mean("noise_top1"), group.mean("trainable_parameters")
         accuracy = "-" if top1 is None else f"{100 * top1.mean:.1f}"
         if top1 is not None and top1.half is not None:
             accuracy += f" ± {100 * top1.half:.1f}"
-        cells = [line.data, line.part.method, words(line.cell), accuracy]
+        cells = [line.data, line.part.method, *(str(line.cell.get(name, "")) for name in varied), accuracy]
         cells += ["-" if noise is None else f"{100 * noise:.1f}"] if noisy else []
         cells += ["-" if trained is None else f"{trained:,.0f}", "-" if not seconds else f"{seconds:.1f}"]
         return cells + (["-" if line.published is None else f"{100 * line.published:.2f}"] if known else [])

@@ -109,13 +109,10 @@ def print_row(row: dict[str, Any], *, json: bool) -> None:
 
 
 def print_lines(table: Sequence[Sequence[str]]) -> None:
-    """Print a head and lines of cells, the first columns to the left, numbers to the right."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for number, name in enumerate(table[0]):
-        shown.add_column(name, justify="left" if number < 3 else "right", overflow="fold")
-    for line in table[1:]:
-        shown.add_row(*line)
-    Console().print(shown)
+    """Print a head and lines of cells, as wide as they are; columns of numbers stand to the right."""
+    columns = list(zip(*table, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    words = [any(cell[:1].isalpha() for cell in column[1:]) for column in columns]
+    for line in table:
+        cells = (f"{cell:{'<' if left else '>'}{width}}" for cell, width, left in zip(line, widths, words, strict=True))
+        print("  ".join(cells).rstrip())
