@@ -61,7 +61,8 @@ def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figu
                 axis.grid(visible=False)
                 axis.tick_params(length=0)
                 axis.spines[:].set_visible(False)
-                axis.set_title("\n".join(shorten(text, max(30, 14 * len(columns))) for text in (name, title) if text), fontsize=9)
+                room = max(30, 14 * len(columns))
+                axis.set_title("\n".join(shorten(text, room) for text in (name, title) if text), fontsize=9)
                 if i == len(data) - 1:
                     axis.set_xlabel(column_label.replace("+", ", "))
                 if j == 0:
