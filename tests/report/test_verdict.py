@@ -121,10 +121,20 @@ def test_who_is_easiest_to_fool_is_said_by_the_answers_that_turn(probe, words):
     table = table_of(lines, {("linear-probe", "fine-tune"): (-0.01, -0.03, 0.01)}, fooled=fooled, attack=attack)
     table.about.attack = "4/255"
     assert words in verdict(table)
+    assert "no method holds" not in verdict(table)
     for row in table.rows:
         if row["fooled"] is not None:
             row["attack"]["clean_top1"] = 0.02  # four right answers are too few to tell 95 from 60 in a hundred
     assert "no method is clearly" in verdict(table)
+
+
+def test_where_everybody_falls_nobody_is_called_easier_to_fool():
+    fooled, attack = {"linear-probe": 1.0, "fine-tune": 0.993}, {"n": 900, "clean_top1": 0.9}
+    table = table_of(dict([PROBE, TUNE]), fooled=fooled, attack=dict.fromkeys(fooled, attack))
+    assert "Under attack no method holds: at most 0.7% of the right answers is left." in verdict(table)
+    for row in table.rows:
+        row["fooled"] = 1.0
+    assert "Under attack no method holds: none of the right answers is left." in verdict(table)
 
 
 def test_no_accuracy_no_verdict():

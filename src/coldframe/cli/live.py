@@ -45,7 +45,7 @@ class Terminal(Watch):
     def disturbed(self, done: int, total: int) -> None:
         if self._table is not None:
             self.stop()  # one live display at a time
-            self.console.print("noise and corruptions: every fit sees the same disturbed images")
+            self.console.print("disturbed images: every fit sees the same noise and corruptions, and is attacked by itself")
         self._bar("disturbed batches", done, total)
         if done == total:
             self._clear()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FEW = 200
 """Below this many test images the sentence says how little they can tell."""
+FALLEN = 0.05
+"""Where no method keeps more than this share of its right answers under attack, none is called easier to fool."""
 WIDE = 0.05
 """An interval wider than this on either side is called wide."""
 
@@ -176,8 +178,12 @@ def _attack(table: Table, lines: list[Group]) -> str:
     if first is None:
         return ""
     top, rival, clear = first
+    left = 1 - min(value for group in lines if (value := group.mean("fooled")) is not None)
     where = f"Under attack ({table.about.attack})" if table.about.attack else "Under attack"
     score = wording.percent(top.mean("fooled"))
+    if left <= FALLEN:
+        share = f"at most {wording.percent(left)}%" if left else "none"
+        return f"{where} no method holds: {share} of the right answers is left."
     if not clear:
         most = f"{_the(top.label)} loses most, {score}% of its right answers"
         return f"{where} no method is clearly the easiest to fool ({most})."
