@@ -2,10 +2,11 @@
 
     python bench/attacks.py [--images 8] [--steps 20] [--threads 1] [--turns 3]
 
-lite0 in fp32, eps 8/255, steps of 1/255, no random start. Runs take turns (ours, foolbox, torchattacks, ...) after one that is
-not counted; medians of the wall clock and of the processor's time are printed with the success of each, counted on images
-rounded to 8 bits. The images come from the shared folder of ImageNet photographs, without it from mini:caltech7; the model's
-own answer counts as the true class. The weights take gradients, as those of a network fresh from a zoo do, unless --frozen.
+lite0 in fp32 (ours in bf16 with channels last as well), eps 8/255, steps of 1/255, no random start. Runs take turns (ours,
+foolbox, torchattacks, ...) after one that is not counted; medians of the wall clock and of the processor's time are printed
+with the success of each, counted by the fp32 model on images rounded to 8 bits. The images come from the shared folder of
+ImageNet photographs, without it from mini:caltech7; the model's own answer counts as the true class. The weights take
+gradients, as those of a network fresh from a zoo do, unless --frozen.
 """
 
 from __future__ import annotations
@@ -75,10 +76,20 @@ def main() -> None:
     wrapped = foolbox.PyTorchModel(module, bounds=(0, 1))
     third = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=settings.steps, random_start=False)
     aim = foolbox.criteria.TargetedMisclassification(targets)
+    light = load_backbone("lite0", dtype="bf16")
+    light.module.to(memory_format=torch.channels_last)
+    half = own_logits(light)
+
+    def last(x: Tensor) -> Tensor:
+        return half(x.contiguous(memory_format=torch.channels_last))
+
     runs: dict[str, Callable[[], Tensor]] = {
         "coldframe": lambda: PGD(EPS, step=STEP, steps=settings.steps)(module, images, labels, targets).images,
         "coldframe, no image left early": lambda: PGD(EPS, step=STEP, steps=settings.steps, confidence=1.0)(
             module, images, labels, targets
+        ).images,
+        "coldframe, bf16, channels last": lambda: PGD(EPS, step=STEP, steps=settings.steps)(
+            last, images, labels, targets
         ).images,
         "foolbox": lambda: third(wrapped, images, aim, epsilons=EPS)[1],
         "torchattacks": lambda: theirs(images, targets),
@@ -94,8 +105,8 @@ def main() -> None:
             with torch.no_grad():
                 fooled[name] = int((model((found.detach() * 255).round() / 255).argmax(-1) == targets).sum())
     about = machine()
-    where = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}"
-    print(f"{where}; {len(images)} images, {settings.steps} steps, fp32{', frozen' if settings.frozen else ''}")
+    where = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}; medians of {settings.turns} turns"
+    print(f"{where}; {len(images)} images, {settings.steps} steps{', frozen' if settings.frozen else ''}")
     print(f"{'':32} {'fooled':>8} {'s':>8} {'CPU s':>8} {'ratio':>7} {'by CPU':>7}")
     medians = {name: tuple(statistics.median(column) for column in zip(*rows, strict=True)) for name, rows in spent.items()}
     base = medians["coldframe"]

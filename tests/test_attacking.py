@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import TinyBackbone
+from fakes import TinyBackbone, split
 from PIL import Image
 from torch import Tensor
 
 from coldframe import attackable, attacking
+from coldframe.cold import ColdPass, Store
 from coldframe.errors import DataError, InputError
 from coldframe.files import read_json
+from coldframe.methods.linear_probe import LinearProbe
 
 
 class Headed(TinyBackbone):
@@ -107,3 +109,14 @@ def test_three_by_three_pixels(tmp_path: Path) -> None:
 def test_a_model_without_classifier(files: list[Path]) -> None:
     with pytest.raises(InputError, match="no classifier of its own"):
         attacking.attack_files(TinyBackbone(), files, attacking.usual(0.1))
+
+
+def test_a_fitted_method_is_attacked_with_the_classes_it_learned(files: list[Path], tmp_path: Path) -> None:
+    probe = LinearProbe(TinyBackbone(), l2=0.001).fit(split(12), cold=ColdPass(Store(tmp_path)))
+    done = attacking.attack_files(probe, files, attacking.usual(24 / 255))
+    assert done.classes == ("class 0", "class 1", "class 2") and done.found.fooled.any()
+    with torch.no_grad():
+        assert torch.equal(attackable.logits_of(probe)(done.found.images).argmax(-1), done.odds[0])
+    targets = [done.classes[(int(label) + 1) % 3] for label in done.labels]
+    rows = attacking.rows(attacking.attack_files(probe, files, attacking.usual(60 / 255), targets))
+    assert [row["target"] for row in rows] == targets and any(row["fooled"] for row in rows)
