@@ -24,6 +24,7 @@ bench: $(READY) ## ratios against the straightforward way and against peers; min
 	$(BIN)/python bench/allocator.py
 	$(BIN)/python bench/graphs.py --quick
 	$(BIN)/python bench/attacks.py
+	$(BIN)/python bench/prompts.py --skip-grid
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -61,15 +61,17 @@ def main() -> None:
     answer = asked(test, ("human-made", "from-nature"), "This image displays an object that is {}")
     line('"This image displays an object that is {}": human-made, from-nature', (answer == 0) == made)
 
-    def probe(what: str, spec: str, shots: int | None = None) -> None:
+    def probe(what: str, spec: str, shots: int | None = None, at: str = "features") -> None:
         data = load_dataset(spec, shots=shots)
-        method = LinearProbe(backbone).fit(data.train, data.val, cold=cold)
+        method = LinearProbe(backbone, at=at).fit(data.train, data.val, cold=cold)
         right = method.predict(data.test, cold=cold).numpy() == data.test.labels
-        line(f"linear probe, {what}, {len(data.train):,} training images", right)
+        line(f"linear probe, {what}, {len(data.train):,} training and {len(data.val):,} validation images", right)
 
     probe("CIFAR-10", f"parquet:{root / 'cifar10'}", options.train)
     probe("MNIST", "mini:mnist")
+    probe("MNIST, tokens entering block 8", "mini:mnist", at="block8")
     probe("Caltech-101", f"folder:{root / 'caltech101'}")
+    probe("Caltech-101, tokens entering block 8", f"folder:{root / 'caltech101'}", at="block8")
     seven = load_dataset("mini:caltech7")
     line("zero-shot, mini:caltech7", asked(seven.test, seven.classes, "This is a photo of a {}") == seven.test.labels)
     probe("mini:caltech7", "mini:caltech7")

@@ -31,8 +31,10 @@ BACKBONES: dict[str, str] = {
     "pocket": "coldframe.backbones.pocket:load",
 }
 
-EMBEDDED = "lite0"
-"""The model that ``compare`` and ``predict`` take when none is named: its weights come with the installation."""
+EMBEDDED = "pocket"
+"""The model that is compared, fitted and asked when none is named: it comes with coldframe."""
+CLASSIFIER = "lite0"
+"""The model that predicts, is attacked and is looked into when none is named: its weights come with the installation."""
 
 DATASETS: dict[str, str] = {
     "folder": "coldframe.data.folder:load",

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones import pocket as module
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.pocket import Shape
 from coldframe.backbones.words import Words
+from coldframe.cold import ColdPass, Store
+from coldframe.data import load_dataset
+from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError, ModelError, WeightsNotFound
+from coldframe.methods.zero_shot import ZeroShot
+from coldframe.recipes.pocket.captions import MAN_MADE
+from coldframe.recipes.pocket.corpus import strongest_channel
 from coldframe.recipes.pocket.study import about
 
 SMALL = Shape(size=12, patch=6, width=64, layers=2, text_width=32, text_layers=1, embedding=16)
+LEAST = 0.7
+"""Zero-shot top-1 on the 1,000 test images of mini:cifar10 that the shipped weights must pass."""
 
 
 @pytest.fixture
@@ -92,3 +103,21 @@ def test_weights_of_another_shape_are_refused(written: Path) -> None:
 def test_there_are_no_variants() -> None:
     with pytest.raises(ModelError, match="no variants"):
         load_backbone("pocket:large")
+
+
+def test_the_shipped_weights_know_what_the_card_says(tmp_path: Path) -> None:
+    backbone, cold = load_backbone("pocket"), ColdPass(Store(tmp_path))
+    assert load_backbone("pocket").digest == backbone.digest and backbone.weights != "random"
+    test = load_dataset("mini:cifar10").test
+
+    def answers(words: Sequence[str], template: str) -> NDArray[np.int64]:
+        return ZeroShot(backbone, template=template).for_classes(words).predict(test, cold=cold).numpy()
+
+    assert (answers(test.classes, "This is a photo of a {}") == test.labels).mean() > LEAST
+    made = np.isin(test.labels, MAN_MADE)
+    assert ((answers(("human-made", "from-nature"), "This image displays an object that is {}") == 0) == made).mean() >= 0.9
+    pixels = load_pixels(test.images, range(len(test)), backbone.preprocess)
+    strongest = strongest_channel(pixels)
+    clear = strongest >= 0
+    colours = answers(("red", "green", "blue"), "This is an image mostly coloured {}")
+    assert clear.sum() > 300 and (colours == strongest)[clear].mean() >= 0.8

@@ -21,6 +21,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("linear-probe", {}),
     ("linear-probe", {"normalise": "standard", "l2": 1e-3}),
     ("linear-probe", {"normalise": "none", "solver": "ridge"}),
+    ("linear-probe", {"at": "block1"}),
+    ("linear-probe", {"at": "embed", "solver": "ridge"}),
     ("knn", {}),
     ("knn", {"k": 3, "refit": False}),
     ("fine-tune", {"layers": "head", "epochs": 8, "lr": 0.02}),
@@ -156,6 +158,7 @@ def test_presets_hold_the_published_settings() -> None:
     [
         ("linear-probe", {"l2": -1.0}, "above 0"),
         ("linear-probe", {"solver": "svm"}, "logistic, ridge"),
+        ("linear-probe", {"at": "block7"}, "no cut 'block7'"),
         ("knn", {"k": 0}, "1 or more"),
         ("fine-tune", {"layers": "block9"}, "block9"),
         ("fine-tune", {"epochs": 0}, "epochs"),

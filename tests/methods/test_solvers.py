@@ -77,3 +77,14 @@ def test_temperature_finds_the_factor_that_was_taken_away() -> None:
     y = torch.distributions.Categorical(logits=logits).sample()
     assert solvers.temperature(logits / 7, y) == pytest.approx(7, rel=0.05)
     assert math.isfinite(solvers.temperature(logits * 0, y))
+
+
+@pytest.mark.parametrize("l2", [1e-3, 1.0])
+def test_more_features_than_items_have_the_same_solution(l2: float) -> None:
+    x, y = problem(n=60, d=12)
+    wide = torch.cat([x, torch.randn(60, 90, generator=torch.Generator().manual_seed(1))], dim=1).double()
+    assert len(wide) < wide.shape[1]
+    (found,) = solvers.ridge_path(wide, y, 5, [l2], solvers.Basis.of(wide))
+    other = Ridge(alpha=len(wide) * l2).fit(wide.numpy(), functional.one_hot(y, 5).double().numpy())
+    np.testing.assert_allclose(found.weight.numpy(), other.coef_, atol=1e-9)
+    np.testing.assert_allclose(found.bias.numpy(), other.intercept_, atol=1e-8)

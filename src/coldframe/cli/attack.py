@@ -53,7 +53,7 @@ def attack(
     from coldframe import attacking
     from coldframe.attacks.checks import radius
     from coldframe.errors import InputError
-    from coldframe.registry import EMBEDDED
+    from coldframe.registry import CLASSIFIER
 
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe attack'")
@@ -61,7 +61,7 @@ def attack(
         raise InputError("expected --samples with --robust only; add --robust or leave --samples out")
     size = radius(eps)
     way = attacking.usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
-    name = model or EMBEDDED
+    name = model or CLASSIFIER
     done = attacking.attack_files(name, images, way, target or (), device=common.device_name(device))
     settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
     written = attacking.write(done, out, settings | {"step": way.step, "seed": seed})

@@ -55,7 +55,7 @@ def _fit(
     *,
     data: str,
     out: Path,
-    model: str = "lite0",
+    model: str = "pocket",
     shots: int | None = None,
     seed: int = 0,
     preset: str | None = None,

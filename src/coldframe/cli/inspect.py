@@ -40,12 +40,12 @@ def features(
     """
     from coldframe import inspecting
     from coldframe.errors import InputError
-    from coldframe.registry import EMBEDDED
+    from coldframe.registry import CLASSIFIER
 
     if not images:
         raise InputError("expected at least one image, found none; name files, folders or globs after 'inspect features'")
     found = inspecting.features(
-        model or EMBEDDED, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
+        model or CLASSIFIER, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
         device=common.device_name(device),
     )  # fmt: skip
     if json:
@@ -73,9 +73,9 @@ def filters(
         json: print results.json to stdout.
     """
     from coldframe import inspecting
-    from coldframe.registry import EMBEDDED
+    from coldframe.registry import CLASSIFIER
 
-    found = inspecting.filters(model or EMBEDDED, out=out, device=common.device_name(device))
+    found = inspecting.filters(model or CLASSIFIER, out=out, device=common.device_name(device))
     if json:
         common.print_json(found)
         return

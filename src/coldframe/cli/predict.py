@@ -27,7 +27,7 @@ def predict(
     images:
         Files, folders (searched below) and globs.
     model:
-        A model id with a classifier, such as lite0; the default when no run is given.
+        A model id with a classifier; lite0 when neither a model nor a run is given.
     run:
         Folder of a saved adaptation, in place of a model.
     top:
@@ -44,13 +44,13 @@ def predict(
     from coldframe.errors import InputError
     from coldframe.prediction import MOST_DRAWN, draw
     from coldframe.prediction import predict as run_predict
-    from coldframe.registry import EMBEDDED
+    from coldframe.registry import CLASSIFIER
 
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
     if run is not None and model is not None:
         raise InputError("expected --model or --run, found both; give one")
-    found = run_predict(run or model or EMBEDDED, images, top=top, device=common.device_name(device))
+    found = run_predict(run or model or CLASSIFIER, images, top=top, device=common.device_name(device))
     drawn = draw(found, figure)[0] if figure is not None else None
     if json or format_ == "json":
         import json as json_module

@@ -10,7 +10,7 @@ from coldframe.cli import common
 
 def zero_shot(
     *,
-    model: str,
+    model: str = "pocket",
     data: str = "mini:cifar10",
     template: list[str] | None = None,
     classes: str | None = None,
@@ -27,7 +27,7 @@ def zero_shot(
     Parameters
     ----------
     model:
-        A vision-language model, such as open_clip:ViT-B-32/openai.
+        A vision-language model, such as open_clip:ViT-B-32/openai; the bundled one when left out.
     data:
         A data spec.
     template:

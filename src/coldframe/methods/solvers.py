@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 TOLERANCE = 3e-4
+_ROUNDING = 10.0
+"""Times the machine epsilon: the share of the largest eigenvalue under which another is rounding."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,17 @@ class Basis:
 
     @classmethod
     def of(cls, x: Tensor) -> Basis:
-        """Return the basis of features [N, D]; the covariance is (1/N) sum (x - mean)(x - mean)^T."""
+        """Return the basis of features [N, D]; the covariance is (1/N) sum (x - mean)(x - mean)^T.
+
+        With fewer items than features it is found from their products [N, N], which have the same eigenvalues.
+        """
         mean = x.mean(0)
         centred = x - mean
+        if len(x) < x.shape[1]:
+            values, items = torch.linalg.eigh(centred @ centred.T / len(x))
+            held = values > _ROUNDING * torch.finfo(x.dtype).eps * values.max()
+            vectors = centred.T @ (items[:, held] / (values[held] * len(x)).sqrt())  # [D, R]
+            return cls(mean, vectors, values[held])
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
         held = min(len(x) - 1, x.shape[1])  # the others have no variance, so a penalised weight along them is 0
         return cls(mean, vectors[:, -held:], values[-held:].clamp_min(0)) if held > 0 else cls(mean, vectors, values * 0)

@@ -32,7 +32,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> study.Trained:
 
 def test_it_writes_weights_results_and_a_report(trained: study.Trained, tmp_path: Path) -> None:
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["command"] == "coldframe train pocket --epochs 1 --batch 16 --lr 0.02 --seed 0 --device cpu"
+    assert results["command"] == "coldframe train pocket --epochs 1 --batch 16 --lr 0.007 --seed 0 --device cpu"
     assert results["rows"][0]["split"] == "val"
     assert results["rows"][0]["steps"] == 2
     assert (tmp_path / "report.html").is_file()

@@ -98,9 +98,9 @@ class Trained:
 
     def save(self, folder: Path) -> None:
         """Write ``results.json``, the curve as PNG and SVG, and ``report.html``."""
-        curve = [(line["seen"], line["val"]) for line in self.log if "val" in line]
+        curve = [(line["seen"] / 1e6, line["val"]) for line in self.log if "val" in line]
         drawn = {"zero-shot on 1,000 held-out images": ([x for x, _ in curve], [y for _, y in curve])}
-        figure = line_plot(drawn, x_label="images seen", y_label="top-1", percent=True, title="Training of pocket")
+        figure = line_plot(drawn, x_label="images seen, millions", y_label="top-1", percent=True, title="Training of pocket")
         figures = {"curve": ("Zero-shot accuracy of the averaged weights while training.", figure)}
         files.write_json(folder / "results.json", self.results())
         save_figures(folder, {"curve": figure})
