@@ -1,11 +1,11 @@
 """Targeted PGD beside foolbox's LinfPGD and torchattacks' PGD: same model, images, targets, steps and threads, in one run.
 
-    python bench/attacks.py [--images 8] [--steps 20] [--threads 1] [--turns 3]
+    python bench/attacks.py [--images 8] [--steps 20] [--threads 1] [--turns 5] [--bf16]
 
-lite0 in fp32 (ours in bf16 with channels last as well), eps 8/255, steps of 1/255, no random start. Runs take turns (ours,
-foolbox, torchattacks, ...) after one that is not counted; medians of the wall clock and of the processor's time are printed
-with the success of each, counted by the fp32 model on images rounded to 8 bits. The images come from the shared folder of
-ImageNet photographs, without it from mini:caltech7; the model's own answer counts as the true class. The weights take
+lite0 in fp32, with --bf16 ours in bf16 and channels last as well; eps 8/255, steps of 1/255, no random start. Runs take turns
+(ours, foolbox, torchattacks, ...) after one that is not counted; medians of the wall clock and of the processor's time are
+printed with the success of each, counted by the fp32 model on images rounded to 8 bits. The images come from the shared folder
+of ImageNet photographs, without it from mini:caltech7; the model's own answer counts as the true class. The weights take
 gradients, as those of a network fresh from a zoo do, unless --frozen.
 """
 
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--bf16", action="store_true", help="ours in bf16 too: for processors with instructions for it")
     parser.add_argument("--frozen", action="store_true", help="weights that take no gradients")
     settings = parser.parse_args()
     torch.set_num_threads(settings.threads)
@@ -76,24 +77,25 @@ def main() -> None:
     wrapped = foolbox.PyTorchModel(module, bounds=(0, 1))
     third = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=settings.steps, random_start=False)
     aim = foolbox.criteria.TargetedMisclassification(targets)
-    light = load_backbone("lite0", dtype="bf16")
-    light.module.to(memory_format=torch.channels_last)
-    half = own_logits(light)
-
-    def last(x: Tensor) -> Tensor:
-        return half(x.contiguous(memory_format=torch.channels_last))
-
     runs: dict[str, Callable[[], Tensor]] = {
         "coldframe": lambda: PGD(EPS, step=STEP, steps=settings.steps)(module, images, labels, targets).images,
         "coldframe, no image left early": lambda: PGD(EPS, step=STEP, steps=settings.steps, confidence=1.0)(
             module, images, labels, targets
         ).images,
-        "coldframe, bf16, channels last": lambda: PGD(EPS, step=STEP, steps=settings.steps)(
-            last, images, labels, targets
-        ).images,
         "foolbox": lambda: third(wrapped, images, aim, epsilons=EPS)[1],
         "torchattacks": lambda: theirs(images, targets),
     }
+    if settings.bf16:
+        light = load_backbone("lite0", dtype="bf16")
+        light.module.to(memory_format=torch.channels_last)
+        half = own_logits(light)
+
+        def last(x: Tensor) -> Tensor:
+            return half(x.contiguous(memory_format=torch.channels_last))
+
+        runs["coldframe, bf16, channels last"] = lambda: PGD(EPS, step=STEP, steps=settings.steps)(
+            last, images, labels, targets
+        ).images
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     fooled = {}
     for turn in range(settings.turns + 1):
