@@ -37,18 +37,18 @@ def test_mappings_of_a_tiny_classifier() -> None:
     found = frequency.tensors["sources"]
     assert found[0].tolist()[:1] == [6] and found[1].tolist()[:1] == [4] and 5 in found[0].tolist()
     torch.testing.assert_close(frequency(features)[:, 0], own[:, found[0]].mean(1))
-    assert not frequency.trained
+    assert set(frequency.tensors) == {"sources"}
 
     full = Head("full", backbone, "{}")
     full.prepare(names, 0)
-    assert full.trained["head.weight"].shape == (3, 7)
+    assert full.tensors["head.weight"].shape == (3, 7)
     torch.testing.assert_close(full(features), own @ full.tensors["head.weight"].T)
 
     auto = Head("auto", backbone, "{}")
     auto.prepare(names, 0)
     assert auto.now == "iterative" and auto.renewed
     auto.prepare([str(k) for k in range(9)], 0)
-    assert auto.now == "linear" and auto.trained["head.weight"].shape == (9, backbone.feature_dim)
+    assert auto.now == "linear" and auto.tensors["head.weight"].shape == (9, backbone.feature_dim)
 
 
 def test_refusals() -> None:

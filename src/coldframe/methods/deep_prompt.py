@@ -45,7 +45,7 @@ class DeepPrompt(Method):
         position: ``back`` puts them after the image's tokens, ``front`` before the class token.
         readout: ``class`` reads what the network reads; ``first`` the first token of the sequence.
         init: ``normal`` draws from N(0, 0.02^2), ``uniform`` from +- sqrt(6 / (3 patch^2 + D)) as VPT does.
-        head: ``text``, ``linear``, or ``auto``: texts where the model has them.
+        head: ``text``, ``linear``, or ``auto``: texts where the model has them and knows every word of the class names.
         template: texts of ``text``.
         epochs: passes over the training images.
         lr: peak learning rate.

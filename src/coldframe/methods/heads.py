@@ -74,11 +74,6 @@ class Head:
         """Whether the assignment is found again before every epoch."""
         return self.now == "iterative"
 
-    @property
-    def trained(self) -> dict[str, Tensor]:
-        """Return the tensors that learn by gradient."""
-        return {name: value for name, value in self.tensors.items() if value.is_floating_point()}
-
     def prepare(self, classes: Sequence[str], seed: int) -> None:
         """Make ready for K classes; trained layers start from N(0, 0.01^2) with bias 0."""
         K, outputs = len(classes), len(self.backbone.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -29,7 +29,6 @@ def learn(
     cold: ColdPass,
     run: Path | None,
     report: Report | None,
-    groups: Sequence[Group] | None = None,
     note: str = "",
 ) -> None:
     """Train ``parameters`` in place by cross-entropy; the epoch with the best top-1 on ``val`` is kept.
@@ -46,7 +45,6 @@ def learn(
         cold: where the activations of ``val`` come from.
         run: folder of checkpoints.
         report: called after each epoch.
-        groups: learning rates; one group when None.
         note: how the activations come about, for the report.
     """
     labels = torch.from_numpy(train_split.labels).to(method.backbone.device)
@@ -68,7 +66,7 @@ def learn(
     for value in learned:
         value.requires_grad_(True)
     result = train(
-        parameters, loss, len(train_split), recipe, groups=groups or [Group(learned)], validate=validate, run=run,
+        parameters, loss, len(train_split), recipe, groups=[Group(learned)], validate=validate, run=run,
         key=method.key(train_split, val) if run is not None else "", report=report, tensorboard=method.tensorboard,
     )  # fmt: skip
     for value in learned:
