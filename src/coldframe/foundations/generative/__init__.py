@@ -1,0 +1,1 @@
+"""Generative models of small grey pictures: a variational and an adversarial autoencoder, and measures of what they draw."""
