@@ -134,16 +134,24 @@ class SGD:
         self.parameters, self.gradients = parameters, gradients
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self._velocity = {name: np.zeros_like(value) for name, value in parameters.items()}
+        self._change = {name: np.empty_like(value) for name, value in parameters.items()}
 
     def step(self) -> None:
         """Take one step along the gradients that are there now."""
         for name, weight in self.parameters.items():
-            velocity = self._velocity[name]
-            velocity *= self.momentum
-            velocity += self.gradients[name]
+            direction, change = self.gradients[name], self._change[name]
             if self.weight_decay:
-                velocity += self.weight_decay * weight
-            weight -= self.lr * velocity
+                np.multiply(weight, self.weight_decay, out=change)
+                change += direction
+                direction = change
+            if self.momentum:
+                velocity = self._velocity[name]
+                velocity *= self.momentum
+                velocity += direction
+                direction = velocity
+            # In place, because a new array of the weights' size would push the batch out of the processor's cache.
+            np.multiply(direction, self.lr, out=change)
+            weight -= change
 
 
 def train_step(network: MLP, optimiser: SGD, x: Array, labels: NDArray[np.int64]) -> tuple[float, int]:
