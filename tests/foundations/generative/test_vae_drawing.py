@@ -1,0 +1,23 @@
+"""Figures of a VAE."""
+
+from __future__ import annotations
+
+import torch
+
+from coldframe.foundations.generative.vae import VAE
+from coldframe.foundations.generative.vae_drawing import bits_figure, kl_figure, shown
+
+
+def test_the_manifold_is_drawn_for_two_dimensions_only() -> None:
+    pictures = torch.randint(0, 256, (20, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    flat, deep = shown(VAE(2, channels=2), pictures), shown(VAE(3, channels=2), pictures)
+    assert list(flat) == ["samples", "reconstructions", "interpolations", "manifold"]
+    assert flat.keys() - deep.keys() == {"manifold"}
+    assert list(shown(VAE(3, channels=2), pictures[:1])) == ["samples", "reconstructions"]
+
+
+def test_lines_and_bars_show_the_numbers() -> None:
+    lines = bits_figure([{"epoch": 1, "val": -0.9}, {"epoch": 2, "val": -0.7}], 0.95).axes[0].lines
+    assert [line.get_ydata().tolist() for line in lines] == [[0.9, 0.7], [0.95, 0.95]]  # type: ignore[union-attr]
+    axes = kl_figure((0.1, 2.0, 1.0)).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["z1", "z2", "z0"]

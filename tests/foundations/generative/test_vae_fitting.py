@@ -1,0 +1,89 @@
+"""Training: it learns, it resumes to the bit, its noise is a function of its arguments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from coldframe.errors import InputError
+from coldframe.foundations.generative.digits import Digits
+from coldframe.foundations.generative.vae_fitting import Settings, fit, noise
+
+
+def splits(n: int = 40) -> dict[str, Digits]:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.zeros(n, 28, 28, dtype=torch.uint8)
+    side = torch.randint(0, 2, (n,), generator=generator)
+    pixels[side == 1, :, 14:] = 255
+    pixels[side == 0, :14] = 200
+    whole = Digits(pixels, side, ("right", "top"))
+    return {"train": whole, "val": Digits(pixels[:10], side[:10], ("right", "top"))}
+
+
+SMALL = Settings(latent=2, channels=2, epochs=3, batch=16, lr=0.01, schedule="cosine")
+
+
+def test_training_makes_the_bound_better() -> None:
+    seen: list[dict[str, Any]] = []
+    result = fit(SMALL.model(), splits(), SMALL, report=seen.append)
+    assert [line["epoch"] for line in seen] == [1, 2, 3]
+    assert seen[-1]["val"] > seen[0]["val"]
+    assert seen[-1]["rec"] + seen[-1]["kl"] == pytest.approx(seen[-1]["loss"], rel=1e-5)
+    assert result.best == max(line["val"] for line in seen)
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+def test_a_run_that_goes_on_ends_at_the_same_bits(tmp_path: Path) -> None:
+    whole, again = SMALL.model(), SMALL.model()
+    fit(whole, splits(), SMALL)
+
+    def kill(metrics: dict[str, Any]) -> None:
+        raise Killed
+
+    import coldframe.training.loop as loop
+
+    saved = loop.train.__kwdefaults__["save_seconds"]
+    loop.train.__kwdefaults__["save_seconds"] = 0.0
+    try:
+        with pytest.raises(Killed):
+            fit(again, splits(), SMALL, run=tmp_path, report=kill)
+    finally:
+        loop.train.__kwdefaults__["save_seconds"] = saved
+    again = SMALL.model()
+    result = fit(again, splits(), SMALL, run=tmp_path)
+    assert len(result.history) == 3
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    with pytest.raises(InputError, match="other settings"):
+        fit(again, splits(), replace(SMALL, beta=2.0), run=tmp_path)
+
+
+def test_noise_is_a_function_of_seed_epoch_and_items() -> None:
+    items = torch.tensor([5, 1, 2])
+    first = noise(0, 0, items, 4)
+    assert torch.equal(first, noise(0, 0, items, 4))
+    others = [noise(1, 0, items, 4), noise(0, 1, items, 4), noise(0, 0, items + 1, 4)]
+    assert not any(torch.equal(first, other) for other in others)
+
+
+def test_the_number_of_epochs_follows_from_the_number_of_pictures() -> None:
+    assert Settings().recipe(54_000).epochs == 80
+    assert Settings().recipe(1_800).epochs == 60
+    assert Settings(epochs=7).recipe(54_000).epochs == 7
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"beta": -1.0}, "beta of 0 or more, found -1"), ({"free_bits": float("nan")}, "free_bits of 0 or more, found nan"),
+])  # fmt: skip
+def test_settings_out_of_range_are_refused(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Settings(**settings)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="batch of 1 or more, found 0"):
+        Settings(batch=0).recipe(10)
