@@ -18,6 +18,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "extract": ("coldframe.cli.extract:extract", "Features of many images as npy files, in shards that resume and merge."),
     "inspect": ("coldframe.cli.inspect:app", "Feature maps, attention and filters of a model; where two runs disagree."),
     "train": ("coldframe.cli.train:app", "Train a network built to be understood."),
+    "sample": ("coldframe.cli.sample:sample", "Pictures from a trained generative model."),
+    "manifold": ("coldframe.cli.manifold:manifold", "What the two latent dimensions of a generative model hold, as a grid."),
     "graph": ("coldframe.cli.graph:app", "Matrices, walks and identities of a graph."),
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
     "datasets": ("coldframe.cli.datasets:datasets", "List kinds of data, or describe one data set."),

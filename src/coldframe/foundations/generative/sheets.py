@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from coldframe import files
 from coldframe.errors import InputError
+from coldframe.foundations.generative import saved
 from coldframe.foundations.generative.codes import interpolate, manifold_codes
 from coldframe.foundations.generative.saved import Decoder
-from coldframe.report.drawing import INK, SOFT, new_figure, style
+from coldframe.report.drawing import INK, SOFT, new_figure, save_figure, style
 
 
 def mosaic(pictures: Tensor, columns: int | None = None, gap: int = 2) -> NDArray[np.float32]:
@@ -100,3 +103,39 @@ def manifold_figure(decoder: Decoder, n: int = 20, *, title: str = "What two dim
 def interpolation_figure(decoder: Decoder, start: Tensor, end: Tensor, steps: int = 12, *, title: str = "") -> Figure:
     """Return a figure with one row of pictures for each pair of codes start and end [B, D]."""
     return sheet_figure(decoder.decode(interpolate(start, end, steps).flatten(0, 1)), steps, title=title)
+
+
+def write_samples(run: Path, n: int = 64, seed: int = 0, out: Path | None = None) -> list[Path]:
+    """Draw pictures from a saved run and write them as a figure and as an array; return the files.
+
+    Args:
+        run: folder of the run.
+        n: how many.
+        seed: of the codes.
+        out: folder for ``samples.png``, ``samples.svg`` and ``samples.npy``; ``samples`` in the run when None.
+
+    Raises:
+        InputError: the folder holds no finished run, or ``n`` is under 1.
+    """
+    return _write(Path(out or Path(run) / "samples") / "samples", *samples_figure(saved.decoder(run), n, seed))
+
+
+def write_manifold(run: Path, n: int = 20, out: Path | None = None) -> list[Path]:
+    """Draw the manifold of a saved run with two latent dimensions and write it; return the files.
+
+    Args:
+        run: folder of the run.
+        n: pictures a side.
+        out: folder for ``manifold.png``, ``manifold.svg`` and ``manifold.npy``; ``manifold`` in the run when None.
+
+    Raises:
+        InputError: the folder holds no finished run, or its codes do not have two dimensions.
+    """
+    return _write(Path(out or Path(run) / "manifold") / "manifold", *manifold_figure(saved.decoder(run), n))
+
+
+def _write(stem: Path, pictures: Tensor, figure: Figure) -> list[Path]:
+    array = pictures.cpu().float().numpy()
+    with files.replacing(stem.with_suffix(".npy"), suffix=".npy") as temporary:
+        np.save(temporary, array, allow_pickle=False)
+    return [*save_figure(figure, stem), stem.with_suffix(".npy")]
