@@ -1,0 +1,47 @@
+"""The figures of the adversarial autoencoder: what is drawn, for which networks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from coldframe.foundations.generative.adversarial import AAE
+from coldframe.foundations.generative.adversarial_drawing import diagnostics, scatter, scores, shown
+from coldframe.foundations.generative.digits import Digits
+from coldframe.report.drawing import as_png
+
+TEST = Digits(torch.full((40, 28, 28), 9, dtype=torch.uint8), torch.arange(40) % 10, tuple("0123456789"))
+
+
+@pytest.mark.parametrize(("latent", "names"), [
+    (2, {"samples", "reconstructions", "codes"}), (3, {"samples", "reconstructions"}),
+])  # fmt: skip
+def test_codes_are_drawn_where_they_are_a_plane(latent: int, names: set[str]) -> None:
+    found = shown(AAE(latent, 2), TEST)
+    assert found.keys() == names
+    assert all(caption.endswith(".") for caption, _ in found.values())
+
+
+def test_every_class_has_its_points_and_the_prior_its_circles() -> None:
+    codes = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    axes = scatter(codes, TEST.labels, TEST.classes).axes[0]
+    assert [len(points.get_offsets()) for points in axes.collections] == [4] * 10
+    radii = sorted(patch.get_radius() for patch in axes.patches)
+    assert [round(1 - float(torch.tensor(-r * r / 2).exp()), 6) for r in radii] == [0.5, 0.9, 0.99]
+
+
+@pytest.mark.parametrize("epochs", [1, 30])
+def test_diagnostics_have_four_panels(epochs: int) -> None:
+    fields = ("discriminator_accuracy", "code_mean", "code_std", "gaussian_distance", "sliced_wasserstein", "error")
+    figure = diagnostics([{"epoch": e + 1} | dict.fromkeys(fields, 0.5) for e in range(epochs)])
+    assert len(figure.axes) == 4
+    assert all(len(line.get_xdata()) in (2, epochs) for axes in figure.axes for line in axes.lines)
+    assert as_png(figure).startswith(b"\x89PNG")
+
+
+def test_the_score_stands_among_floor_and_controls() -> None:
+    found = {"frechet": 50.0, "floor": 1.0, "controls": {"one_class": 870.0, "blur": 590.0, "noise": 930.0}}
+    axes = scores(found).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["samples", "training images (floor)", "one class", "blur", "noise"]
+    assert [patch.get_width() for patch in axes.patches] == [50, 1, 870, 590, 930]

@@ -1,0 +1,135 @@
+"""Training of the adversarial autoencoder: it learns, it resumes to the bit, and it refuses what cannot be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from coldframe.errors import InputError, TrainingError
+from coldframe.foundations.generative import adversarial_fitting
+from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, draws, fit
+from coldframe.foundations.generative.digits import Digits
+
+SMALL = Settings(latent=2, channels=2, epochs=3, batch=16, momentum=0.9, schedule="cosine", noise=0.1)
+
+
+@pytest.fixture(scope="module")
+def splits() -> dict[str, Digits]:
+    """Bars at ten places: something to learn in a moment."""
+    labels = torch.arange(90) % 10
+    pixels = torch.zeros(90, 28, 28, dtype=torch.uint8)
+    for i, k in enumerate(labels.tolist()):
+        pixels[i, 4 + i % 3 : 24, 2 * k + 3 : 2 * k + 7] = 255
+    whole = Digits(pixels, labels, tuple("0123456789"))
+    return {"train": Digits(pixels[:50], labels[:50], whole.classes), "val": Digits(pixels[50:], labels[50:], whole.classes)}
+
+
+class Stop(Exception):
+    """The run is killed here."""
+
+
+@pytest.mark.parametrize("killed_at", [1, 4, 6, 9])
+def test_a_killed_run_ends_at_the_same_bits(
+    splits: dict[str, Digits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    whole = SMALL.model()
+    expected = fit(whole, splits, SMALL).history
+    plain, taken = adversarial_fitting.step, 0
+
+    def fatal(*arguments: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken > killed_at:
+            raise Stop
+        return plain(*arguments)
+
+    monkeypatch.setattr(adversarial_fitting, "step", fatal)
+    with pytest.raises(Stop):
+        fit(SMALL.model(), splits, SMALL, run=tmp_path, save_seconds=0)
+    monkeypatch.setattr(adversarial_fitting, "step", plain)
+    again = SMALL.model()
+    steps = []
+    monkeypatch.setattr(adversarial_fitting, "step", lambda *a: steps.append(1) or plain(*a))
+    found = fit(again, splits, SMALL, run=tmp_path, save_seconds=0).history
+    assert len(steps) == 12 - killed_at
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in whole.state_dict().items())
+    untimed = [{k: v for k, v in row.items() if k != "seconds"} for row in found]
+    assert untimed == [{k: v for k, v in row.items() if k != "seconds"} for row in expected]
+    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == found
+
+
+def test_a_finished_run_is_not_trained_again(splits: dict[str, Digits], tmp_path: Path) -> None:
+    first = SMALL.model()
+    fit(first, splits, SMALL, run=tmp_path)
+    again, told = SMALL.model(), []
+    assert fit(again, splits, SMALL, run=tmp_path, report=told.append).epoch == 3
+    assert told == []
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+
+
+def test_another_runs_folder_is_refused(splits: dict[str, Digits], tmp_path: Path) -> None:
+    fit(SMALL.model(), splits, SMALL, run=tmp_path)
+    other = replace(SMALL, weight=0.9)
+    with pytest.raises(InputError, match="other settings, data or weights"):
+        fit(other.model(), splits, other, run=tmp_path)
+
+
+def test_it_learns_to_reconstruct_and_codes_come_nearer_to_the_prior(splits: dict[str, Digits]) -> None:
+    settings = Settings(latent=2, channels=4, epochs=60, batch=16, weight=0.95, momentum=0.9)
+    model = settings.model()
+    before = diagnose(model, splits["val"].pixels)
+    history = fit(model, splits, settings).history
+    assert history[-1]["error"] < before["error"] / 3
+    assert history[-1]["sliced_wasserstein"] < before["sliced_wasserstein"] / 1.5
+    assert history[-1]["gaussian_distance"] < before["gaussian_distance"] / 1.5
+
+
+def test_without_an_adversary_nothing_holds_the_codes(splits: dict[str, Digits]) -> None:
+    settings = Settings(latent=2, channels=4, epochs=60, batch=16, weight=0.95, momentum=0.9)
+    distances = []
+    for weight in (0.95, 1.0):
+        model = settings.model()
+        distances.append(fit(model, splits, replace(settings, weight=weight)).history[-1]["gaussian_distance"])
+    assert distances[0] < distances[1] / 1.5
+
+
+def test_draws_follow_seed_epoch_and_batch() -> None:
+    items = torch.arange(5)
+    first, second = draws(SMALL, 0, items), draws(SMALL, 0, items)
+    assert all(a is not None and b is not None and torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    others = [draws(SMALL, 1, items), draws(SMALL, 0, items + 1), draws(replace(SMALL, seed=1), 0, items)]
+    assert all(not torch.equal(first[0], other[0]) for other in others)
+    assert draws(replace(SMALL, noise=0.0), 0, items)[1] is None
+    assert torch.equal(draws(replace(SMALL, noise=0.0), 0, items)[0], first[0])
+
+
+def test_the_courses_settings_are_the_defaults() -> None:
+    settings = Settings()
+    adam, sgd = adversarial_fitting.optimisers(settings.model(), settings)
+    assert isinstance(adam, torch.optim.Adam) and isinstance(sgd, torch.optim.SGD)
+    assert (adam.defaults["lr"], adam.defaults["betas"]) == (1e-3, (0.5, 0.999))
+    assert (sgd.defaults["lr"], sgd.defaults["momentum"], settings.batch, settings.weight) == (5e-3, 0, 64, 0.995)
+    assert settings.count(54_000) == 100
+    assert settings.count(1_800) == 69
+
+
+def test_losses_that_are_not_finite_stop_the_run(splits: dict[str, Digits]) -> None:
+    settings = replace(SMALL, discriminator_lr=1e30, momentum=0.0)
+    with pytest.raises(TrainingError, match=r"found .* at step \d+ \(epoch 1\); choose smaller learning rates"):
+        fit(settings.model(), splits, settings)
+
+
+@pytest.mark.parametrize(("setting", "words"), [
+    ({"weight": 1.5}, "lambda between 0 and 1, found 1.5"), ({"weight": float("nan")}, "lambda between 0 and 1"),
+    ({"batch": 0}, "batch of 1 or more, found 0"), ({"epochs": 0}, "epochs of 1 or more, found 0"),
+    ({"lr": 0.0}, "lr to be a number above 0"), ({"discriminator_lr": float("inf")}, "discriminator-lr to be a number above 0"),
+    ({"momentum": 1.0}, "momentum from 0 to below 1"), ({"noise": -1.0}, "noise of 0 or more"),
+])  # fmt: skip
+def test_settings_out_of_range_are_refused(setting: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Settings(**setting)
