@@ -48,7 +48,7 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "pocket": ("coldframe.recipes.pocket.study:pocket", "The small vision-language model of coldframe's own."),
     "gcn": ("coldframe.foundations.graphs.study:gcn", "Graph networks that name the subjects of a citation graph's papers."),
     "mlp": ("coldframe.foundations.mlp.study:mlp", "A perceptron by hand in NumPy, or its PyTorch twin, on small images."),
-    "cnn": ("coldframe.foundations.convnet.study:cnn", "Small convolutional networks: plain, batch-normalised, and a better one."),
+    "cnn": ("coldframe.foundations.convnet.study:cnn", "Small convolutional networks: plain, normalised, and a better one."),
     "vae": ("coldframe.foundations.generative.vae_study:vae", "A variational autoencoder of digits, in bits per dimension."),
     "aae": ("coldframe.foundations.generative.adversarial_study:aae", "An adversarial autoencoder of digits."),
     "digit-classifier": (

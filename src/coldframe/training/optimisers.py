@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from coldframe.errors import InputError, nearest
 
-Optimiser = Literal["sgd", "adam", "adamw"]
+Optimiser = Literal["sgd", "nesterov", "adam", "adamw", "nadam", "radam"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ def build(
     """Return a torch optimiser.
 
     Args:
-        name: ``sgd`` (with ``momentum``), ``adam`` (L2 in the gradient) or ``adamw`` (decoupled decay).
+        name: ``sgd`` (with ``momentum``), ``nesterov`` (the same with Nesterov's step), ``adam`` (L2 in the gradient),
+            ``adamw``, ``nadam`` or ``radam`` (decoupled decay).
         groups: what is trained.
         lr: learning rate of a group with scale 1.
-        momentum: of ``sgd`` only.
+        momentum: of ``sgd`` and ``nesterov`` only.
         weight_decay: of the groups with ``decay``.
 
     Raises:
@@ -52,10 +53,14 @@ def build(
         {"params": list(group.parameters), "lr": lr * group.scale, "weight_decay": weight_decay if group.decay else 0.0}
         for group in groups
     ]
-    if name == "sgd":
-        return torch.optim.SGD(settings, lr=lr, momentum=momentum)
+    if name in ("sgd", "nesterov"):
+        return torch.optim.SGD(settings, lr=lr, momentum=momentum, nesterov=name == "nesterov")
     if name == "adam":
         return torch.optim.Adam(settings, lr=lr)
     if name == "adamw":
         return torch.optim.AdamW(settings, lr=lr)
-    raise InputError(f"unknown optimiser {name!r}{nearest(name, ('sgd', 'adam', 'adamw'))}")
+    if name == "nadam":
+        return torch.optim.NAdam(settings, lr=lr, decoupled_weight_decay=True)
+    if name == "radam":
+        return torch.optim.RAdam(settings, lr=lr, decoupled_weight_decay=True)
+    raise InputError(f"unknown optimiser {name!r}{nearest(name, get_args(Optimiser))}")

@@ -1,0 +1,120 @@
+"""Training of the small networks: they learn, they resume to the bit, and they refuse what cannot work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from coldframe.errors import DataError, InputError, TrainingError
+from coldframe.foundations.convnet.fitting import BETTER, COURSE, Settings, fit, logits
+from coldframe.foundations.convnet.images import Pictures
+from coldframe.foundations.mlp.pictures import Examples
+
+BRIEF = {
+    "plain": replace(COURSE, epochs=4, batch=20),
+    "batch-norm": replace(COURSE, network="batch-norm", epochs=4, batch=20),
+    "better": replace(BETTER, epochs=4, batch=20, lr=0.2, widths=(8, 8), flip=False),
+}
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_every_network_learns_and_its_answers_follow(name: str, squares: Examples, unseen: Examples) -> None:
+    settings = BRIEF[name]
+    pictures, others = Pictures.of(squares, settings.shift), Pictures.of(unseen)
+    lines: list[str] = []
+    found = fit(pictures, settings, say=lines.append)
+    assert found.train_loss[-1] < found.train_loss[0] - 0.1 and len(found.train_loss) == 4 and not found.val_top1
+    assert (logits(found.network, others, settings.test_views).argmax(dim=1) == others.labels).double().mean() > 0.6
+    assert found.network.first.equal(found.before) == (name == "better")
+    assert lines[-1].startswith("epoch 4/4 100%, loss ")
+
+
+def test_a_run_goes_on_to_the_bit_and_seeds_differ(squares: Examples, tmp_path: Path) -> None:
+    settings = BRIEF["better"]
+    pictures = Pictures.of(squares, settings.shift)
+    whole = fit(pictures, settings, seed=1)
+
+    class Killed(Exception):
+        pass
+
+    def kill(line: str) -> None:
+        if line.startswith("epoch 3/4"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(pictures, settings, seed=1, run=tmp_path, say=kill)
+    resumed = fit(pictures, settings, seed=1, run=tmp_path)
+    assert resumed.train_loss == whole.train_loss
+    assert all(map(torch.equal, resumed.network.state_dict().values(), whole.network.state_dict().values()))
+    assert fit(pictures, replace(settings, epochs=1), seed=2).train_loss[0] != whole.train_loss[0]
+    with pytest.raises(InputError, match="holds an unfinished run with other settings"):
+        fit(pictures, replace(settings, label_smoothing=0.1), seed=1, run=tmp_path)
+
+
+def test_held_out_pictures_choose_the_epoch(squares: Examples, unseen: Examples) -> None:
+    pictures = Pictures.of(unseen)
+    found = fit(Pictures.of(squares), BRIEF["batch-norm"], val=pictures)
+    assert len(found.val_top1) == 4
+    kept = float((logits(found.network, pictures).argmax(dim=1) == pictures.labels).double().mean())
+    assert kept == max(found.val_top1)
+
+
+def test_six_views_are_the_mean_of_mirror_images_and_of_two_shifts(squares: Examples) -> None:
+    network = fit(Pictures.of(squares), replace(BRIEF["plain"], epochs=1)).network
+    pictures = Pictures.of(squares)
+    x = pictures.whole(torch.arange(8))
+    wide = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+
+    @torch.no_grad()
+    def both(v: torch.Tensor) -> torch.Tensor:
+        return network(v) / 2 + network(v.flip(3)) / 2
+
+    expected = both(x) / 2 + both(wide[:, :, :-2, :-2]) / 4 + both(wide[:, :, 2:, 2:]) / 4
+    torch.testing.assert_close(logits(network, pictures, 6)[:8], expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(logits(network, pictures, 2)[:8], both(x), rtol=1e-4, atol=1e-4)
+    assert logits(network, pictures).shape == (60, 3)
+
+
+def test_products_in_half_precision_learn_too(squares: Examples) -> None:
+    found = fit(Pictures.of(squares), replace(BRIEF["batch-norm"], epochs=2), precision="bf16")
+    full = fit(Pictures.of(squares), replace(BRIEF["batch-norm"], epochs=2))
+    assert found.train_loss != full.train_loss and found.train_loss == pytest.approx(full.train_loss, abs=0.1)
+    assert all(value.dtype == torch.float32 for value in found.network.parameters())
+
+
+def test_bad_input_is_one_sentence(squares: Examples) -> None:
+    pictures = Pictures.of(squares)
+    with pytest.raises(InputError, match="expected at least two pictures a step for batch normalisation, found batch=1"):
+        fit(pictures, replace(BRIEF["batch-norm"], batch=1))
+    lonely = Examples(squares.x[:2], np.array([0, 0]), ("a", "b"))
+    with pytest.raises(DataError, match="expected a training image of every class, found none of 'b'"):
+        fit(Pictures.of(lonely), BRIEF["plain"])
+    with pytest.raises(DataError, match="label"):
+        Examples(squares.x[:2], np.array([0, 7]), ("a", "b"))
+    with pytest.raises(TrainingError, match="choose a smaller learning rate"):
+        fit(pictures, replace(BRIEF["plain"], optimiser="sgd", lr=1e30))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("network", "beter", "unknown network 'beter'; did you mean 'better'"),
+        ("label_smoothing", 1.0, "expected label smoothing of 0 or more and below 1, found 1.0"),
+        ("warmup", 1.5, "expected a warm-up of 0 or more"),
+        ("shift", 20, "expected a shift of 0 to 15 pixels, found 20"),
+        ("test_views", 3, "expected 1, 2 or 6 views"),
+        ("widths", (), "expected one to four widths"),
+    ],
+)
+def test_settings_that_mean_nothing_are_one_sentence(field: str, value: object, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        replace(BETTER, **{field: value})
+
+
+def test_the_presets_stand_as_documented() -> None:
+    assert Settings("plain", 10, 128, 4e-3, "adamw", 0.9, 0.01, "cosine", 0.0, 0, False, 0.0, 1, ()) == COURSE
+    assert BETTER.recipe(3, 50_000).warmup == 80 and BETTER.recipe(3, 50_000).seed == 3
