@@ -2,7 +2,7 @@
 
 from coldframe.foundations.convnet.fitting import BETTER, COURSE, Fit, Settings, fit, logits
 from coldframe.foundations.convnet.images import Pictures, normalised
-from coldframe.foundations.convnet.mish import Mish, mish
+from coldframe.foundations.convnet.activation import Mish, mish
 from coldframe.foundations.convnet.networks import Better, Small, build
 from coldframe.foundations.convnet.whitening import filters as whitening_filters
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.errors import InputError, nearest
-from coldframe.foundations.convnet.mish import Mish
+from coldframe.foundations.convnet.activation import Mish
 
 NetworkName = Literal["plain", "batch-norm", "better"]
 

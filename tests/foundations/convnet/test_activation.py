@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from coldframe.foundations.convnet.mish import BLOCK, Mish, mish
+from coldframe.foundations.convnet.activation import BLOCK, Mish, mish
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
