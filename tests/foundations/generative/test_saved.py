@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coldframe.errors import FileError, InputError
+from coldframe.errors import FileError, InputError, ModelError
 from coldframe.foundations.generative import saved
 
 STATE = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.zeros(2)}
@@ -42,6 +42,13 @@ def test_a_run_of_another_kind_is_refused(tmp_path: Path) -> None:
         saved.load(tmp_path, "vae")
     with pytest.raises(InputError, match=r"found 'gan'"):
         saved.save(tmp_path, "gan", {}, STATE)
+
+
+def test_weights_that_do_not_fit_the_settings_are_refused(tmp_path: Path) -> None:
+    saved.save(tmp_path, "vae", {"latent": 2, "channels": 2}, STATE)
+    with pytest.raises(ModelError, match=r"cannot build the vae of .*; train the run again") as refused:
+        saved.decoder(tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 def test_damage_is_refused(tmp_path: Path) -> None:

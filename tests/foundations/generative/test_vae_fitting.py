@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import torch
 
 from coldframe.errors import InputError
+from coldframe.foundations.generative import vae_fitting
 from coldframe.foundations.generative.digits import Digits
 from coldframe.foundations.generative.vae_fitting import Settings, fit, noise
+from coldframe.training.loop import train
 
 
 def splits(n: int = 40) -> dict[str, Digits]:
@@ -40,22 +43,22 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-def test_a_run_that_goes_on_ends_at_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [1, 3, 4])
+def test_a_run_that_goes_on_ends_at_the_same_bits(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, again = SMALL.model(), SMALL.model()
     fit(whole, splits(), SMALL)
+    calls = count()
 
-    def kill(metrics: dict[str, Any]) -> None:
-        raise Killed
+    def killed(*arguments: Any) -> torch.Tensor:
+        if next(calls) == step:
+            raise Killed
+        return noise(*arguments)
 
-    import coldframe.training.loop as loop
-
-    saved = loop.train.__kwdefaults__["save_seconds"]
-    loop.train.__kwdefaults__["save_seconds"] = 0.0
-    try:
+    with monkeypatch.context() as patch:
+        patch.setitem(train.__kwdefaults__, "save_seconds", 0.0)
+        patch.setattr(vae_fitting, "noise", killed)
         with pytest.raises(Killed):
-            fit(again, splits(), SMALL, run=tmp_path, report=kill)
-    finally:
-        loop.train.__kwdefaults__["save_seconds"] = saved
+            fit(again, splits(), SMALL, run=tmp_path)
     again = SMALL.model()
     result = fit(again, splits(), SMALL, run=tmp_path)
     assert len(result.history) == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +102,6 @@ def fit(
     levels = to_levels(splits["train"].pixels, model.levels).to(device)
     held = splits["val"].pixels
     sums = torch.zeros(3, dtype=torch.float64)
-    started = time.monotonic()
 
     def loss(items: Tensor, epoch: int) -> Tensor:
         rec, kl = elbo_terms(model, levels[items], noise(settings.seed, epoch, items, model.latent).to(device))
@@ -114,7 +112,7 @@ def fit(
         rec, kl, n = sums.tolist()
         sums.zero_()
         if report is not None:
-            report(metrics | {"rec": rec / n, "kl": kl / n, "elapsed": time.monotonic() - started})
+            report(metrics | {"rec": rec / n, "kl": kl / n})
 
     key = digest_of(["vae", model.settings, settings.beta, settings.free_bits, digest_of(_fingerprint(levels))])
     recipe = settings.recipe(len(levels))
