@@ -118,7 +118,9 @@ class ELU(Layer):
         y: Array = np.maximum(x, 0)
         y += below
         below += self.alpha
-        self._slope = np.where(x > 0, x.dtype.type(1), below)
+        if self.alpha != 1:
+            below[x > 0] = 1
+        self._slope = below
         return y
 
     def backward(self, gradient: Array) -> Array:
