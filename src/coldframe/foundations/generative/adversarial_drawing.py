@@ -35,7 +35,8 @@ def shown(model: AAE, test: Digits) -> dict[str, tuple[str, Figure]]:
     step = max(1, len(test) // (2 * SHOWN))
     pictures = test.pixels[::step][: 2 * SHOWN]
     again = model.decode(model.encode(pictures))
-    rows = [part for pair in zip((pictures.float() / 255).split(SHOWN), again.split(SHOWN), strict=True) for part in pair]
+    first, second = torch.split(pictures.float() / 255, SHOWN), torch.split(again, SHOWN)
+    rows = [part for pair in zip(first, second, strict=True) for part in pair]
     names = tuple(["test", "again"] * (len(rows) // 2))
     found = {
         "samples": ("Pictures of 100 codes drawn from N(0, 1).", samples_figure(model, 100)[1]),
@@ -64,8 +65,7 @@ def scatter(codes: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
             # |z|^2 of two dimensions is exponential with mean 2.
             radius = (-2 * torch.log(torch.tensor(1 - share))).sqrt().item()
             axes.add_patch(Circle((0, 0), radius, fill=False, color=INK, linewidth=0.9, linestyle="--"))
-            at = {"ha": "center", "va": "bottom", "fontsize": 8, "color": INK}
-            axes.annotate(f"{100 * share:.0f}%", (0, radius), (0, 1), textcoords="offset points", **at)
+            axes.text(0, radius, f"{100 * share:.0f}%", ha="center", va="bottom", fontsize=8, color=INK)
         axes.set(xlabel="first dimension", ylabel="second dimension", title="Codes of test pictures")
         axes.set_aspect("equal", adjustable="datalim")
         figure.legend(loc="outside right upper", markerscale=3, fontsize=9)
@@ -86,7 +86,11 @@ def diagnostics(history: Sequence[Mapping[str, Any]]) -> Figure:
             if goal is not None:
                 panel.axhline(goal, color=SOFT, linestyle=":", linewidth=1.2)
             panel.set(title=title, xlabel="epoch" if place > 1 else "")
-            panel.set_ylim(bottom=min(0.4, *(row["discriminator_accuracy"] for row in history)) if place == 0 else 0)
+            if place in (1, 2):
+                # The mean code may lie far out in the first epochs, a hundred times as far as later.
+                panel.set_yscale("log")
+            else:
+                panel.set_ylim(bottom=min([0.4, *(row[fields[0]] for row in history)]) if place == 0 else 0)
             panel.xaxis.get_major_locator().set_params(integer=True)
             if len(fields) > 1:
                 panel.legend(fontsize=9)

@@ -73,7 +73,7 @@ class Classifier:
         if not len(images):
             raise DataError("expected at least one picture, found none")
         features, probabilities = [], []
-        for chunk in images.split(_CHUNK):
+        for chunk in torch.split(images, _CHUNK):
             hidden = self.network.body(signed(chunk)[:, None])
             features.append(hidden.double() * self.scale)
             probabilities.append(self.network.head(hidden).double().softmax(dim=1))

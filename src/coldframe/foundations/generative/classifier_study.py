@@ -47,7 +47,7 @@ def fit(data: Digits, recipe: Recipe, run: Path | None = None, key: str = "") ->
         return F.cross_entropy(network(signed(data.pixels[indices])[:, None]), data.labels[indices])
 
     groups = [Group(decayed), Group(others, decay=False)]
-    state = dict(network.named_parameters())
+    state: dict[str, Tensor] = dict(network.named_parameters())
     state |= {name: value for name, value in network.named_buffers() if value.is_floating_point()}
     network.train()
     result = train(state, loss, len(data), recipe, groups=groups, run=run, key=key)

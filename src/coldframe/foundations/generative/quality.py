@@ -162,7 +162,7 @@ def reference(
     features, probabilities = judge.read(test)
     real = Moments.of(features)
     train, _ = judge.read(real_train.pixels[chosen])
-    alone = [train[labels == k] for k in labels.unique()]
+    alone = [train[labels == k] for k in torch.unique(labels)]
     distances = [frechet(Moments.of(rows), real) for rows in alone if len(rows) > 1]
     grey = test.float() / 255
     controls = {
@@ -185,7 +185,7 @@ def draw(decode: Callable[[Tensor], Tensor], latent: int, n: int, seed: int = 0)
     """
     codes = torch.randn(n, latent, generator=torch.Generator().manual_seed(seed))
     with torch.inference_mode():
-        return torch.cat([decode(chunk) for chunk in codes.split(_CHUNK)])
+        return torch.cat([decode(chunk) for chunk in torch.split(codes, _CHUNK)])
 
 
 def measure(
