@@ -7,7 +7,7 @@ import torch
 
 from coldframe.foundations.graphs import Rows, SparseFeatures, random_graph, weighted_sum
 from coldframe.foundations.graphs import sparse as sparse_room
-from coldframe.foundations.graphs.sparse import project
+from coldframe.foundations.graphs.sparse import project, sum_and_self
 
 
 def rectangle() -> tuple[Rows, torch.Tensor, torch.Tensor]:
@@ -32,6 +32,34 @@ def test_gradients_of_features_and_values_are_right(monkeypatch: pytest.MonkeyPa
     rows, values, _ = rectangle()
     H = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert torch.autograd.gradcheck(lambda v, h: weighted_sum(rows, v, h), (values.requires_grad_(), H))
+
+
+@pytest.mark.parametrize("outputs", [3, 2])
+def test_blocks_of_nodes_give_the_whole_and_right_gradients(monkeypatch: pytest.MonkeyPatch, outputs: int) -> None:
+    monkeypatch.setattr(sparse_room, "BLOCK", 2)
+    generator = torch.Generator().manual_seed(0)
+    # Nodes 2 and 3, a whole block, gather nothing.
+    rows, columns = torch.tensor([0, 0, 1, 4, 4, 6]), torch.tensor([1, 6, 0, 2, 4, 6])
+    values = torch.rand(6, dtype=torch.float64, generator=generator)
+    S = torch.zeros(7, 7, dtype=torch.float64)
+    S[rows, columns] = values
+    compressed = Rows.of(rows, columns, 7, 7)
+    H, W, B, b = (
+        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+        for shape in ((7, 3), (outputs, 3), (outputs, 3), (outputs,))
+    )
+    assert torch.allclose(sum_and_self(compressed, values, H, W, B, b), S @ H @ W.T + H @ B.T + b, rtol=0, atol=1e-13)
+    assert torch.autograd.gradcheck(lambda *a: sum_and_self(compressed, values, *a), (H, W, B, b))
+    assert torch.autograd.gradcheck(lambda *a: sum_and_self(compressed, values, H.detach(), *a), (W, B))
+
+
+def test_kept_values_follow_a_change_in_place() -> None:
+    rows, values, _ = rectangle()
+    order = rows.transpose[1]
+    first = rows.turned(values)
+    assert rows.turned(values) is first and torch.equal(first, values[order])
+    values.mul_(2)
+    assert torch.equal(rows.turned(values), values[order]) and torch.equal(rows.turned(values + 1), (values + 1)[order])
 
 
 def test_no_buffer_of_edges_by_features_is_made() -> None:

@@ -73,8 +73,10 @@ def gcn_weights(graph: Graph, dtype: torch.dtype) -> Tensor:
     return scale[graph.arcs[0]] * graph.arc_weights(dtype) * scale[graph.arcs[1]]
 
 
-def convolve_sparse(graph: Graph, features: Features, W: Tensor, B: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the same as :func:`convolve_nodes` by compressed rows: no buffer of arcs by features.
+def convolve_sparse(
+    graph: Graph, features: Features, W: Tensor, B: Tensor, weights: Tensor | None = None, bias: Tensor | None = None
+) -> Tensor:
+    """Return the same as :func:`convolve_nodes`, plus a bias, by compressed rows: no buffer of arcs by features.
 
     The mean is linear, so W is applied before it where that makes the gathered rows narrower.
 
@@ -84,15 +86,17 @@ def convolve_sparse(graph: Graph, features: Features, W: Tensor, B: Tensor, weig
         W: for the neighbours [E, D].
         B: for the node itself [E, D].
         weights: :func:`mean_weights`, where a caller keeps them.
+        bias: b [E].
     """
     values = mean_weights(graph, W.dtype) if weights is None else weights
     if isinstance(features, Tensor) and W.shape[0] <= W.shape[1]:
-        return sum_and_self(graph.rows, values, features, W, B)
+        return sum_and_self(graph.rows, values, features, W, B, bias)
     if isinstance(features, SparseFeatures):
         gathered = weighted_sum(graph.rows, values, project(features, W))  # [N, E]
     else:
         gathered = weighted_sum(graph.rows, values, features) @ W.T
-    return gathered + project(features, B)
+    result = gathered + project(features, B)
+    return result if bias is None else result.add_(bias)
 
 
 class _Kept:
@@ -162,13 +166,13 @@ class MeanConv(nn.Module):
         """Return H' [N, E] from H [N, D]."""
         check_features(graph, features, self.W.shape[1])
         if self.form == "sparse":
-            result = convolve_sparse(graph, features, self.W, self.B, self._weights(graph, self.W.dtype)[1])
+            result = convolve_sparse(graph, features, self.W, self.B, self._weights(graph, self.W.dtype)[1], self.bias)
         else:
             check_positive(graph)
             dense = features.dense() if isinstance(features, SparseFeatures) else features
             form = convolve_nodes if self.form == "node" else convolve_matrix
             result = form(graph, dense, self.W, self.B)
-        result = result if self.bias is None else result.add_(self.bias)
+            result = result if self.bias is None else result.add_(self.bias)
         return result if self.activation is None else self.activation(result)
 
 

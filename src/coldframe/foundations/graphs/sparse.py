@@ -11,6 +11,7 @@ is what random reads need), takes 32-bit indices, and was measured faster than t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,8 @@ from torch import Tensor
 
 CHUNK = 1 << 18
 """Arcs whose features are looked at together where a gradient needs both ends: 64 MB at 64 features."""
+BLOCK = 1 << 11
+"""Nodes whose sums are used at once: 512 KB at 64 features in float32, about a core's own cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,17 @@ class Rows:
         order = self.columns.argsort(stable=True)
         n_rows = len(self.pointers) - 1
         return Rows.of(self.columns[order].long(), self.entry_rows[order], self.n_columns, n_rows), order
+
+    def turned(self, values: Tensor) -> Tensor:
+        """Return the values in the transpose's order [M]; those of the last call are kept, as weights rarely change."""
+        kept = self._kept.get("values")
+        if kept is None or kept[0] is not values or kept[1] != values._version:
+            kept = self._kept["values"] = (values, values._version, values[self.transpose[1]])
+        return kept[2]
+
+    @cached_property
+    def _kept(self) -> dict[str, tuple[Tensor, int, Tensor]]:
+        return {}
 
 
 def weighted_sum(rows: Rows, values: Tensor, features: Tensor) -> Tensor:
@@ -94,7 +108,8 @@ class _WeightedSum(torch.autograd.Function):
         to_values = to_features = None
         if ctx.needs_input_grad[2]:
             turned, order = rows.transpose
-            to_features = _bags(turned, values[order], grad)  # [C, D]
+            # Values that are learned are other ones at every step.
+            to_features = _bags(turned, values[order] if ctx.needs_input_grad[1] else rows.turned(values), grad)  # [C, D]
         if ctx.needs_input_grad[1]:
             to_values = torch.empty_like(values)
             for start in range(0, len(values), CHUNK):
@@ -103,42 +118,75 @@ class _WeightedSum(torch.autograd.Function):
         return None, to_values, to_features
 
 
-def sum_and_self(rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor) -> Tensor:
-    """Return S (H W^T) + H B^T, both products and the sum in one step with as few [N, E] buffers as can be.
+def sum_and_self(rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return S H W^T + H B^T + b, a block of nodes at a time, forward and backward.
 
-    Large buffers are given back to the system and fetched anew at every step, which on a large graph costs more than the
-    arithmetic in them. The values take no gradient here.
+    Each full pass over [N, D] costs memory traffic as a neighbour does, and more where a graph no longer fits in the
+    processor's cache. A block's sums stay in the cache until the products have used them, so the passes that remain are the
+    reads of neighbours, one read of H and one write of the result. The values take no gradient here.
 
     Args:
         rows: where the entries of S stand, N x N.
         values: the entries of S [M].
         features: H [N, D].
-        W: of the neighbours [E, D].
+        W: of the neighbours [E, D], E <= D.
         B: of the node itself [E, D].
+        bias: b [E].
 
     Returns:
         [N, E]
     """
-    result: Tensor = _SumAndSelf.apply(rows, values, features, W, B)
+    result: Tensor = _SumAndSelf.apply(rows, values, features, W, B, bias)
     return result
 
 
 class _SumAndSelf(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor) -> Tensor:
-        ctx.rows = rows
-        ctx.save_for_backward(values, features, W, B)
-        return _bags(rows, values, features @ W.T).addmm_(features, B.T)
+    def forward(
+        ctx: Any, rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        ctx.rows, ctx.values = rows, values
+        ctx.save_for_backward(features, W, B)
+        # Neighbours are read at the narrower width: projected first where that is narrower.
+        narrow = W.shape[0] < W.shape[1]
+        read = features @ W.T if narrow else features.contiguous()
+        result = features.new_empty(features.shape[0], W.shape[0])
+        for span, gathered in _blocks(rows, values, read):
+            block = result[span]
+            if narrow:
+                torch.addmm(gathered, features[span], B.T, out=block)
+            else:
+                torch.mm(features[span], B.T, out=block).addmm_(gathered, W.T)
+            if bias is not None:
+                block += bias
+        return result
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        values, features, W, B = ctx.saved_tensors
+        features, W, B = ctx.saved_tensors
         grad = grads[0].contiguous()  # [N, E]
-        turned, order = ctx.rows.transpose
-        back = _bags(turned, values[order], grad)  # [N, E]: the gradient of H W^T
-        to_features = (back @ W).addmm_(grad, B) if ctx.needs_input_grad[2] else None
-        return None, None, to_features, back.T @ features, grad.T @ features
+        to_features = torch.empty_like(features) if ctx.needs_input_grad[2] else None
+        to_W, to_B, to_bias = torch.zeros_like(W), torch.zeros_like(B), grad.new_zeros(len(W))
+        for span, back in _blocks(ctx.rows.transpose[0], ctx.rows.turned(ctx.values), grad):  # S^T grad
+            if to_features is not None:
+                torch.mm(back, W, out=to_features[span]).addmm_(grad[span], B)
+            to_W.addmm_(back.T, features[span])
+            to_B.addmm_(grad[span].T, features[span])
+            to_bias += grad[span].sum(dim=0)
+        return None, None, to_features, to_W, to_B, to_bias if ctx.needs_input_grad[5] else None
+
+
+def _blocks(rows: Rows, values: Tensor, features: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield each block of rows and its part of S H [rows of the block, D]."""
+    n_rows = len(rows.pointers) - 1
+    size = BLOCK if features.device.type == "cpu" else n_rows
+    for start in range(0, n_rows, size):
+        span = slice(start, min(start + size, n_rows))
+        pointers = rows.pointers[start : span.stop + 1]
+        first, last = int(pointers[0]), int(pointers[-1])
+        part = Rows(pointers - first, rows.columns[first:last], rows.entry_rows[first:last], rows.n_columns)
+        yield span, _bags(part, values[first:last], features)
 
 
 @dataclass(frozen=True, eq=False)
