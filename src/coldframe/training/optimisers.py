@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from coldframe.errors import InputError, nearest
+from coldframe.training.muon import Muon
 
-Optimiser = Literal["sgd", "nesterov", "adam", "adamw", "nadam", "radam"]
+Optimiser = Literal["sgd", "nesterov", "adam", "adamw", "nadam", "radam", "muon"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ def build(
 
     Args:
         name: ``sgd`` (with ``momentum``), ``nesterov`` (the same with Nesterov's step), ``adam`` (L2 in the gradient),
-            ``adamw``, ``nadam`` or ``radam`` (decoupled decay).
+            ``adamw``, ``nadam`` or ``radam`` (decoupled decay), ``muon`` (orthogonalised steps for filters).
         groups: what is trained.
         lr: learning rate of a group with scale 1.
-        momentum: of ``sgd`` and ``nesterov`` only.
+        momentum: of ``sgd``, ``nesterov`` and ``muon`` only.
         weight_decay: of the groups with ``decay``.
 
     Raises:
@@ -55,6 +56,8 @@ def build(
     ]
     if name in ("sgd", "nesterov"):
         return torch.optim.SGD(settings, lr=lr, momentum=momentum, nesterov=name == "nesterov")
+    if name == "muon":
+        return Muon(settings, lr=lr, momentum=momentum)
     if name == "adam":
         return torch.optim.Adam(settings, lr=lr)
     if name == "adamw":

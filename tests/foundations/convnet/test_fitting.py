@@ -117,4 +117,5 @@ def test_settings_that_mean_nothing_are_one_sentence(field: str, value: object, 
 
 def test_the_presets_stand_as_documented() -> None:
     assert Settings("plain", 10, 128, 4e-3, "adamw", 0.9, 0.01, "cosine", 0.0, 0, False, 0.0, 1, ()) == COURSE
-    assert BETTER.recipe(3, 50_000).warmup == 80 and BETTER.recipe(3, 50_000).seed == 3
+    assert replace(BETTER, warmup=0.1).recipe(3, 50_000).warmup == 200 and BETTER.recipe(3, 50_000).seed == 3
+    assert (BETTER.optimiser, BETTER.lr, BETTER.batch, BETTER.epochs) == ("muon", 0.2, 250, 10)

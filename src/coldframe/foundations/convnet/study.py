@@ -108,7 +108,7 @@ class Study:
                 f"{shown}, with labels smoothed by {better.label_smoothing:g}, and answers with the mean over "
                 f"{better.test_views} view{'s' * (better.test_views > 1)} of a picture."
             )
-        return [*lines, f"{self.origin}."]
+        return [*lines, f"Data: {self.origin}."]
 
     def __str__(self) -> str:
         table = self.table()
@@ -124,7 +124,7 @@ class Study:
         from coldframe.foundations.convnet.drawing import curves, filters_sheet
 
         named = {NAMES[name]: runs for name, runs in self.fits.items()}
-        found = {"curves": ("Training loss; a line is the mean over seeds.", curves(named, f"Training on {self.data}"))}
+        found = {"curves": ("Training loss; a line is the mean over seeds.", curves(named, "Loss while training"))}
         for name, runs in self.fits.items():
             if name != "better":
                 caption = f"{NAMES[name]}: the {len(runs[0].before)} filters of the first layer, seed {runs[0].seed}."
@@ -179,8 +179,8 @@ def cnn(
         epochs: passes over the training pictures.
         batch: pictures a step.
         lr: peak learning rate.
-        optimiser: sgd, nesterov, adam, adamw, nadam or radam.
-        momentum: of sgd and nesterov.
+        optimiser: sgd, nesterov, adam, adamw, nadam, radam or muon.
+        momentum: of sgd, nesterov and muon.
         weight_decay: of filters and the last layer.
         schedule: course of the learning rate.
         shift: largest shift of a training picture, in pixels.

@@ -1,0 +1,78 @@
+"""Muon: steps along orthogonal matrices, for the filters of convolutional networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+STEPS = 3
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalised(matrix: Tensor, steps: int = STEPS) -> Tensor:
+    """Return a matrix with the singular vectors of the given one and singular values near 1.
+
+    With the Frobenius norm taken off, each step is X <- a X + b (X X^T) X + c (X X^T)^2 X, which maps a singular value s to
+    a s + b s^3 + c s^5: small ones grow by 3.4 at each step, until they are between 0.6 and 1.3 and stay there.
+
+    Args:
+        matrix: [R, C].
+        steps: of the iteration.
+
+    Source: Keller Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024.
+    """
+    a, b, c = _COEFFICIENTS
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x: Tensor = (matrix if wide else matrix.T) / (matrix.norm() + 1e-7)
+    for _ in range(steps):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x if wide else x.T
+
+
+class Muon(torch.optim.Optimizer):
+    """SGD with Nesterov momentum whose steps for filters are orthogonalised.
+
+    A tensor of three or more dimensions, filters [F, ...], is seen as a matrix of F rows: before each step it is scaled to the
+    norm sqrt(F), and the step is :func:`orthogonalised`, so that no direction is left behind. It does not decay, as its norm is
+    fixed: use it before batch normalisation. Vectors and matrices take the plain Nesterov step, with decay in the gradient.
+
+    Args:
+        parameters: tensors, or groups of them with learning rates of their own.
+        lr: learning rate.
+        momentum: of all of them.
+        weight_decay: of vectors and matrices.
+
+    Source: as in :func:`orthogonalised`; the fixed norm is that of the same author's airbench.
+    """
+
+    def __init__(self, parameters: Iterable[Any], lr: float, momentum: float = 0.6, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Take a step; ``closure``, where given, computes the loss and the gradients first."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            lr, momentum = group["lr"], group["momentum"]
+            for value in group["params"]:
+                if value.grad is None:
+                    continue
+                filters = value.ndim > 2
+                gradient = value.grad if filters else value.grad.add(value, alpha=group["weight_decay"])
+                state = self.state[value]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(value)
+                buffer = state["momentum_buffer"].mul_(momentum).add_(gradient)
+                move = gradient.add(buffer, alpha=momentum)
+                if filters:
+                    value.mul_(len(value) ** 0.5 / value.norm().clamp(min=1e-12))
+                    move = orthogonalised(move.reshape(len(move), -1)).view(value.shape)
+                value.add_(move, alpha=-lr)
+        return loss
