@@ -5,8 +5,8 @@
 3072-128-10, batches of 128, SGD without momentum, float32, 45,000 images of CIFAR-10. Ours reads the images as bytes and
 normalises each batch, as ``coldframe train mlp`` does. scikit-learn is given ready floats, checked before the clock starts, has
 ReLU, which is cheaper than our ELU, no penalty, and no early stopping. The GEMM limit is the five matrix products of each
-batch (two forward, two for the gradients of the weights, one for the gradient of the hidden layer) on ready floats, written into
-arrays that are there already. The three take turns of a fifth of an epoch, so that a slow moment of the machine meets all of them.
+batch (two forward, two for the gradients of the weights, one for the gradient of the hidden layer) on ready floats, written
+into arrays that are there already. The three take turns of a fifth of an epoch, so that a slow moment meets all of them.
 """
 
 from __future__ import annotations

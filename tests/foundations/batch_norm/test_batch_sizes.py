@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from coldframe.errors import InputError
-from coldframe.foundations.batch_norm.batch_sizes import Outcome, compare, figure, network
+from coldframe.foundations.batch_norm.batch_sizes import OWN, Outcome, compare, figure, network, over_seeds, train_and_test
 
 
 def groups(kind: str) -> list[int]:
@@ -15,27 +16,42 @@ def groups(kind: str) -> list[int]:
 
 
 def test_each_network_is_normalised_as_named() -> None:
-    assert groups("layer") == [1, 1, 1] and groups("group") == [4, 4, 4] and groups("instance") == [8, 16, 16]
+    assert groups("layer") == [1] * 4 and groups("group") == [4] * 4 and groups("instance") == [8, 16, 16]
     assert groups("none") == groups("batch") == groups("weight") == []
-    assert sum(isinstance(part, nn.BatchNorm2d) for part in network("batch")) == 3
-    assert sum(nn.utils.parametrize.is_parametrized(part) for part in network("weight")) == 3
-    x = torch.zeros(2, 1, 28, 28)
+    assert [type(part) for part in network("batch") if "Norm" in type(part).__name__] == [nn.BatchNorm2d] * 3 + [nn.BatchNorm1d]
+    assert sum(nn.utils.parametrize.is_parametrized(part) for part in network("weight")) == 4
+    x = torch.zeros(2, 3, 32, 32)
     assert all(network(kind)(x).shape == (2, 10) for kind in ("none", "batch", "weight"))  # type: ignore[arg-type]
 
 
+def test_the_hidden_layer_tells_two_images_apart_by_sign_alone() -> None:
+    norm = next(part for part in network("batch") if isinstance(part, nn.BatchNorm1d))
+    h = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(norm(h).abs(), torch.ones(2, 64), atol=1e-2)
+
+
 def test_a_short_run_draws_a_line_a_normalisation() -> None:
-    found = compare(sizes=(8, 64), epochs=1, images=128)
-    assert len(found) == 12 and all(0 <= outcome.running <= 1 for outcome in found)
+    found = compare(sizes=(8, 64), seeds=1, epochs=1, images=128)
+    assert len(found) == 12 and all(0 <= outcome.running <= 1 and 0 <= outcome.train <= 1 for outcome in found)
     assert all(outcome.own == outcome.running for outcome in found if outcome.normalisation != "batch")
     lines = figure(found).axes[0].lines
-    assert [line.get_label() for line in lines] == [
-        "none", "batch", "batch, own statistics", "layer", "group", "instance", "weight",
-    ]  # fmt: skip
+    names = [line.get_label() for line in lines if not str(line.get_label()).startswith("_")]
+    assert names == ["none", "batch", OWN, "layer", "group", "instance", "weight"]
 
 
-def test_the_figure_shows_means_over_seeds() -> None:
-    outcomes = [Outcome("layer", 1, seed, running, running) for seed, running in ((0, 0.5), (1, 0.7))]
+def test_a_batch_of_one_is_refused_and_left_out_of_the_comparison() -> None:
+    x, labels = torch.zeros(2, 3, 32, 32), torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(InputError, match="expected a batch of 2 or more for batch normalisation in training, found 1"):
+        train_and_test("batch", 1, (x, labels, x, labels), epochs=1, lr=0.1, seed=0)
+    kinds = [outcome.normalisation for outcome in compare(sizes=(1,), seeds=1, epochs=1, images=2)]
+    assert kinds == ["none", "layer", "group", "instance", "weight"]
+
+
+def test_the_figure_shows_means_and_intervals_over_seeds() -> None:
+    outcomes = [Outcome("layer", 1, seed, running, running, 0.5) for seed, running in ((0, 0.5), (1, 0.7), (2, 0.6))]
     assert list(figure(outcomes).axes[0].lines[0].get_ydata()) == pytest.approx([60.0])
+    mean, half = over_seeds(outcomes, "running")["layer", 1]
+    assert mean == pytest.approx(0.6) and half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-3)
 
 
 def test_what_means_nothing_is_one_sentence() -> None:
@@ -43,3 +59,5 @@ def test_what_means_nothing_is_one_sentence() -> None:
         network("bach")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="expected numbers of 1 or more"):
         compare(sizes=(0,))
+    with pytest.raises(InputError, match="expected 64 images or more, which every batch size divides, found 10"):
+        compare(sizes=(8, 64), images=10)

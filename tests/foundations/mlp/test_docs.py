@@ -1,4 +1,4 @@
-"""The examples of docs/mlp.md and of the docstrings run."""
+"""The examples of docs/mlp.md, docs/batch-norm.md and of the docstrings run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[3] / "docs" / "mlp.md"
+DOCS = Path(__file__).parents[3] / "docs"
 ROOM = "coldframe.foundations"
 
 
-def test_the_pages_examples_run_in_order() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 3
+@pytest.mark.parametrize(("page", "expected"), [("mlp.md", 2), ("batch-norm.md", 1)])
+def test_a_pages_examples_run_in_order(page: str, expected: int) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(blocks) == expected
     names: dict[str, object] = {}
     for number, block in enumerate(blocks, start=1):
-        exec(compile(block, f"{PAGE.name}, block {number}", "exec"), names)
+        exec(compile(block, f"{page}, block {number}", "exec"), names)
 
 
 @pytest.mark.parametrize("name", [

@@ -1,6 +1,10 @@
 """Small batches against six ways to normalise: one small network, the same images, steps in proportion.
 
-Run it with ``python -m coldframe.foundations.batch_norm.batch_sizes FOLDER``; figures measured by it stand in docs/mlp.md.
+Run it with ``python -m coldframe.foundations.batch_norm.batch_sizes FOLDER``; its figures stand in docs/batch-norm.md.
+
+The network has both places where batch normalisation is used: convolutions, where a channel is averaged over the batch and all
+positions, and a hidden linear layer, where there is only the batch. Behind the linear layer two images become -1 and +1
+whatever they were, and one image has nothing to be compared with.
 """
 
 from __future__ import annotations
@@ -16,30 +20,32 @@ from torch import Tensor, nn
 
 from coldframe import files
 from coldframe.data import load_dataset
-from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError, nearest
-from coldframe.types import Preprocess
+from coldframe.foundations.mlp.normalisation import check_batch
+from coldframe.foundations.mlp.pictures import Examples, read
+from coldframe.measures.significance import interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Normalisation = Literal["none", "batch", "layer", "group", "instance", "weight"]
 SIZES = (1, 2, 8, 64)
-PIXELS = Preprocess(size=28, resize=28, mean=(0.1307, 0.1307, 0.1307), std=(0.3081, 0.3081, 0.3081))
-"""Mean and standard deviation of MNIST's training images."""
+WIDTHS = (8, 16, 16)
+OWN = "batch, own statistics"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Test accuracy of one network.
+    """Accuracies of one network.
 
     Args:
         normalisation: its kind.
         batch: B in training.
         seed: of the weights and the order.
-        running: accuracy in evaluation mode; with batch normalisation from running averages.
-        own: accuracy with the statistics of the test images themselves, in batches of ``batch``; equal to ``running`` without
-            batch normalisation.
+        running: test accuracy in evaluation mode; with batch normalisation from running averages.
+        own: test accuracy with the statistics of the test images themselves, in batches of ``batch``; equal to ``running``
+            without batch normalisation.
+        train: accuracy on the training images of the last epoch, as they were met.
     """
 
     normalisation: Normalisation
@@ -47,29 +53,46 @@ class Outcome:
     seed: int
     running: float
     own: float
+    train: float
 
 
 def network(kind: Normalisation, seed: int = 0, classes: int = 10) -> nn.Sequential:
-    """Return three convolutions of 8, 16 and 16 channels, stride 2, normalised by ``kind``, ReLU, and a classifier."""
+    """Return three convolutions of stride 2, a hidden layer of 64, and a classifier.
+
+    Each layer but the last is normalised by ``kind`` and followed by ReLU. A vector has no positions to average over, so that
+    instance normalisation leaves the hidden layer as it is.
+
+    Args:
+        kind: the normalisation.
+        seed: of the weights.
+        classes: K.
+    """
     if kind not in get_args(Normalisation):
         raise InputError(f"unknown normalisation {kind!r}{nearest(kind, get_args(Normalisation))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers: list[nn.Module] = []
-        for c_in, c_out in ((1, 8), (8, 16), (16, 16)):
-            convolution: nn.Module = nn.Conv2d(c_in, c_out, 3, stride=2, padding=1)
-            if kind == "weight":
-                convolution = nn.utils.parametrizations.weight_norm(convolution)
-            layers += [convolution, _norm(kind, c_out), nn.ReLU()]
-        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * 4 * 4, classes))
+        for c_in, c_out in zip((3, *WIDTHS[:-1]), WIDTHS, strict=True):
+            convolution = nn.Conv2d(c_in, c_out, 3, stride=2, padding=1)
+            layers += [_weighted(kind, convolution), _norm(kind, c_out, nn.BatchNorm2d), nn.ReLU()]
+        layers.append(nn.Flatten())
+        hidden = nn.Linear(WIDTHS[-1] * 4 * 4, 64)
+        layers += [_weighted(kind, hidden), _norm(kind, 64, nn.BatchNorm1d), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Linear(64, classes))
 
 
-def _norm(kind: Normalisation, channels: int) -> nn.Module:
+def _weighted(kind: Normalisation, layer: nn.Module) -> nn.Module:
+    return nn.utils.parametrizations.weight_norm(layer) if kind == "weight" else layer
+
+
+def _norm(kind: Normalisation, channels: int, batch_norm: type[nn.BatchNorm1d] | type[nn.BatchNorm2d]) -> nn.Module:
     if kind == "batch":
-        return nn.BatchNorm2d(channels)
+        return batch_norm(channels)
     # Groups share a mean and a variance over their channels and all positions of one image.
     groups = {"layer": 1, "group": 4, "instance": channels}.get(kind)
-    return nn.Identity() if groups is None else nn.GroupNorm(groups, channels)
+    if groups is None or (kind == "instance" and batch_norm is nn.BatchNorm1d):
+        return nn.Identity()
+    return nn.GroupNorm(groups, channels)
 
 
 def train_and_test(
@@ -80,72 +103,105 @@ def train_and_test(
     Args:
         kind: the normalisation.
         batch: B.
-        data: train images [N, 1, H, W], their labels [N], test images, their labels.
+        data: train images [N, 3, H, W], their labels [N], test images, their labels.
         epochs: passes over the training images.
         lr: learning rate of a batch of 64.
         seed: of the weights and the order.
+
+    Raises:
+        InputError: a batch of one with batch normalisation.
     """
+    if kind == "batch":
+        check_batch(batch)
     x, labels, test, truth = data
     net = network(kind, seed)
     optimiser = torch.optim.SGD(net.parameters(), lr=lr * batch / 64)
+    right = torch.zeros(())
     for epoch in range(epochs):
+        right.zero_()
         order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(x)))
         for rows in torch.split(order, batch):
-            loss = nn.functional.cross_entropy(net(x[rows]), labels[rows])
+            logits = net(x[rows])
+            loss = nn.functional.cross_entropy(logits, labels[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+            right += (logits.argmax(dim=1) == labels[rows]).sum()
     net.eval()
     with torch.no_grad():
         running = float((net(test).argmax(dim=1) == truth).float().mean())
         net.train()
         answers = torch.cat([net(part).argmax(dim=1) for part in torch.split(test, batch)]) if kind == "batch" else None
     own = running if answers is None else float((answers == truth).float().mean())
-    return Outcome(kind, batch, seed, running, own)
+    return Outcome(kind, batch, seed, running, own, float(right) / len(x))
 
 
 def compare(
-    *, sizes: Sequence[int] = SIZES, seeds: int = 1, epochs: int = 2, lr: float = 0.2, images: int | None = None
+    *, sizes: Sequence[int] = SIZES, seeds: int = 3, epochs: int = 2, lr: float = 0.2, images: int | None = None
 ) -> list[Outcome]:
-    """Train every normalisation at every batch size on mini:mnist (2,000 train, 1,000 test).
+    """Train every normalisation at every batch size on mini:mnist; batch normalisation at batch 1 is left out.
 
     Args:
         sizes: batch sizes.
         seeds: runs of each.
         epochs: passes over the training images.
         lr: learning rate of a batch of 64.
-        images: training images; all when None.
+        images: training images at most, all when None; cut to a number that every batch size divides.
     """
     if not sizes or min(sizes) < 1 or seeds < 1 or epochs < 1:
         raise InputError(f"expected numbers of 1 or more, found sizes={list(sizes)}, seeds={seeds} and epochs={epochs}")
-    mnist = load_dataset("mini:mnist", val=0.01)
-    data: list[Tensor] = []
-    for split, n in ((mnist.train, images or len(mnist.train)), (mnist.test, len(mnist.test))):
-        rows = np.random.default_rng(0).permutation(len(split))[:n]
-        pixels = torch.from_numpy(load_pixels(split.images, rows, PIXELS)[:, :1]).float() / 255  # [N, 1, 28, 28]
-        data += [(pixels - PIXELS.mean[0]) / PIXELS.std[0], torch.from_numpy(split.labels[rows])]
-    tensors = (data[0], data[1], data[2], data[3])
+    digits = load_dataset("mini:mnist", val=0.01)
+    whole = int(np.lcm.reduce(sizes))
+    used = min(images or len(digits.train), len(digits.train)) // whole * whole
+    if not used:
+        raise InputError(f"expected {whole} images or more, which every batch size divides, found {images}; give more")
+    data = (*_tensors(read(digits.train), used), *_tensors(read(digits.test), len(digits.test) // whole * whole))
     kinds: tuple[Normalisation, ...] = get_args(Normalisation)
     return [
-        train_and_test(kind, size, tensors, epochs=epochs, lr=lr, seed=seed)
+        train_and_test(kind, size, data, epochs=epochs, lr=lr, seed=seed)
         for kind in kinds
         for size in sizes
+        if not (kind == "batch" and size == 1)
         for seed in range(seeds)
     ]
 
 
+def _tensors(examples: Examples, n: int) -> tuple[Tensor, Tensor]:
+    rows = np.random.default_rng(0).permutation(len(examples))[:n]
+    pixels = torch.from_numpy(examples.batch(rows, np.float32)).reshape(n, 3, 32, 32)
+    return pixels, torch.from_numpy(examples.labels[rows])
+
+
+def over_seeds(outcomes: Sequence[Outcome], field: str) -> dict[tuple[str, int], tuple[float, float]]:
+    """Return (normalisation, batch) -> mean over seeds and half of its 95% interval, which is 0 for one seed."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for outcome in outcomes:
+        found.setdefault((outcome.normalisation, outcome.batch), []).append(getattr(outcome, field))
+    return {cell: (seeds.mean, seeds.half or 0.0) for cell, seeds in ((c, interval(v)) for c, v in found.items())}
+
+
 def figure(outcomes: Sequence[Outcome]) -> Figure:
-    """Return test accuracy against batch size: a line a normalisation, the mean over seeds."""
-    from coldframe.report.drawing import line_plot
+    """Return test accuracy against batch size: a line a normalisation, mean over seeds with 95% intervals."""
+    from coldframe.report.drawing import INK, line_plot
 
     sizes = sorted({outcome.batch for outcome in outcomes})
     lines: dict[str, tuple[list[float], list[float | None]]] = {}
+    halves: dict[str, list[float]] = {}
     for kind in dict.fromkeys(outcome.normalisation for outcome in outcomes):
-        for name, field in [(kind, "running")] + [("batch, own statistics", "own")] * (kind == "batch"):
-            found = [[getattr(o, field) for o in outcomes if (o.normalisation, o.batch) == (kind, size)] for size in sizes]
-            lines[name] = ([float(i) for i in range(len(sizes))], [float(np.mean(values)) for values in found])
+        for name, field in [(str(kind), "running")] + [(OWN, "own")] * (kind == "batch"):
+            found = over_seeds(outcomes, field)
+            cells = [found.get((kind, size)) for size in sizes]
+            lines[name] = ([float(i) for i in range(len(sizes))], [None if cell is None else cell[0] for cell in cells])
+            halves[name] = [0.0 if cell is None else cell[1] for cell in cells]
     drawn = line_plot(lines, title="Small batches", x_label="batch size in training", y_label="test accuracy", percent=True)
-    drawn.axes[0].set_xticks(range(len(sizes)), [str(size) for size in sizes])
+    axes = drawn.axes[0]
+    for line, half in zip(list(axes.lines), halves.values(), strict=True):
+        x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        axes.errorbar(x, y, 100 * np.array(half), fmt="none", ecolor=line.get_color(), elinewidth=1, capsize=2)
+    axes.set_ylim(0, 100)  # an interval may reach further
+    if 1 in sizes and "batch" in lines:
+        axes.text(0, 1, "batch normalisation\nrefuses a batch of 1", ha="left", va="bottom", fontsize=8, color=INK)
+    axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     return drawn
 
 
@@ -155,3 +211,5 @@ if __name__ == "__main__":
     measured = compare()
     files.write_json(f"{sys.argv[1]}/batch-sizes.json", [asdict(outcome) for outcome in measured])
     save_figure(figure(measured), f"{sys.argv[1]}/batch-sizes.png")
+    for (kind, batch), (mean, half) in over_seeds(measured, "running").items():
+        print(f"{kind:10s} {batch:3d}  {100 * mean:.1f} +- {100 * half:.1f}")
