@@ -18,9 +18,10 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from coldframe.errors import InputError
 from coldframe.files import write_bytes
@@ -140,6 +141,14 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def log_scale(axes: Axes) -> None:
+    """Put y on a logarithmic scale whose marks are 1, 2 and 5 times a power of ten, written as plain numbers."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def line_plot(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float | None]]],
     *,
@@ -183,7 +192,7 @@ def line_plot(
                 axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set(title=title, xlabel=x_label, ylabel=f"{y_label} (%)" if percent else y_label)
         if log_y:
-            axes.set_yscale("log")
+            log_scale(axes)
         if all(float(v).is_integer() for x, _ in lines.values() for v in x):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(lines) > 1:

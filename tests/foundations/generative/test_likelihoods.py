@@ -101,3 +101,16 @@ def test_likelihoods_have_names_and_levels() -> None:
         likelihood("categoric")
     with pytest.raises(InputError, match="give --levels 2"):
         likelihood("bernoulli", 16)
+
+
+@pytest.mark.parametrize("kind", [Categorical(), Bernoulli(), DiscretisedLogistic(256)], ids=str)
+def test_the_constant_of_shares_of_levels_is_their_distribution(kind: Likelihood) -> None:
+    wide = torch.arange(kind.levels, dtype=torch.float64) / (kind.levels - 1) - 0.4
+    shares = torch.softmax(-20 * wide.square(), dim=0)
+    found = kind.log_probabilities(kind.constant(shares).view(1, -1, 1, 1)).exp().flatten()
+    if isinstance(kind, DiscretisedLogistic):  # of its own shape, with the same mean and nearly the same spread
+        values = torch.linspace(-1, 1, 256, dtype=torch.float64)
+        assert float((found * values).sum()) == pytest.approx(float((shares * values).sum()), abs=0.01)
+        assert float((found - shares).abs().sum()) < 0.2
+    else:
+        assert torch.allclose(found, shares)

@@ -13,14 +13,14 @@ from torch import Tensor
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.digits import Digits
 from coldframe.foundations.generative.sheets import samples_figure, sheet_figure
-from coldframe.report.drawing import INK, PALETTE, SOFT, bars, new_figure, style
+from coldframe.report.drawing import INK, PALETTE, SOFT, bars, log_scale, new_figure, style
 
 SHOWN = 16
 _PANELS = (
     ("discriminator accuracy", ("discriminator_accuracy",), 0.5),
     ("codes: spread and mean", ("code_std", "code_mean"), 1.0),
     ("codes to N(0, 1)", ("gaussian_distance", "sliced_wasserstein"), None),
-    ("mean squared error of a pixel", ("error",), None),
+    ("squared error of a pixel", ("error",), None),
 )
 _NAMES = {
     "code_std": "standard deviation",
@@ -88,7 +88,7 @@ def diagnostics(history: Sequence[Mapping[str, Any]]) -> Figure:
             panel.set(title=title, xlabel="epoch" if place > 1 else "")
             if place in (1, 2):
                 # The mean code may lie far out in the first epochs, a hundred times as far as later.
-                panel.set_yscale("log")
+                log_scale(panel)
             else:
                 panel.set_ylim(bottom=min([0.4, *(row[fields[0]] for row in history)]) if place == 0 else 0)
             panel.xaxis.get_major_locator().set_params(integer=True)

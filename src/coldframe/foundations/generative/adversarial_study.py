@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from coldframe import files
 from coldframe.errors import InputError
@@ -17,6 +14,7 @@ from coldframe.foundations.generative import digits, quality, saved
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, fit
 from coldframe.foundations.generative.digits import Digits
+from coldframe.measures.machine import machine
 from coldframe.report.summary import complete, plain
 from coldframe.training.checkpoint import Progress
 from coldframe.training.schedules import Schedule
@@ -207,7 +205,7 @@ def aae(
             "classifier_sha256": found["classifier_sha256"], **matched, **asdict(settings), "epochs": total,
         }
     )  # fmt: skip
-    study = Study(_command(data, settings, total), dataset.origin, model, progress, found, matched, row, _machine(), test)
+    study = Study(_command(data, settings, total), dataset.origin, model, progress, found, matched, row, machine(), test)
     if out is not None:
         study.save(out)
     return study
@@ -224,16 +222,6 @@ def _draw(model: AAE, test: Digits, folder: Path) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "device": "cpu",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
 
 
 def _command(data: str, settings: Settings, epochs: int) -> str:

@@ -17,6 +17,8 @@ from coldframe.errors import InputError, nearest
 from coldframe.foundations.generative.digits import check_levels
 
 LikelihoodName = Literal["categorical", "bernoulli", "logistic"]
+MODERATE = 80.0
+"""Logits within it have exponentials, and sums of them, that float32 holds."""
 LEAST_LOG_SCALE = -7.0
 """A scale of e^-7 puts all mass of a logistic into one of 256 bins; smaller ones only make gradients overflow."""
 
@@ -37,6 +39,9 @@ class Likelihood(Protocol):
 
     def log_probabilities(self, raw: Tensor) -> Tensor:
         """Return log p of every grey level, raw [B, P, H, W] -> [B, L, H, W]."""
+
+    def constant(self, shares: Tensor) -> Tensor:
+        """Return the P numbers, the same for every pixel, that fit levels with these shares [L], all above 0."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,9 @@ class Categorical:
     def log_probabilities(self, raw: Tensor) -> Tensor:
         return raw.log_softmax(dim=1)
 
+    def constant(self, shares: Tensor) -> Tensor:
+        return shares.log()
+
 
 @dataclass(frozen=True)
 class Bernoulli:
@@ -79,6 +87,9 @@ class Bernoulli:
 
     def log_probabilities(self, raw: Tensor) -> Tensor:
         return torch.cat([F.logsigmoid(-raw), F.logsigmoid(raw)], dim=1)
+
+    def constant(self, shares: Tensor) -> Tensor:
+        return (shares[1:] / shares[:1]).log()
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,13 @@ class DiscretisedLogistic:
     def log_probabilities(self, raw: Tensor) -> Tensor:
         each = torch.arange(self.levels, device=raw.device).view(-1, 1, 1, 1)
         return torch.stack([self._log_bin(raw, x.expand(len(raw), *raw.shape[2:])) for x in each], dim=1)
+
+    def constant(self, shares: Tensor) -> Tensor:
+        # By moments: a logistic distribution of scale s has the standard deviation s pi / sqrt(3).
+        values = torch.linspace(-1, 1, self.levels, dtype=shares.dtype, device=shares.device)
+        mean = (shares * values).sum()
+        scale = (shares * (values - mean).square()).sum().sqrt() * math.sqrt(3) / math.pi
+        return torch.stack([mean, scale.log()])
 
     def _log_bin(self, raw: Tensor, x: Tensor) -> Tensor:
         last = self.levels - 1
@@ -149,21 +167,24 @@ def draw(kind: Likelihood, raw: Tensor, generator: torch.Generator | None = None
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Cross-entropy with one exponential a logit; the gradient p - onehot is made in the memory of p.
+    """Cross-entropy with one exponential a logit; the gradient p - onehot is made in the memory of the exponentials.
 
-    Torch's own takes the exponential in the forward pass and again in the backward pass.
+    Torch's own takes the exponential in the forward pass and again in the backward pass, and its kernel is slow for rows of few
+    numbers. Logits of moderate size need no maximum taken off; the others go through the softmax.
     """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, x: Tensor) -> Tensor:
         """Rows [B, S, L], x [B, S] -> nats [B]."""
-        p = rows.softmax(dim=-1)
-        chosen = p.gather(-1, x[..., None]).squeeze(-1)  # [B, S]
-        if float(chosen.min()) > math.exp(-60):
-            nats = -chosen.log()
-        else:  # too close to the end of float32
-            nats = F.cross_entropy(rows.flatten(0, 1), x.flatten(), reduction="none").view_as(chosen)
-        ctx.p, ctx.x = p, x
+        low, high = rows.aminmax()
+        if max(-float(low), float(high)) < MODERATE:
+            p = rows.exp()
+            sums = p @ p.new_ones(p.shape[-1])  # [B, S]
+            nats = sums.log() - rows.gather(-1, x[..., None]).squeeze(-1)
+        else:
+            p, sums = rows.softmax(dim=-1), rows.new_ones(())
+            nats = F.cross_entropy(rows.flatten(0, 1), x.flatten(), reduction="none").view_as(x)
+        ctx.p, ctx.sums, ctx.x = p, sums, x
         return nats.sum(dim=1)
 
     @staticmethod
@@ -172,6 +193,7 @@ class _CrossEntropy(torch.autograd.Function):
         """Gradient [B] -> gradient of the rows."""
         if ctx.p is None:
             raise RuntimeError("the gradient of this cross-entropy was taken already; compute the loss again")
-        p, x, ctx.p = ctx.p, ctx.x, None
-        p.scatter_add_(-1, x[..., None], p.new_full((1, 1, 1), -1.0).expand(*x.shape, 1))
-        return p.mul_(gradient[:, None, None]), None
+        p, sums, x, ctx.p = ctx.p, ctx.sums, ctx.x, None
+        p.mul_((gradient[:, None] / sums)[..., None])
+        p.scatter_add_(-1, x[..., None], (-gradient)[:, None, None].expand(*x.shape, 1))
+        return p, None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from coldframe.errors import InputError
 from coldframe.foundations.generative.bounds import elbo_terms, measure, objective
@@ -90,6 +90,9 @@ def fit(
 ) -> Result:
     """Train a network in place; it ends at the epoch that is best on the validation pictures.
 
+    The last bias starts at the shares of the grey levels in train. Otherwise the codes would learn them first, and all of them
+    would move far to one side.
+
     Args:
         model: on its device.
         splits: ``train`` and ``val``.
@@ -101,6 +104,7 @@ def fit(
     device = model.device
     levels = to_levels(splits["train"].pixels, model.levels).to(device)
     held = splits["val"].pixels
+    _start(model, levels)
     sums = torch.zeros(3, dtype=torch.float64)
 
     def loss(items: Tensor, epoch: int) -> Tensor:
@@ -123,6 +127,14 @@ def fit(
     )  # fmt: skip
     model.eval()
     return result
+
+
+@torch.no_grad()
+def _start(model: VAE, levels: Tensor) -> None:
+    counts = torch.bincount(levels.flatten().long(), minlength=model.levels).double() + 1
+    last = model.decoder[-1]
+    assert isinstance(last, nn.ConvTranspose2d) and last.bias is not None
+    last.bias.copy_(model.likelihood.constant(counts / counts.sum()))
 
 
 def _fingerprint(levels: Tensor) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -24,6 +23,7 @@ from coldframe.foundations.generative.bounds import (
 from coldframe.foundations.generative.likelihoods import LikelihoodName
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
+from coldframe.measures.machine import machine
 from coldframe.report.summary import complete, plain
 from coldframe.training.loop import Result
 from coldframe.training.schedules import Schedule
@@ -221,7 +221,7 @@ def vae(
     )  # fmt: skip
     command = _command(data, settings, recipe.epochs, model.levels)
     weighted = (bound, len(chosen), BOUND_SAMPLES)
-    study = Study(command, dataset.origin, model, found, weighted, marginal, result, row, _machine(model), pictures)
+    study = Study(command, dataset.origin, model, found, weighted, marginal, result, row, machine(model.device), pictures)
     if out is not None:
         study.save(out)
     return study
@@ -247,16 +247,6 @@ def _device(name: str | None) -> torch.device:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _machine(model: VAE) -> dict[str, Any]:
-    return {
-        "device": model.device.type,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
 
 
 def _command(data: str, settings: Settings, epochs: int, levels: int) -> str:
