@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from coldframe import files
 
@@ -75,6 +75,44 @@ def _png(figure: Any) -> str:
 
 def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:
     """Write each figure as PNG and SVG."""
+    from coldframe.report.drawing import save_figure
+
     for name, figure in figures.items():
-        for suffix in (".png", ".svg"):
-            files.write_figure(folder / f"{name}{suffix}", lambda path, figure=figure: figure.savefig(path, dpi=110))  # type: ignore[misc]
+        save_figure(figure, folder / name, dpi=110)
+
+
+def plain_text(table: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """Return the table in columns, its first to the left and the others to the right, and the notes below it."""
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    lines = []
+    for name, *rest in table:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("   ".join([name.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join([*lines, "", *notes])
+
+
+class Told(Protocol):
+    """What a study says of itself: the contents of its folder."""
+
+    command: str
+
+    def results(self) -> dict[str, Any]:
+        """Return the value of ``results.json``."""
+
+    def table(self) -> list[list[str]]:
+        """Return a head, then a line a row."""
+
+    def notes(self) -> list[str]:
+        """Return what stands beside the table, a sentence or two each."""
+
+    def figures(self) -> dict[str, tuple[str, Any]]:
+        """Return file stem -> (caption, figure)."""
+
+
+def write(folder: str | Path, title: str, study: Told) -> Path:
+    """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
+    folder, figures = Path(folder), study.figures()
+    files.write_json(folder / "results.json", study.results())
+    save_figures(folder, {name: figure for name, (_, figure) in figures.items()})
+    files.write_text(folder / "report.html", page(title, study.table(), study.notes(), figures, study.command))
+    return folder

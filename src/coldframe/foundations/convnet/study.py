@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from coldframe import files
 from coldframe.data import load_dataset
 from coldframe.errors import InputError
 from coldframe.foundations.convnet.fitting import BETTER, COURSE, Fit, Precision, Settings, describe, fit, logits
@@ -21,6 +20,7 @@ from coldframe.foundations.convnet.networks import NetworkName
 from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.pictures import Examples, read
 from coldframe.measures.machine import machine
+from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups
 from coldframe.training import Optimiser, Schedule
 from coldframe.types import Row
@@ -111,13 +111,7 @@ class Study:
         return [*lines, f"Data: {self.origin}."]
 
     def __str__(self) -> str:
-        table = self.table()
-        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-        lines = []
-        for name, *rest in table:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            lines.append("   ".join([name.ljust(widths[0]), *cells]))
-        return "\n".join([*lines, "", *self.notes()])
+        return plain_text(self.table(), self.notes())
 
     def figures(self) -> dict[str, tuple[str, Figure]]:
         """Return file stem -> (caption, figure)."""
@@ -133,16 +127,7 @@ class Study:
 
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
-        from coldframe.report.drawing import save_figure
-        from coldframe.report.single import page
-
-        folder, figures = Path(folder), self.figures()
-        files.write_json(folder / "results.json", self.results())
-        for name, (_, figure) in figures.items():
-            save_figure(figure, folder / name, dpi=110)
-        title = "Small convolutional networks"
-        files.write_text(folder / "report.html", page(title, self.table(), self.notes(), figures, self.command))
-        return folder
+        return write(folder, "Small convolutional networks", self)
 
 
 def cnn(

@@ -15,6 +15,7 @@ from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, fit
 from coldframe.foundations.generative.digits import Digits
 from coldframe.measures.machine import machine
+from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, plain
 from coldframe.training.checkpoint import Progress
 from coldframe.training.schedules import Schedule
@@ -95,13 +96,7 @@ class Study:
         ]
 
     def __str__(self) -> str:
-        table = self.table()
-        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-        lines = []
-        for name, *rest in table:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            lines.append("   ".join([name.ljust(widths[0]), *cells]).rstrip())
-        return "\n".join([*lines, "", *self.notes()])
+        return plain_text(self.table(), self.notes())
 
     def figures(self) -> dict[str, tuple[str, Figure]]:
         """Return file stem -> (caption, figure)."""
@@ -116,17 +111,8 @@ class Study:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model, ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
-        from coldframe.report.drawing import save_figure
-        from coldframe.report.single import page
-
-        folder, figures = Path(folder), self.figures()
-        saved.save(folder, "aae", self.model.settings, self.model.state_dict())
-        files.write_json(folder / "results.json", self.results())
-        for name, (_, figure) in figures.items():
-            save_figure(figure, folder / name)
-        text = page("An adversarial autoencoder", self.table(), self.notes(), figures, self.command)
-        files.write_text(folder / "report.html", text)
-        return folder
+        saved.save(Path(folder), "aae", self.model.settings, self.model.state_dict())
+        return write(folder, "An adversarial autoencoder", self)
 
 
 def aae(

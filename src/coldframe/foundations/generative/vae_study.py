@@ -24,6 +24,7 @@ from coldframe.foundations.generative.likelihoods import LikelihoodName
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
 from coldframe.measures.machine import machine
+from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, plain
 from coldframe.training.loop import Result
 from coldframe.training.schedules import Schedule
@@ -107,13 +108,7 @@ class Study:
         ]
 
     def __str__(self) -> str:
-        table = self.table()
-        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-        lines = []
-        for name, *rest in table:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            lines.append("   ".join([name.ljust(widths[0]), *cells]).rstrip())
-        return "\n".join([*lines, "", *self.notes()])
+        return plain_text(self.table(), self.notes())
 
     def figures(self) -> dict[str, tuple[str, Figure]]:
         """Return file stem -> (caption, figure)."""
@@ -126,17 +121,8 @@ class Study:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model, ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
-        from coldframe.report.drawing import save_figure
-        from coldframe.report.single import page
-
-        folder, figures = Path(folder), self.figures()
-        saved.save(folder, "vae", self.model.settings, self.model.state_dict())
-        files.write_json(folder / "results.json", self.results())
-        for name, (_, figure) in figures.items():
-            save_figure(figure, folder / name)
-        title = "A variational autoencoder of digits"
-        files.write_text(folder / "report.html", page(title, self.table(), self.notes(), figures, self.command))
-        return folder
+        saved.save(Path(folder), "vae", self.model.settings, self.model.state_dict())
+        return write(folder, "A variational autoencoder of digits", self)
 
 
 def vae(

@@ -8,8 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from coldframe import files
 from coldframe.errors import InputError
 from coldframe.foundations.graphs.graph import Graph
@@ -17,6 +15,7 @@ from coldframe.foundations.graphs.identities import Finding, check_all
 from coldframe.foundations.graphs.messages import check_positive
 from coldframe.foundations.graphs.readers import open_graph
 from coldframe.foundations.graphs.walks import power, walks
+from coldframe.measures.machine import machine
 
 PRINTED = 40
 """Largest N whose matrices are printed: wider lines are not read."""
@@ -51,10 +50,9 @@ class Answer:
 
     def results(self) -> dict[str, Any]:
         """Return the value of ``results.json``."""
-        machine = {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}
         g = self.graph
         about = {"name": g.name, "nodes": g.n, "edges": g.edge_count, "directed": g.directed}
-        head = {"coldframe": version("coldframe"), "command": self.command, "machine": machine, "graph": about}
+        head = {"coldframe": version("coldframe"), "command": self.command, "machine": machine(), "graph": about}
         return head | {"rows": self.rows} | self.extra
 
     def save(self, folder: str | Path) -> Path:

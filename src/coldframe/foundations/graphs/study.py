@@ -5,23 +5,24 @@ Measured on Cora, official split, 10 seeds, 200 epochs, best epoch by validation
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import torch
-
-from coldframe import files
 from coldframe.errors import InputError, nearest
 from coldframe.foundations.graphs.classifier import LayerName, NodeClassifier, parameter_count
 from coldframe.foundations.graphs.failures import Depth, Failures, measure_failures, measure_smoothing
 from coldframe.foundations.graphs.fitting import Fit, fit
 from coldframe.foundations.graphs.planetoid import NAMES, Citations, load_planetoid
+from coldframe.measures.machine import machine
+from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups
 from coldframe.types import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Choice = Literal["mean", "gcn", "gat", "mlp", "all"]
 DataName = Literal["cora", "citeseer", "pubmed"]
@@ -61,13 +62,7 @@ class Study:
         return {
             "coldframe": version("coldframe"),
             "command": self.command,
-            "machine": {
-                "device": "cpu",
-                "threads": torch.get_num_threads(),
-                "torch": torch.__version__,
-                "platform": f"{platform.system()} {platform.machine()}",
-                "python": platform.python_version(),
-            },
+            "machine": machine(),
             "rows": [*self.rows, *over_seeds],
             "published": published if self.data.graph.name == "cora" else [],
             "failures": None if self.failures is None else asdict(self.failures),
@@ -109,26 +104,17 @@ class Study:
         return said
 
     def __str__(self) -> str:
-        table = self.table()
-        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-        lines = []
-        for first, *rest in table:
-            numbers = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            lines.append("   ".join([first.ljust(widths[0]), *numbers]))
-        return "\n".join([*lines, "", *self.notes()])
+        return plain_text(self.table(), self.notes())
+
+    def figures(self) -> dict[str, tuple[str, Figure]]:
+        """Return file stem -> (caption, figure)."""
+        from coldframe.foundations.graphs.drawing import study_figures
+
+        return study_figures(self)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
-        from coldframe.foundations.graphs.drawing import study_figures
-        from coldframe.report.single import page, save_figures
-
-        folder = Path(folder)
-        figures = study_figures(self)
-        files.write_json(folder / "results.json", self.results())
-        save_figures(folder, {name: figure for name, (_, figure) in figures.items()})
-        title = f"Node classes on {self.data.graph.name}"
-        files.write_text(folder / "report.html", page(title, self.table(), self.notes(), figures, self.command))
-        return folder
+        return write(folder, f"Node classes on {self.data.graph.name}", self)
 
 
 def gcn(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from coldframe import files
 from coldframe.data import load_dataset
 from coldframe.errors import InputError, nearest
 from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.fitting import EngineName, Fit, NumpyEngine, Settings, fit, predict
 from coldframe.foundations.mlp.network import MLP
 from coldframe.foundations.mlp.pictures import Examples, read_all
+from coldframe.measures.machine import machine
+from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups, plain
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
@@ -97,13 +97,7 @@ class Study:
         ]
 
     def __str__(self) -> str:
-        table = self.table()
-        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-        lines = []
-        for name, *rest in table:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            lines.append("   ".join([name.ljust(widths[0]), *cells]))
-        return "\n".join([*lines, "", *self.notes()])
+        return plain_text(self.table(), self.notes())
 
     def figures(self) -> dict[str, tuple[str, Figure]]:
         """Return file stem -> (caption, figure)."""
@@ -119,15 +113,7 @@ class Study:
 
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
-        from coldframe.report.drawing import save_figure
-        from coldframe.report.single import page
-
-        folder, figures = Path(folder), self.figures()
-        files.write_json(folder / "results.json", self.results())
-        for name, (_, figure) in figures.items():
-            save_figure(figure, folder / name)
-        files.write_text(folder / "report.html", page("A perceptron", self.table(), self.notes(), figures, self.command))
-        return folder
+        return write(folder, "A perceptron", self)
 
 
 def per_class(counts: scores.Counts) -> dict[str, scores.Shares]:
@@ -225,17 +211,9 @@ def _row(data: str, engine: str, seed: int, run: Fit, counts: scores.Counts, set
 
 
 def _machine() -> dict[str, Any]:
-    import torch
-
+    """Return the machine's fingerprint with NumPy's threads: this room does most of its work there."""
     asked = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
-    return {
-        "device": "cpu",
-        "threads": int(asked) if asked.isdigit() else os.cpu_count(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
+    return machine() | {"threads": int(asked) if asked.isdigit() else os.cpu_count(), "numpy": np.__version__}
 
 
 def _command(data: str, engine: str, hidden: tuple[int, ...], batch_norm: bool, settings: Settings, seeds: int) -> str:
