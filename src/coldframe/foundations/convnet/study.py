@@ -118,7 +118,10 @@ class Study:
         from coldframe.foundations.convnet.drawing import curves, filters_sheet
 
         named = {NAMES[name]: runs for name, runs in self.fits.items()}
-        found = {"curves": ("Training loss; a line is the mean over seeds.", curves(named, "Loss while training"))}
+        caption = "Training loss; a line is the mean over seeds."
+        if any(settings.label_smoothing for settings in self.settings.values()) and len(named) > 1:
+            caption += " Where labels are smoothed, the loss cannot fall to 0; compare it within a network only."
+        found = {"curves": (caption, curves(named, "Loss while training"))}
         for name, runs in self.fits.items():
             if name != "better":
                 caption = f"{NAMES[name]}: the {len(runs[0].before)} filters of the first layer, seed {runs[0].seed}."
