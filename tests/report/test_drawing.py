@@ -3,7 +3,20 @@ import pytest
 import torch
 
 from coldframe.errors import InputError
-from coldframe.report.drawing import as_png, as_svg, bars, data_uri, distinct, image_sheet, line_plot, save_figure, shorten
+from coldframe.report.drawing import (
+    as_png,
+    as_svg,
+    bars,
+    data_uri,
+    distinct,
+    image_sheet,
+    line_plot,
+    log_scale,
+    new_figure,
+    save_figure,
+    shorten,
+    style,
+)
 
 
 def test_a_figure_becomes_png_and_svg_and_the_same_bytes_each_time(tmp_path):
@@ -56,3 +69,16 @@ def test_names_with_dollars_and_foreign_letters_are_drawn():
 
 def test_data_uri():
     assert data_uri(b"abc") == "data:image/png;base64,YWJj"
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_marks_of_a_logarithmic_scale_are_plain_numbers(which):
+    with style():
+        figure = new_figure(4, 4)
+        axes = figure.add_subplot()
+        axes.plot([0.02, 3000], [0.02, 3000])
+        log_scale(axes, which, marks=(1,))
+        figure.canvas.draw()
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    texts = [label.get_text() for label in axis.get_ticklabels()]
+    assert axis.get_scale() == "log" and {"0.1", "1", "1,000"} <= set(texts) and not any("$" in text for text in texts)

@@ -141,12 +141,16 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def log_scale(axes: Axes) -> None:
-    """Put y on a logarithmic scale whose marks are 1, 2 and 5 times a power of ten, written as plain numbers."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+def log_scale(axes: Axes, which: str = "y", marks: Sequence[float] = (1, 2, 5)) -> None:
+    """Put x or y on a logarithmic scale with marks at these multiples of powers of ten, written as plain numbers.
+
+    matplotlib writes powers as mathematics, which the house's style does not set.
+    """
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=marks))
+    axis.set_major_formatter("{x:,.10g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def line_plot(

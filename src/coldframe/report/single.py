@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,7 +35,7 @@ pre { background: #f3f5f6; padding: .8rem; overflow-x: auto; }
 {% for note in notes %}<p>{{ note }}</p>
 {% endfor %}
 {% for caption, image in figures %}<figure>
-<img alt="{{ caption }}" src="data:image/png;base64,{{ image }}">
+<img alt="{{ caption }}" src="{{ image }}">
 <figcaption>{{ caption }}</figcaption>
 </figure>
 {% endfor %}
@@ -62,15 +60,11 @@ def page(
     """
     from jinja2 import Environment
 
+    from coldframe.report.drawing import as_png, data_uri
+
     template = Environment(autoescape=True).from_string(_TEMPLATE)
-    pictures = [(caption, _png(figure)) for caption, figure in figures.values()]
+    pictures = [(caption, data_uri(as_png(figure, dpi=110))) for caption, figure in figures.values()]
     return template.render(title=title, table=table, notes=notes, figures=pictures, command=command)
-
-
-def _png(figure: Any) -> str:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return base64.b64encode(content.getvalue()).decode()
 
 
 def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from coldframe.foundations.graphs import Graph, named
-from coldframe.foundations.graphs.drawing import draw_graph, layout
+from coldframe.foundations.graphs.drawing import draw_graph, failures, layout
+from coldframe.foundations.graphs.failures import Failures
+from coldframe.report.drawing import style
 
 
 @pytest.mark.parametrize("name", ["star:7", "wheel:7", "cycle:6", "path:4", "complete:5", "karate", "path:1"])
@@ -25,3 +27,17 @@ def test_nodes_edges_and_weights_are_drawn() -> None:
     assert [t for t in texts if t in ("0", "1", "2")] == ["0", "1", "2"]
     assert {"1.5", "2.5", "3.5"} <= set(texts) and "↻" in texts
     assert sum(text.arrow_patch is not None for text in axes.texts) == 3
+
+
+def test_growth_is_read_off_plain_numbers() -> None:
+    sizes = [1_000, 10_000, 100_000]
+    found = Failures(
+        [0.6], [0.3], [0.4], "no", [0.8], [0.8], [0.7], 0.0, sizes, [40_000, 180_000, 1_600_000],
+        [2_400_000, 110_000_000, 10_000_000_000], [46_000] * 3,
+    )  # fmt: skip
+    figure = failures(found)
+    with style():
+        figure.canvas.draw()
+    right = figure.axes[1]
+    texts = [label.get_text() for axis in (right.xaxis, right.yaxis) for label in axis.get_ticklabels()]
+    assert {"1,000", "100,000", "1 M", "10 G"} <= set(texts) and not any("$" in text for text in texts)

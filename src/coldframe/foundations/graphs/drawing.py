@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.sparse import SparseFeatures
+from coldframe.report.drawing import log_scale
 
 if TYPE_CHECKING:
     from coldframe.foundations.graphs.failures import Depth, Failures
@@ -214,9 +216,12 @@ def failures(found: Failures) -> Figure:
     left.set_ylim(0, 1.12)
     left.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
     _tidy(left, "", "test accuracy")
-    right.loglog(found.nodes, found.mlp_inputs, "o--", color=COLOURS[4], label="numbers in [A, H]")
-    right.loglog(found.nodes, found.mlp_parameters, "o-", color=COLOURS[1], label="parameters, MLP on [A, H]")
-    right.loglog(found.nodes, found.graph_parameters, "o-", color=COLOURS[0], label="parameters, mean convolution")
+    right.plot(found.nodes, found.mlp_inputs, "o--", color=COLOURS[4], label="numbers in [A, H]")
+    right.plot(found.nodes, found.mlp_parameters, "o-", color=COLOURS[1], label="parameters, MLP on [A, H]")
+    right.plot(found.nodes, found.graph_parameters, "o-", color=COLOURS[0], label="parameters, mean convolution")
+    log_scale(right, "x", marks=(1,))
+    log_scale(right, "y", marks=(1,))
+    right.yaxis.set_major_formatter(EngFormatter())
     right.legend(frameon=False, fontsize=9)
     _tidy(right, "nodes", "count")
     return figure

@@ -145,8 +145,8 @@ class _SumAndSelf(torch.autograd.Function):
     def forward(
         ctx: Any, rows: Rows, values: Tensor, features: Tensor, W: Tensor, B: Tensor, bias: Tensor | None
     ) -> Tensor:
-        ctx.rows, ctx.values = rows, values
-        ctx.save_for_backward(features, W, B)
+        ctx.rows = rows
+        ctx.save_for_backward(values, features, W, B)
         # Neighbours are read at the narrower width: projected first where that is narrower.
         narrow = W.shape[0] < W.shape[1]
         read = features @ W.T if narrow else features.contiguous()
@@ -164,11 +164,11 @@ class _SumAndSelf(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        features, W, B = ctx.saved_tensors
+        values, features, W, B = ctx.saved_tensors
         grad = grads[0].contiguous()  # [N, E]
         to_features = torch.empty_like(features) if ctx.needs_input_grad[2] else None
         to_W, to_B, to_bias = torch.zeros_like(W), torch.zeros_like(B), grad.new_zeros(len(W))
-        for span, back in _blocks(ctx.rows.transpose[0], ctx.rows.turned(ctx.values), grad):  # S^T grad
+        for span, back in _blocks(ctx.rows.transpose[0], ctx.rows.turned(values), grad):  # S^T grad
             if to_features is not None:
                 torch.mm(back, W, out=to_features[span]).addmm_(grad[span], B)
             to_W.addmm_(back.T, features[span])
