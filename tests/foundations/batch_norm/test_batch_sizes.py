@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +47,21 @@ def test_a_batch_of_one_is_refused_and_left_out_of_the_comparison() -> None:
         train_and_test("batch", 1, (x, labels, x, labels), epochs=1, lr=0.1, seed=0)
     kinds = [outcome.normalisation for outcome in compare(sizes=(1,), seeds=1, epochs=1, images=2)]
     assert kinds == ["none", "layer", "group", "instance", "weight"]
+
+
+def test_steps_are_in_proportion_to_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    sgd = torch.optim.SGD
+
+    def build(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.SGD:
+        rates.append(lr)
+        return sgd(parameters, lr=lr)
+
+    monkeypatch.setattr(torch.optim, "SGD", build)
+    x, labels = torch.zeros(64, 3, 32, 32), torch.zeros(64, dtype=torch.int64)
+    for batch in (2, 64):
+        train_and_test("batch", batch, (x, labels, x, labels), epochs=1, lr=0.2, seed=0)
+    assert rates == pytest.approx([0.2 / 32, 0.2])
 
 
 def test_the_figure_shows_means_and_intervals_over_seeds() -> None:

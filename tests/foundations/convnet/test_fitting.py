@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from coldframe.errors import DataError, InputError, TrainingError
+from coldframe.foundations.convnet import fitting
 from coldframe.foundations.convnet.fitting import BETTER, COURSE, Settings, fit, logits
 from coldframe.foundations.convnet.images import Pictures
 from coldframe.foundations.mlp.pictures import Examples
+from coldframe.training import Group
+from coldframe.training.loop import Result
 
 BRIEF = {
     "plain": replace(COURSE, epochs=4, batch=20),
@@ -31,6 +34,25 @@ def test_every_network_learns_and_its_answers_follow(name: str, squares: Example
     assert (logits(found.network, others, settings.test_views).argmax(dim=1) == others.labels).double().mean() > 0.6
     assert found.network.first.equal(found.before) == (name == "better")
     assert lines[-1].startswith("epoch 4/4 100%, loss ")
+
+
+@pytest.mark.parametrize(
+    ("preset", "scales"),
+    [(BETTER, (1.0, 7.5, 0.6)), (replace(BETTER, optimiser="nesterov"), (1.0, 1.0, 64.0)), (COURSE, (1.0, 1.0, 1.0))],
+)
+def test_filters_last_layer_and_shifts_have_rates_of_their_own(
+    preset: Settings, scales: tuple[float, ...], squares: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Group] = []
+
+    def train(*_: object, groups: list[Group], **__: object) -> Result:
+        seen.extend(groups)
+        return Result()
+
+    monkeypatch.setattr(fitting, "train", train)
+    fit(Pictures.of(squares, preset.shift), preset)
+    assert tuple(group.scale for group in seen) == scales and [group.decay for group in seen] == [True, True, False]
+    assert [{value.ndim for value in group.parameters} for group in seen] == [{4}, {2}, {1}]
 
 
 def test_a_run_goes_on_to_the_bit_and_seeds_differ(squares: Examples, tmp_path: Path) -> None:

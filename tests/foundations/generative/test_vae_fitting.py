@@ -12,7 +12,7 @@ import torch
 
 from coldframe.errors import InputError
 from coldframe.foundations.generative import vae_fitting
-from coldframe.foundations.generative.digits import Digits
+from coldframe.foundations.generative.digits import Digits, to_levels
 from coldframe.foundations.generative.vae_fitting import Settings, fit, noise
 from coldframe.training.loop import train
 
@@ -37,6 +37,15 @@ def test_training_makes_the_bound_better() -> None:
     assert seen[-1]["val"] > seen[0]["val"]
     assert seen[-1]["rec"] + seen[-1]["kl"] == pytest.approx(seen[-1]["loss"], rel=1e-5)
     assert result.best == max(line["val"] for line in seen)
+
+
+def test_the_last_bias_starts_at_the_shares_of_the_levels() -> None:
+    model = SMALL.model()
+    fit(model, splits(), replace(SMALL, epochs=1, lr=1e-9))
+    levels = to_levels(splits()["train"].pixels, 16)
+    counts = torch.stack([(levels == level).sum() for level in range(16)]) + 1
+    bias = model.decoder[-1].bias
+    assert torch.allclose(bias.softmax(dim=0), counts / counts.sum(), atol=1e-6)
 
 
 class Killed(Exception):
