@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from coldframe.backbones.base import Backbone
 from coldframe.types import FEATURES, PIXELS
@@ -31,7 +32,7 @@ def check_backbone(
     """Check the contract of :class:`Backbone`.
 
     Every cut can be run to and on from, with the network's own output; taps agree; nothing writes over an activation;
-    the stages partition the parameters; a clone is independent; bf16 stays near fp32.
+    the stages partition the parameters; a clone is independent; folding changes nothing; bf16 stays near fp32.
 
     Args:
         backbone: the staged view, in fp32.
@@ -60,6 +61,7 @@ def check_backbone(
     _check_parameters(backbone, tower or backbone.module)
     _check_gradients(backbone, taps)
     _check_clone(backbone, images, features)
+    _check_folded(backbone, images, features)
     _check_bf16(backbone, images, features)
 
 
@@ -118,6 +120,17 @@ def _check_clone(backbone: Backbone, images: Tensor, features: Tensor) -> None:
     assert not torch.allclose(copy.run(images), features), "the clone runs on the weights of the original"
     same(backbone.run(images), features)
     assert copy.clone().digest != backbone.digest
+
+
+def _check_folded(backbone: Backbone, images: Tensor, features: Tensor) -> None:
+    folded, state = backbone.folded(), backbone.digest
+    if not any(isinstance(module, _BatchNorm) for module in backbone.module.modules()):
+        assert folded is backbone, "there is nothing to fold, and yet it was copied"
+        return
+    same(folded.run(images), features, 1e-4)
+    assert not any(p.requires_grad for p in folded.module.parameters())
+    same(backbone.run(images), features)
+    assert backbone.digest == state, "folding changed the original"
 
 
 def _check_bf16(backbone: Backbone, images: Tensor, features: Tensor) -> None:

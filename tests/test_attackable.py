@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
+from torch import nn
 
 from coldframe import methods
-from coldframe.attackable import logits_of, opened
+from coldframe.attackable import logits_of, opened, own_logits
 from coldframe.attacks import PGD
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
@@ -83,3 +84,47 @@ def test_a_backbone_answers_with_its_own_classifier() -> None:
     assert len(names) == 7 and model(torch.rand(2, 3, 32, 32)).shape == (2, 7)
     with pytest.raises(InputError, match="no classifier of its own"):
         opened(TinyBackbone())
+
+
+class Normalised(TinyBackbone):
+    """The tiny network with a batch normalisation behind its convolution and a classifier; it counts what it normalises."""
+
+    def __init__(self, branch: bool = False) -> None:
+        super().__init__()
+        self.classes = ("ash", "beech", "cedar")
+        norm = nn.BatchNorm2d(6)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(2)
+            for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                assert tensor is not None
+                tensor.data.uniform_(0.5, 2)
+        self.module = _Branches(self.net.embed, norm) if branch else nn.Sequential(self.net.embed, norm)
+        self.module.eval().requires_grad_(False)
+        self.matrix = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+
+    def _step(self, index: int, x: torch.Tensor) -> torch.Tensor:
+        return self.module(x) if index == 0 else super()._step(index, x)
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        return features @ self.matrix
+
+
+class _Branches(nn.Sequential):
+    """A forward pass that depends on values, which torch.fx cannot follow."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input) if float(input.detach().sum()) < float("inf") else input
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_batch_normalisation_is_folded_for_an_attack_and_changes_nothing(branch: bool) -> None:
+    backbone = Normalised(branch)
+    folded = backbone.folded()
+    assert (folded is backbone) == branch
+    assert branch or not any(isinstance(part, nn.BatchNorm2d) for part in folded.module.modules())
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found, expected = own_logits(backbone)(images), backbone.head(backbone.run(backbone.normalise(images)))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    ours, theirs = (torch.autograd.grad(logits[:, 1].sum(), images)[0] for logits in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
+    assert float(theirs.abs().max()) > 1e-4

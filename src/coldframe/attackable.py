@@ -17,9 +17,13 @@ from coldframe.methods import Method, load
 def own_logits(backbone: Backbone) -> Model:
     """Return a model's own classifier as a callable from images in [0, 1], [B, 3, S, S], to logits [B, K].
 
+    Batch normalisations are folded first (:meth:`~coldframe.backbones.base.Backbone.folded`): an attack asks the same weights
+    many times. The weights are those of the moment of the call.
+
     Raises:
         InputError: the model has no classifier of its own.
     """
+    backbone = backbone.folded()
 
     def model(images: Tensor) -> Tensor:
         logits = backbone.head(backbone.run(backbone.normalise(images)))

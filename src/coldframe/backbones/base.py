@@ -15,8 +15,10 @@ from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from coldframe.errors import InputError, nearest
+from coldframe.errors import InputError, ModelError, nearest
+from coldframe.folding import fold_batch_norm
 from coldframe.types import FEATURES, PIXELS, Preprocess
 
 
@@ -173,6 +175,26 @@ class Backbone(ABC):
     def clone(self) -> Self:
         """Return an independent copy whose weights may be changed."""
         other = copy.deepcopy(self)
+        other.__dict__.pop("digest", None)
+        return other
+
+    def folded(self) -> Self:
+        """Return a copy for many passes with the weights as they are: batch normalisations folded into what is before them.
+
+        From pixels to features, outputs and gradients of the input are this network's up to rounding; at a cut between a
+        convolution and its normalisation they are not. On a CPU the copy's weights lie channels last. The text tower is shared.
+        A network without batch normalisation, or one that torch.fx cannot follow, is returned itself.
+        """
+        if not any(isinstance(module, _BatchNorm) for module in self.module.modules()):
+            return self
+        try:
+            module = fold_batch_norm(self.module)
+        except ModelError:
+            return self
+        if self.device.type == "cpu":
+            module.to(memory_format=torch.channels_last)
+        other = copy.copy(self)
+        other.module = module.requires_grad_(False)
         other.__dict__.pop("digest", None)
         return other
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
-ROOM = "coldframe.foundations"
 
 
 @pytest.mark.parametrize(("page", "expected"), [("mlp.md", 2), ("batch-norm.md", 1)])
@@ -23,8 +22,9 @@ def test_a_pages_examples_run_in_order(page: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("name", [
-    "mlp.gradients", "mlp.network", "mlp.scores", "mlp.twin", "batch_norm.neuron", "batch_norm.folding",
+    "foundations.mlp.gradients", "foundations.mlp.network", "foundations.mlp.scores", "foundations.mlp.twin",
+    "foundations.batch_norm.neuron", "folding",
 ])  # fmt: skip
 def test_docstring_examples_run(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"{ROOM}.{name}"))
+    result = doctest.testmod(importlib.import_module(f"coldframe.{name}"))
     assert result.attempted > 0 and result.failed == 0

@@ -1,6 +1,6 @@
 """The batch-normalisation laboratory: what it cancels, how it is folded away, and what small batches do to it."""
 
-from coldframe.foundations.batch_norm.folding import Pair, find_pairs, fold_batch_norm
+from coldframe.folding import Pair, find_pairs, fold_batch_norm
 from coldframe.foundations.batch_norm.invariance import Change, bias_redundancy, scale_invariance
 from coldframe.foundations.batch_norm.neuron import Gradients, neuron, neuron_gradients, turn
 

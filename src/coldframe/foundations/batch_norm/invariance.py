@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coldframe.errors import InputError
-from coldframe.foundations.batch_norm.folding import find_pairs
+from coldframe.folding import find_pairs
 
 
 @dataclass(frozen=True)
