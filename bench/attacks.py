@@ -3,11 +3,12 @@
     python bench/attacks.py [--images 8] [--steps 20] [--threads 1] [--turns 5] [--bf16]
 
 lite0 in fp32, with --bf16 ours in bf16 and channels last as well; eps 8/255, steps of 1/255, no random start. The peers get
-the network as it was loaded; ours folds its batch normalisations, as the verb does, and in a second row works on it as
-loaded. Runs take turns (ours, foolbox, torchattacks, ...) after one that is not counted; medians of the wall clock and of
-the processor's time are printed with the success of each, counted by the loaded network on images rounded to 8 bits. The
-images come from the shared folder of ImageNet photographs, without it from mini:caltech7; the model's own answer counts as
-the true class. The weights take gradients, as those of a network fresh from a zoo do, unless --frozen.
+the network in torch's usual layout of memory; ours takes it channels last with its batch normalisations folded, as the verb
+does, and in a second row as the peers do. Runs take turns (ours, foolbox, torchattacks, ...) after one that is not counted;
+medians of the wall clock and of the processor's time are printed with the success of each, counted by the network as the
+peers have it on images rounded to 8 bits. The images come from the shared folder of ImageNet photographs, without it from
+mini:caltech7; the model's own answer counts as the true class. The weights take gradients, as those of a network fresh from
+a zoo do, unless --frozen.
 """
 
 from __future__ import annotations
@@ -59,13 +60,14 @@ def main() -> None:
     import torchattacks
 
     backbone = load_backbone("lite0")
+    folded = own_logits(backbone)
+    backbone.module.to(memory_format=torch.contiguous_format)
 
     def model(x: Tensor) -> Tensor:
         logits = backbone.head(backbone.run(backbone.normalise(x)))
         assert logits is not None
         return logits
 
-    folded = own_logits(backbone)
     module = Wrapped(backbone.module, model).eval().requires_grad_(not settings.frozen)
     root = data_root()
     files = tuple(sorted((root / "imagenet-sample").glob("*.jpg"))[:: 500 // settings.images]) if root is not None else ()
@@ -87,7 +89,7 @@ def main() -> None:
     aim = foolbox.criteria.TargetedMisclassification(targets)
     runs: dict[str, Callable[[], Tensor]] = {
         "coldframe": lambda: ours(folded, images, labels, targets).images,
-        "coldframe, network as loaded": lambda: ours(module, images, labels, targets).images,
+        "coldframe, network as the peers'": lambda: ours(module, images, labels, targets).images,
         "coldframe, no image left early": lambda: PGD(EPS, step=STEP, steps=settings.steps, confidence=1.0)(
             folded, images, labels, targets
         ).images,
