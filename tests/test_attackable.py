@@ -14,6 +14,8 @@ from torch import nn
 from coldframe import methods
 from coldframe.attackable import logits_of, opened, own_logits
 from coldframe.attacks import PGD
+from coldframe.backbones import load_backbone
+from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -117,14 +119,28 @@ class _Branches(nn.Sequential):
 
 
 @pytest.mark.parametrize("branch", [False, True])
-def test_batch_normalisation_is_folded_for_an_attack_and_changes_nothing(branch: bool) -> None:
+def test_batch_normalisation_is_folded_for_an_attack_and_changes_nothing(branch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = Normalised(branch)
     folded = backbone.folded()
     assert (folded is backbone) == branch
     assert branch or not any(isinstance(part, nn.BatchNorm2d) for part in folded.module.modules())
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    found, expected = own_logits(backbone)(images), backbone.head(backbone.run(backbone.normalise(images)))
+    expected = backbone.head(backbone.run(backbone.normalise(images)))
+    if not branch:
+        monkeypatch.setattr(nn.BatchNorm2d, "forward", None)  # an attack that still called one would fail
+    found = own_logits(backbone)(images)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     ours, theirs = (torch.autograd.grad(logits[:, 1].sum(), images)[0] for logits in (found, expected))
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
     assert float(theirs.abs().max()) > 1e-4
+
+
+def test_networks_with_batch_normalisation_lie_channels_last_on_a_cpu_and_as_usual_elsewhere() -> None:
+    def layout(backbone: Backbone) -> tuple[bool, bool]:
+        weight = next(part.weight for part in backbone.module.modules() if isinstance(part, nn.Conv2d))
+        return weight.is_contiguous(memory_format=torch.channels_last), weight.is_contiguous()
+
+    backbone = load_backbone("torchvision:resnet18/random")
+    assert layout(backbone) == layout(backbone.folded()) == (True, False)
+    assert layout(backbone.clone().to("meta")) == (False, True)
+    assert layout(TinyBackbone()) == (False, True), "a network without batch normalisation is left as it is"

@@ -44,6 +44,7 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     start = (str(picture), "--out", str(out), "--device", "cpu")
     assert "found 0" in refused(capsys, *start, "--eps", "0")
     assert "found -0.03" in refused(capsys, *start, "--eps=-8/255")
+    assert "found -0.03" in refused(capsys, *start, "--eps", "-8/255")
     assert "8/255" in refused(capsys, *start, "--eps", "8")
     assert "--robust" in refused(capsys, *start, "--samples", "3")
     assert "from 0 to 999, found 1000" in refused(capsys, *start, "--target", "1000", "--model", "lite0")

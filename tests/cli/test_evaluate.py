@@ -133,7 +133,7 @@ def test_what_cannot_be_done_is_one_sentence(
         (["--data", data, "--space", "pixels"], "pixel"),
         (["--data", data, "--attack", "pgd", "--eps", "4"], "write 4/255"),
         (["--data", data, "--attack", "pgd", "--eps", "0"], "at least one eps above 0"),
-        (["--data", data, "--attack", "pgd", "--eps=-1/255"], "found -0.00392"),
+        (["--data", data, "--attack", "pgd", "--eps", "-1/255"], "found -0.00392"),
         (["--data", data, "--attack", "pgd", "--steps", "0"], "at least one step of the attack"),
         (["--data", data, "--eps", "4/255"], "add --attack pgd"),
     ):
@@ -146,6 +146,7 @@ def test_compare_takes_the_same_flags(capsys: pytest.CaptureFixture[str], data: 
         (["--noise", "0.1,loud"], "found 'loud'"),
         (["--noise", "0.1", "--disturbed", "0"], "to disturb"),
         (["--attack-eps", "0,4"], "write 4/255"),
+        (["--attack-eps", "-1/255"], "found -0.00392"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main(["compare", "--data", data, "--space", "pixel", "--corruptions", *words])

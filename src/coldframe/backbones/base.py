@@ -83,7 +83,7 @@ class Backbone(ABC):
         published: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.module = _laid_out(module.eval().requires_grad_(False))
+        self.module = module.eval().requires_grad_(False)
         self.preprocess = preprocess
         self.cuts = tuple(cuts)
         self.feature_dim = feature_dim
@@ -167,8 +167,15 @@ class Backbone(ABC):
         return next(self.module.parameters()).dtype
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        """Move the network, and return self."""
-        _laid_out(self.module.to(device=device, dtype=dtype))
+        """Move the network, and return self.
+
+        On a CPU a network with batch normalisation is laid channels last, where its convolutions are faster
+        (``bench/folding.py``); elsewhere as usual.
+        """
+        self.module.to(device=device, dtype=dtype)
+        if any(isinstance(module, _BatchNorm) for module in self.module.modules()):
+            here = self.device.type == "cpu"
+            self.module.to(memory_format=torch.channels_last if here else torch.contiguous_format)
         self.__dict__.pop("digest", None)
         return self
 
@@ -192,7 +199,7 @@ class Backbone(ABC):
         except ModelError:
             return self
         other = copy.copy(self)
-        other.module = _laid_out(module.requires_grad_(False))
+        other.module = module.requires_grad_(False)
         other.__dict__.pop("digest", None)
         return other
 
@@ -212,14 +219,3 @@ class Backbone(ABC):
 
     def __repr__(self) -> str:
         return f"load_backbone({self.name!r})"
-
-
-def _laid_out(module: nn.Module) -> nn.Module:
-    """Lay the weights of a convolutional network channels last on a CPU, where its convolutions are faster; elsewhere as usual.
-
-    ``bench/folding.py`` measures what it gains.
-    """
-    if any(isinstance(part, _BatchNorm) for part in module.modules()):
-        here = next(module.parameters()).device.type == "cpu"
-        module.to(memory_format=torch.channels_last if here else torch.contiguous_format)
-    return module

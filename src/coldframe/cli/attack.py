@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from coldframe.cli import common
 
@@ -11,7 +14,7 @@ def attack(
     *images: str,
     model: str | None = None,
     target: list[str] | None = None,
-    eps: str = "8/255",
+    eps: Annotated[str, Parameter(allow_leading_hyphen=True)] = "8/255",
     robust: bool = False,
     steps: int = 40,
     samples: int | None = None,

@@ -27,7 +27,7 @@ def compare(
     noise: list[str] | None = None,
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
-    attack_eps: list[str] | None = None,
+    attack_eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
     disturbed: int | None = None,
     out: Path | None = None,
     device: str | None = None,

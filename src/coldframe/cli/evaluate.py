@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from coldframe.cli import common
 
@@ -17,7 +19,7 @@ def evaluate(
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
     attack: Literal["pgd"] | None = None,
-    eps: list[str] | None = None,
+    eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
     steps: int | None = None,
     restarts: int | None = None,
     disturbed: int | None = None,
