@@ -1,0 +1,260 @@
+"""Exact leave-one-out in closed form: what a classifier says of each image when it is fitted on all the others.
+
+No fit is repeated: each function returns scores [settings, N, K] that equal those of N separate fits. Several rows can
+belong to one image (its views, or copies of it): rows of one ``group`` leave together. Rows can carry weights.
+Everything is computed in the type of ``x``; float64 agrees with refitting to about 1e-10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+NEGLIGIBLE = 1e-6
+"""Share of the features' mean square under which the spread within classes counts as none."""
+
+
+def members(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Return for each row the rows of its group, padded with the row itself, and which of them count: two [N, m]."""
+    _, inverse, counts = torch.unique(groups, return_inverse=True, return_counts=True)
+    most = int(counts.max())
+    order = torch.argsort(inverse, stable=True)
+    starts = counts.cumsum(0) - counts  # [groups]
+    slots = torch.arange(most, device=groups.device)
+    real = slots[None] < counts[inverse][:, None]  # [N, m]
+    places = (starts[inverse][:, None] + slots[None]).clamp_max(len(groups) - 1)
+    rows = torch.where(real, order[places], torch.arange(len(groups), device=groups.device)[:, None])
+    return rows, real
+
+
+def ridge(
+    x: Tensor,
+    targets: Tensor,
+    penalties: Sequence[float],
+    *,
+    weights: Tensor | None = None,
+    groups: Tensor | None = None,
+    intercept: bool = True,
+) -> Tensor:
+    """Return out-of-sample scores of ridge regression: sum_i w_i |W x_i + b - t_i|^2 + penalty |W|^2, b not penalised.
+
+    With the hat matrix H of weighted rows, the residuals of a left-out group g are (I - H_gg)^-1 (t - H t)_g; for one
+    row this is the known r_i / (1 - h_ii). One singular value decomposition serves all penalties.
+
+    Args:
+        x: features [N, D].
+        targets: [N, K]; the scores are linear in them.
+        penalties: above 0.
+        weights: [N], above 0; 1 when None.
+        groups: [N], equal for rows that leave together; each row on its own when None.
+        intercept: whether there is a b.
+
+    Returns:
+        [penalties, N, K].
+
+    Source:
+        Allen, The relationship between variable selection and data augmentation (1974), for one row (PRESS).
+    """
+    w = torch.ones(len(x), dtype=x.dtype, device=x.device) if weights is None else weights.to(x)
+    root = w.sqrt()[:, None]  # [N, 1]
+    centre = (w[:, None] * x).sum(0) / w.sum() if intercept else torch.zeros_like(x[0])
+    left, values, _ = torch.linalg.svd(root * (x - centre), full_matrices=False)  # [N, R], [R]
+    constant = root / root.norm() if intercept else torch.zeros_like(root)  # [N, 1]
+    t = root * targets
+    inner = left.T @ t  # [R, K]
+    level = constant @ (constant.T @ t)  # [N, K]
+    rows, real = members(groups) if groups is not None else (torch.arange(len(x), device=x.device)[:, None], None)
+    found = []
+    for penalty in penalties:
+        shrink = values.square() / (values.square() + penalty)  # [R]
+        residual = t - level - left @ (shrink[:, None] * inner)  # [N, K]
+        if real is None:
+            leverage = (left.square() @ shrink)[:, None] + constant.square()  # [N, 1]
+            out = residual / (1 - leverage)
+        else:
+            theirs = left[rows] * real[..., None]  # [N, m, R]
+            ones = constant[rows] * real[..., None]  # [N, m, 1]
+            hat = (theirs * shrink) @ theirs.mT + ones @ ones.mT  # [N, m, m]
+            eye = torch.eye(rows.shape[1], dtype=x.dtype, device=x.device)
+            solved = torch.linalg.solve(eye - hat, residual[rows] * real[..., None])  # [N, m, K]
+            mine = (rows == torch.arange(len(x), device=x.device)[:, None]) & real
+            out = (solved * mine[..., None]).sum(1)
+        found.append(targets - out / root)
+    return torch.stack(found)
+
+
+def kernel_ridge(
+    kernel: Tensor, targets: Tensor, penalties: Sequence[float], *, groups: Tensor | None = None
+) -> Tensor:
+    """Return out-of-sample scores of kernel ridge regression f = sum_j k(., x_j) a_j with (K + penalty I) a = t.
+
+    With C = (K + penalty I)^-1 and a = C t: f_-g = t_g - (C_gg)^-1 a_g.
+
+    Args:
+        kernel: K [N, N], positive semi-definite.
+        targets: [N, K].
+        penalties: above 0.
+        groups: as for :func:`ridge`.
+
+    Returns:
+        [penalties, N, K].
+    """
+    rows, real = members(groups) if groups is not None else (torch.arange(len(kernel), device=kernel.device)[:, None], None)
+    eye = torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
+    found = []
+    for penalty in penalties:
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel + penalty * eye))
+        dual = inverse @ targets  # [N, K]
+        if real is None:
+            out = dual / inverse.diagonal()[:, None]
+        else:
+            blocks = inverse[rows[:, :, None], rows[:, None, :]]  # [N, m, m]
+            pads = ~(real[:, :, None] & real[:, None, :])
+            blocks = torch.where(pads, torch.eye(rows.shape[1], dtype=kernel.dtype, device=kernel.device), blocks)
+            solved = torch.linalg.solve(blocks, dual[rows] * real[..., None])
+            mine = (rows == torch.arange(len(kernel), device=kernel.device)[:, None]) & real
+            out = (solved * mine[..., None]).sum(1)
+        found.append(targets - out)
+    return torch.stack(found)
+
+
+def votes(affinity: Tensor, y: Tensor, classes: int, *, groups: Tensor | None = None) -> Tensor:
+    """Return the sums over classes [N, K] of affinities [N, N] between images, their own group's left out."""
+    own = groups if groups is not None else torch.arange(len(y), device=y.device)
+    others = affinity * (own[:, None] != own[None])
+    return others @ functional.one_hot(y, classes).to(affinity.dtype)
+
+
+class Gaussians:
+    """Gaussian discriminant analysis: class means, one shrunk covariance, and what leaving a group out makes of them.
+
+    With class weights n_c, means m_c, scatter M = sum_i w_i (x_i - m_y)(x_i - m_y)^T, n = sum_i w_i and
+    t = tr(M) / (n - 1): P = M + shrinkage * t * I, score_c(x) = D (m_c^T P^-1 x - m_c^T P^-1 m_c / 2). A class without
+    images takes the mean of the other classes' means. Where the images of a class do not differ at all, t is the mean
+    square of the features, so that the nearest mean decides.
+
+    Args:
+        x: features [N, D].
+        y: labels [N].
+        classes: K.
+        weights: of the rows [N], above 0; 1 when None.
+        groups: [N], equal for rows that leave together, all of one class; each row on its own when None.
+
+    Source:
+        Wang et al., A Hard-to-Beat Baseline for Training-Free CLIP-based Adaptation (2024), arXiv 2402.04087; the
+        shrinkage 1 is their estimate of the inverse covariance (Kubokawa and Srivastava, 2008).
+    """
+
+    def __init__(
+        self, x: Tensor, y: Tensor, classes: int, *, weights: Tensor | None = None, groups: Tensor | None = None
+    ) -> None:
+        self.x, self.y, self.classes, self.groups = x, y, classes, groups
+        self.w = torch.ones(len(x), dtype=x.dtype, device=x.device) if weights is None else weights.to(x)
+        self.count = torch.zeros(classes, dtype=x.dtype, device=x.device).index_add(0, y, self.w)  # [K]
+        sums = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device).index_add(0, y, self.w[:, None] * x)
+        self.present = self.count > 0
+        self.means = sums / self.count.clamp_min(torch.finfo(x.dtype).tiny)[:, None]  # [K, D]
+        self.total = self.means[self.present].sum(0)  # [D], of the means of classes that have images
+        self.means[~self.present] = self.total / self.present.sum()
+        self.apart = x - self.means[y]  # [N, D]
+        root = self.w.sqrt()[:, None] * self.apart
+        self.values, self.vectors = torch.linalg.eigh(root.T @ root)  # [D], [D, D]
+        self.values = self.values.clamp_min(0)
+        self.spread = (self.w * self.apart.square().sum(1)).sum()  # tr(M)
+        self.square = (self.w * x.square().sum(1)).sum()
+
+    def _level(self, spread: Tensor, square: Tensor, n: Tensor) -> Tensor:
+        level = spread / (n - 1).clamp_min(1)
+        mean = square / n.clamp_min(torch.finfo(n.dtype).tiny)
+        return torch.where(level > NEGLIGIBLE * mean, level, mean)
+
+    def linear(self, shrinkage: float) -> tuple[Tensor, Tensor]:
+        """Return the weights [K, D] and the biases [K] of the scores."""
+        level = self._level(self.spread, self.square, self.w.sum())
+        rotated = self.means @ self.vectors
+        weight = self.means.shape[1] * (rotated / (self.values + shrinkage * level)) @ self.vectors.T
+        return weight, -(weight * self.means).sum(1) / 2
+
+    def left_out(self, shrinkages: Sequence[float]) -> Tensor:
+        """Return for each shrinkage and each row the scores of a fit without the row's group [shrinkages, N, K].
+
+        Leaving a group out is a change of low rank of M, undone by the Woodbury identity in the eigenbasis of M.
+        """
+        x, y, n, dim = self.x, self.y, self.w.sum(), self.x.shape[1]
+        if self.groups is None:
+            rows, real = torch.arange(len(x), device=x.device)[:, None], torch.ones_like(y, dtype=torch.bool)[:, None]
+        else:
+            rows, real = members(self.groups)
+        w = self.w[rows] * real  # [N, m]
+        gone = w.sum(1)  # [N]
+        left = self.count[y] - gone
+        emptied = left <= 1e-9 * self.count[y]
+        d = self.apart[rows] * real[..., None]  # [N, m, D]
+        shift = (w[..., None] * d).sum(1)  # [N, D], sum over the group of w (x - m_c)
+        own = self.means[y] - shift / torch.where(emptied, 1.0, left)[:, None]  # [N, D]
+        others = (self.total - self.means[y] + torch.where(emptied[:, None], 0.0, own)) / (
+            self.present.sum() - emptied.to(x.dtype)
+        ).clamp_min(1)[:, None]  # [N, D], the mean of the means that are left
+        own = torch.where(emptied[:, None], others, own)
+        lost = (w * d.square().sum(-1)).sum(1)
+        lost = lost + torch.where(emptied, 0.0, shift.square().sum(1) / torch.where(emptied, 1.0, left))
+        square = self.square - (w * x[rows].square().sum(-1)).sum(1)
+        level = self._level((self.spread - lost).clamp_min(0), square, n - gone)  # [N]
+        # The change of M is -V C V^T with V the group's deviations and C^-1 = diag(1 / w) - 1 1^T / n_c.
+        core = torch.diag_embed(torch.where(real, 1 / torch.where(real, w, 1.0), 1.0))  # [N, m, m]
+        pair = (real[:, :, None] & real[:, None, :]).to(x.dtype)
+        core = core - torch.where(emptied[:, None, None], 0.0, pair / self.count[y][:, None, None])
+        turned, means, v = x @ self.vectors, self.means @ self.vectors, d @ self.vectors
+        special = {"own": own @ self.vectors, "others": others @ self.vectors}
+        found = []
+        for shrinkage in shrinkages:
+            a = 1 / (self.values + shrinkage * level[:, None])  # [N, D]
+            e = a[:, None] * v  # [N, m, D]
+            solver = torch.linalg.inv(core - e @ v.mT)  # [N, m, m]
+            across = (e @ turned[..., None]).squeeze(-1)  # [N, m], V^T A x
+            heard = (solver @ across[..., None]).squeeze(-1)  # [N, m]
+            r = e @ means.T  # [N, m, K], V^T A m_k
+            score = (a * turned) @ means.T + (heard[..., None] * r).sum(1)
+            score = score - ((a @ means.square().T) + (r * (solver @ r)).sum(1)) / 2
+            apart = {name: self._single(z, a, e, turned, heard, solver) for name, z in special.items()}
+            score = torch.where(self.present, score, apart["others"][:, None])
+            score.scatter_(1, y[:, None], apart["own"][:, None])
+            found.append(dim * score)
+        return torch.stack(found)
+
+    @staticmethod
+    def _single(z: Tensor, a: Tensor, e: Tensor, turned: Tensor, heard: Tensor, solver: Tensor) -> Tensor:
+        """Return z^T P^-1 x - z^T P^-1 z / 2 for one mean z [N, D] a row, as [N]."""
+        r = (e @ z[..., None]).squeeze(-1)  # [N, m]
+        cross = (a * turned * z).sum(1) + (heard * r).sum(1)
+        return cross - ((a * z.square()).sum(1) + (r * (solver @ r[..., None]).squeeze(-1)).sum(1)) / 2
+
+
+def nearest_means(x: Tensor, y: Tensor, classes: int, *, groups: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the centre [D], the class means of centred unit features [K, D], and left-out cosines [N, K].
+
+    z_i = (x_i - c) / |x_i - c| with c the mean of all features, m_k the mean of z over class k; the score is
+    cos(x - c, m_k). Leaving a group out moves c and with it every z, so this takes N^2 D operations. A class without
+    images scores 0.
+
+    Source:
+        Wang et al., SimpleShot: Revisiting Nearest-Neighbor Classification for Few-Shot Learning (2019), CL2N.
+    """
+    own = groups if groups is not None else torch.arange(len(y), device=y.device)
+    onehot = functional.one_hot(y, classes).to(x.dtype)  # [N, K]
+    centre = x.mean(0)
+    unit = functional.normalize(x - centre, dim=-1)
+    means = onehot.T @ unit / onehot.sum(0).clamp_min(1)[:, None]
+    scores = torch.zeros(len(x), classes, dtype=x.dtype, device=x.device)
+    for row in range(len(x)):
+        kept = own != own[row]
+        if not bool(kept.any()):
+            continue
+        c = x[kept].mean(0)
+        z = functional.normalize(x[kept] - c, dim=-1)
+        m = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device).index_add(0, y[kept], z)
+        scores[row] = functional.normalize(m, dim=-1) @ functional.normalize(x[row] - c, dim=-1)
+    return centre, means, scores
