@@ -57,7 +57,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "report/heat.py": "tests/test_sweep.py",
     "cli/live.py": "tests of the verb compare",
     "backbones/transformer.py": "tests/methods/test_exact.py",
-    "methods/learning.py": "the contract that every method passes",
+    "methods/settings.py": "tests/methods/test_trained.py",
     "data/base.py": "the loaders' tests",
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +53,7 @@ def methods_for(
             skipped.append(f"{name} left out: {backbone.name} {why}")
             continue
         kind, settings = method_class(name), options.get(name, {})
-        if epochs is not None and "epochs" in inspect.signature(kind.__init__).parameters:
+        if epochs is not None and "epochs" in kind.settings():
             settings = {"epochs": epochs, **settings}
         try:
             chosen.append(kind(backbone, **settings))

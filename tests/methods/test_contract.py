@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from fakes import PREPROCESS, Pictures, TinyBackbone, tiny_clip
+from fakes import PREPROCESS, TinyBackbone, coloured, tiny_clip
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
@@ -44,18 +44,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("tip-adapter", {"alpha": 50.0, "beta": 3.0, "augment": "flip"}),
     ("tip-adapter-f", {"max_alpha": 30.0, "epochs": 6, "lr": 0.02, "batch_size": 16, "augment": "flip"}),
 ]
-
-
-def coloured(n: int, seed: int, name: str) -> Split:
-    """Return pictures that a colour tells apart: easy, so that learning shows."""
-    generator = np.random.default_rng(seed)
-    labels = np.arange(n, dtype=np.int64) % 3
-    arrays = []
-    for label in labels:
-        picture = generator.integers(0, 110, (18, 18, 3))
-        picture[..., label] += 120
-        arrays.append(picture.astype(np.uint8))
-    return Split(name, Pictures(arrays), labels, ("red", "green", "blue"))
 
 
 TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30, 2, "test")
@@ -121,6 +109,14 @@ def test_choices_are_made_on_val_and_say_so(tmp_path: Path) -> None:
     assert misled.choices["path"] != honest.choices["path"]
     alone = make("linear-probe", {}).fit(TRAIN, None, cold=cold)
     assert alone.choices["chosen on"] == "held-out train"
+
+
+def test_neighbours_with_equal_accuracy_are_chosen_by_the_lower_loss(tmp_path: Path) -> None:
+    labels = VAL.labels.copy()
+    labels[:2] = (labels[:2] + 1) % 3  # two that no k gets right: every k has 16 of 18, few neighbours are surest
+    choices = make("knn", {}).fit(TRAIN, replace(VAL, labels=labels), cold=ColdPass(Store(tmp_path))).choices
+    assert {step["val_top1"] for step in choices["path"]} == {choices["path"][0]["val_top1"]}
+    assert choices["k"] == min(choices["path"], key=lambda step: step["val_loss"])["k"] > 1
 
 
 def test_fine_tune_changes_the_layers_that_were_named_and_no_others(tmp_path: Path) -> None:

@@ -112,6 +112,22 @@ def test_the_best_state_by_validation_is_loaded_and_a_tie_keeps_the_first() -> N
     assert [row["val"] for row in result.history] == [0.2, 0.7, 0.7, 0.1]
 
 
+def test_among_equal_values_the_lowest_loss_is_kept_and_the_run_goes_on_so(tmp_path: Path) -> None:
+    problem, states = Problem(), []
+    values = iter([(0.7, 0.5), (0.9, 0.4), (0.9, 0.2), (0.9, 0.3)])
+
+    def validate() -> tuple[float, float]:
+        states.append(problem.copy())
+        return next(values)
+
+    result = problem.train(validate=validate, run=tmp_path)
+    assert (result.best_epoch, result.best, result.best_loss) == (3, 0.9, 0.2)
+    assert same(problem.copy(), states[2]) and not same(states[2], states[3])
+    assert [row["val_loss"] for row in result.history] == [0.5, 0.4, 0.2, 0.3]
+    again = Problem().train(validate=validate, run=tmp_path)
+    assert (again.best_epoch, again.best_loss) == (3, 0.2)
+
+
 def test_patience_stops_early() -> None:
     problem = Problem()
     values = iter([0.5, 0.4, 0.6, 0.6, 0.3, 0.9])

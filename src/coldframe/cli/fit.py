@@ -30,7 +30,7 @@ def fit(
     from coldframe.methods import method_class
 
     kind = method_class(method)
-    own = [p for name, p in inspect.signature(kind.__init__).parameters.items() if name not in ("self", "backbone")]
+    own = list(kind.settings().values())
     shared = [p for name, p in inspect.signature(_fit).parameters.items() if name not in ("kind", "settings")]
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name not in {q.name for q in shared}]
 
@@ -38,12 +38,12 @@ def fit(
         settings = {p.name: arguments.pop(p.name) for p in own if p.name in arguments}
         _fit(kind, settings, **arguments)
 
-    hints = inspect.get_annotations(_fit, eval_str=True) | inspect.get_annotations(kind.__init__, eval_str=True)
+    hints = inspect.get_annotations(_fit, eval_str=True)
     call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(annotation=hints.get(p.name, p.annotation)) for p in [*shared, *own]]
     )
     call.__annotations__ = {p.name: hints.get(p.name, p.annotation) for p in [*shared, *own]}
-    call.__doc__ = inspect.getdoc(kind)
+    call.__doc__ = kind.explained()
     app = App(name=f"coldframe fit {method}", help_format="plaintext", version_flags=[])
     app.default(call)
     app(tokens)
@@ -79,7 +79,7 @@ def _fit(
     backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download)
     names = common.class_names(classes)
     dataset = load_dataset(data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download)
-    if "seed" in inspect.signature(kind.__init__).parameters:
+    if "seed" in kind.settings():
         settings["seed"] = seed
     method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)
     watch = Watch() if json else Terminal()

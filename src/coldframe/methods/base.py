@@ -6,9 +6,9 @@ these follow training on stored activations, prediction on pixels, scoring, savi
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,15 +20,17 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
+from coldframe.methods.settings import Settings
 from coldframe.types import digest_of
 
 Report = Callable[[dict[str, Any]], None]
 
 
-class Method(ABC):
+class Method(Settings, ABC):
     """One way to adapt a frozen backbone. Hyper-parameters go to the constructor, data to the call.
 
-    Every constructor argument but the backbone is kept under its own name, so that ``config`` and ``repr`` follow.
+    Settings are annotated fields of the class, kept under their own names, so that the constructor, ``config``, ``repr``, the
+    flags of ``coldframe fit`` and plans follow; see :class:`coldframe.methods.settings.Settings`.
     """
 
     name: ClassVar[str]
@@ -39,12 +41,11 @@ class Method(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Published settings by name, used with :meth:`preset`."""
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
-        self.classes: tuple[str, ...] = ()
-        self.choices: dict[str, Any] = {}
-        self.history: list[dict[str, Any]] = []
-        self.tensorboard = False
+    backbone: Backbone
+    classes: tuple[str, ...] = field(default=(), init=False)
+    choices: dict[str, Any] = field(default_factory=dict, init=False)
+    history: list[dict[str, Any]] = field(default_factory=list, init=False)
+    tensorboard: bool = field(default=False, init=False)
 
     @property
     @abstractmethod
@@ -92,8 +93,7 @@ class Method(ABC):
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments by name, without the backbone."""
-        names = [name for name in inspect.signature(type(self).__init__).parameters if name not in ("self", "backbone")]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self.settings()}
 
     def again(self, **changes: Any) -> Self:
         """Return an unfitted copy with some arguments changed; arguments the method does not have are ignored."""

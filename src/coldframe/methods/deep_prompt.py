@@ -5,28 +5,27 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 
-from coldframe.backbones.base import Backbone
 from coldframe.backbones.transformer import PreNormBlock, transformer_of
 from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import heads, templates, views
-from coldframe.methods.base import Method, Report
-from coldframe.methods.learning import Logits, learn
-from coldframe.training import Optimiser, Recipe, Schedule
+from coldframe.methods.base import Report
+from coldframe.methods.trained import Logits, Trained
 from coldframe.types import block
 
 _KEYS_BYTES = 1 << 30
 """Most bytes of keys and values that are kept in memory; beyond, they are computed from the tokens at each step."""
 
 
-class DeepPrompt(Method):
+class DeepPrompt(Trained):
     """logits = head(features) of the tokens with P learned ones beside them from block L on.
 
     What lies before block L runs once for each image. Of the last block only the token that is read is computed; when L is
@@ -47,16 +46,6 @@ class DeepPrompt(Method):
         init: ``normal`` draws from N(0, 0.02^2), ``uniform`` from +- sqrt(6 / (3 patch^2 + D)) as VPT does.
         head: ``text``, ``linear``, or ``auto``: texts where the model has them and knows every word of the class names.
         template: texts of ``text``.
-        epochs: passes over the training images.
-        lr: peak learning rate.
-        batch_size: B.
-        optimiser: ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
-        weight_decay: on what is learned.
-        schedule: ``cosine``, ``linear`` or ``constant``.
-        warmup: steps of linear warm-up.
-        augment: ``none`` or ``flip``.
-        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
-        seed: decides the tokens and the order of the images.
 
     Source:
         Jia et al., Visual Prompt Tuning (2022), arXiv 2203.12119. Preset ``uva-a2``: UvA Deep Learning 1 (2023),
@@ -76,39 +65,21 @@ class DeepPrompt(Method):
         },
     }  # fmt: skip
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        tokens: int = 8,
-        layer: int = 0,
-        depth: int | Literal["all"] = 1,
-        shared: bool = False,
-        position: Literal["back", "front"] = "back",
-        readout: Literal["class", "first"] = "class",
-        init: Literal["normal", "uniform"] = "normal",
-        head: Literal["auto", "text", "linear"] = "auto",
-        template: str | Sequence[str] = templates.PHOTO,
-        epochs: int = 10,
-        lr: float = 0.05,
-        batch_size: int = 32,
-        optimiser: Optimiser = "adamw",
-        weight_decay: float = 0.0,
-        schedule: Schedule = "cosine",
-        warmup: int = 100,
-        augment: views.Augment = "none",
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(backbone)
-        for name, value, known in (
-            ("position", position, ("back", "front")),
-            ("readout", readout, ("class", "first")),
-            ("init", init, ("normal", "uniform")),
-            ("head", head, ("auto", "text", "linear")),
-        ):
-            if value not in known:
-                raise InputError(f"expected {name} of {', '.join(known)}, found {value!r}")
-        views.views_of(augment)
+    tokens: int = 8
+    layer: int = 0
+    depth: int | Literal["all"] = 1
+    shared: bool = False
+    position: Literal["back", "front"] = "back"
+    readout: Literal["class", "first"] = "class"
+    init: Literal["normal", "uniform"] = "normal"
+    head: Literal["auto", "text", "linear"] = "auto"
+    template: str | Sequence[str] = templates.PHOTO
+    _: KW_ONLY
+    lr: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        backbone, tokens, layer, depth = self.backbone, self.tokens, self.layer, self.depth
         self.network = transformer_of(backbone)
         layers = len(self.network.blocks)
         if tokens < 1:
@@ -117,28 +88,15 @@ class DeepPrompt(Method):
             raise InputError(f"expected a layer of 0 to {layers - 1} in {backbone.name}, found layer={layer}")
         if depth != "all" and not (isinstance(depth, int) and 1 <= depth <= layers - layer):
             raise InputError(f"expected a depth of 1 to {layers - layer} from layer {layer} on, or all, found depth={depth!r}")
-        if readout == "first" and self.network.reads is None:
+        if self.readout == "first" and self.network.reads is None:
             raise InputError(f"{backbone.name} reads the mean of its tokens, not one of them; choose readout=class")
-        self.tokens, self.layer, self.depth, self.shared = tokens, layer, depth, shared
-        self.position, self.readout, self.init, self.head = position, readout, init, head
-        self.template = template if isinstance(template, str) else list(template)
-        self.epochs, self.lr, self.batch_size, self.optimiser = epochs, lr, batch_size, optimiser
-        self.weight_decay, self.schedule, self.warmup = weight_decay, schedule, warmup
-        self.augment, self.patience, self.seed = augment, patience, seed
-        self.recipe = Recipe(
-            epochs=epochs, batch_size=batch_size, lr=lr, optimiser=optimiser, weight_decay=weight_decay,
-            schedule=schedule, warmup=warmup, patience=patience, seed=seed,
-        )  # fmt: skip
-        self.scores = heads.Head(head, backbone, template)
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.scores = heads.Head(self.head, backbone, self.template)
         self.prompt = torch.zeros(0)
 
     @property
     def cut(self) -> str:
         return block(self.layer)
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return views.views_of(self.augment)
 
     @property
     def replaced(self) -> int:
@@ -177,12 +135,12 @@ class DeepPrompt(Method):
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.scores.prepare(train_split.classes, self.seed)
         self.prompt = self._drawn().to(self.backbone.device)
-        sources = [cold.activations(self.backbone, train_split, self.cut, view) for view in self.views]
+        sources = self.stored(train_split, cold)
         keys = self._keys(sources)
-        note = sources[0].note + (", keys and values of the last block kept" if keys else "")
-        parameters = {"prompt": self.prompt, **self.scores.tensors}
-        logits = self._training(sources, keys)
-        learn(self, parameters, logits, self.recipe, train_split, val, cold=cold, run=run, report=report, note=note)
+        self.learn(
+            {"prompt": self.prompt, **self.scores.tensors}, train_split, val, cold=cold, run=run, report=report, stored=sources,
+            logits=self._training(sources, keys), note=", keys and values of the last block kept" if keys else "",
+        )  # fmt: skip
 
     def _training(self, sources: Sequence[Activations], keys: Sequence[Keys]) -> Logits:
         """Return the logits of training items; from ``keys`` where there are some."""

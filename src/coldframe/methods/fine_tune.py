@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,9 +17,9 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
 from coldframe.methods import interpolation, templates
-from coldframe.methods.base import Method, Report
-from coldframe.methods.views import Augment, drawn, views_of
-from coldframe.training import Group, Optimiser, Recipe, Schedule, train
+from coldframe.methods.base import Report
+from coldframe.methods.trained import Trained
+from coldframe.training import Group
 from coldframe.types import FEATURES
 
 NAMED_LAYERS = ("head", "last-conv", "first-conv", "last-block", "last-half", "all")
@@ -29,8 +29,8 @@ STATISTICS = {
 }
 
 
-class FineTune(Method):
-    """Train a new linear head, and the chosen layers below it, by cross-entropy; the epoch with the best ``val`` top-1 is kept.
+class FineTune(Trained):
+    """Train a new linear head, and the chosen layers below it, by cross-entropy.
 
     What lies before the first trained layer runs once and is stored. Batch normalisation keeps the statistics of
     pretraining, so the network is the same function in training and in use.
@@ -39,24 +39,16 @@ class FineTune(Method):
         backbone: any backbone.
         layers: ``head``, ``last-conv``, ``first-conv``, ``last-block``, ``last-half`` (of the stages), ``all``, or names
             of cuts with commas between: the stages that start there. The head is always trained.
-        epochs: passes over the training images.
         lr: peak learning rate of the head.
         backbone_lr: factor on ``lr`` for the trained layers of the backbone.
         layer_decay: further factor on the learning rate for each trained stage further down.
-        batch_size: B.
-        optimiser: ``adamw``, ``adam`` or ``sgd``.
         weight_decay: on matrices and filters; never on biases and normalisation.
-        schedule: ``cosine``, ``linear`` or ``constant``.
-        warmup: steps of linear warm-up.
         label_smoothing: share of the target spread over all classes.
-        augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
         head: ``normal`` draws weights from N(0, 0.01^2) with bias 0; ``text`` starts from class embeddings.
         template: texts of ``head="text"``.
         wise: alpha of WiSE-FT: the weights end at (1 - alpha) zero-shot + alpha fine-tuned, which takes ``head="text"``;
             ``"auto"`` chooses alpha among 0, 0.1 .. 1 by ``val`` top-1; None leaves the fine-tuned weights.
         normalisation: ``weights`` as pretrained, or the channel statistics of ``cifar10`` or ``cifar100``.
-        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
-        seed: decides the head's weights, the order of the images and the mirroring.
 
     Source:
         Preset ``uva-a2``: UvA Deep Learning 1 (2023), assignment 2, question 1.2. Preset ``wise-ft``: Wortsman et al.,
@@ -91,64 +83,35 @@ class FineTune(Method):
         },
     }
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        layers: str = "last-block",
-        epochs: int = 10,
-        lr: float = 1e-3,
-        backbone_lr: float = 0.3,
-        layer_decay: float = 1.0,
-        batch_size: int = 32,
-        optimiser: Optimiser = "adamw",
-        weight_decay: float = 0.01,
-        schedule: Schedule = "cosine",
-        warmup: int = 100,
-        label_smoothing: float = 0.0,
-        augment: Augment = "none",
-        head: Literal["normal", "text"] = "normal",
-        template: str = templates.PHOTO,
-        wise: interpolation.Mix = None,
-        normalisation: Literal["weights", "cifar10", "cifar100"] = "weights",
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(backbone)
-        for name, value, known in (
-            ("head", head, ("normal", "text")),
-            ("normalisation", normalisation, ("weights", *STATISTICS)),
-        ):
-            if value not in known:
-                raise InputError(f"expected {name} of {', '.join(known)}, found {value!r}")
-        views_of(augment)
+    layers: str = "last-block"
+    backbone_lr: float = 0.3
+    layer_decay: float = 1.0
+    label_smoothing: float = 0.0
+    head: Literal["normal", "text"] = "normal"
+    template: str = templates.PHOTO
+    wise: interpolation.Mix = None
+    normalisation: Literal["weights", "cifar10", "cifar100"] = "weights"
+    _: KW_ONLY
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        backbone, head, wise = self.backbone, self.head, self.wise
         interpolation.check(wise)
         if wise is not None and (head != "text" or backbone.text is None):
             needs = "head='text'" if backbone.text is not None else "a model with a text tower, such as pocket or open_clip's"
             raise InputError(f"expected wise with a zero-shot head to start from, found none; it needs {needs}")
-        self.layers, self.layer_decay, self.backbone_lr = layers, layer_decay, backbone_lr
-        self.epochs, self.lr, self.batch_size, self.warmup, self.patience = epochs, lr, batch_size, warmup, patience
-        self.optimiser, self.weight_decay, self.schedule = optimiser, weight_decay, schedule
-        self.label_smoothing, self.augment, self.head, self.template = label_smoothing, augment, head, template
-        self.normalisation, self.wise, self.seed = normalisation, wise, seed
-        if normalisation != "weights":
-            mean, std = STATISTICS[normalisation]
+        if self.normalisation != "weights":
+            mean, std = STATISTICS[self.normalisation]
             self.backbone = copy.copy(backbone)
             self.backbone.preprocess = replace(backbone.preprocess, mean=mean, std=std)
-        self.recipe = Recipe(
-            epochs=epochs, batch_size=batch_size, lr=lr, optimiser=optimiser, weight_decay=weight_decay,
-            schedule=schedule, warmup=warmup, patience=patience, seed=seed,
-        )  # fmt: skip
-        self._stages = trained_stages(self.backbone, layers)
+        self._stages = trained_stages(self.backbone, self.layers)
         self.network = self.backbone
         self.linear = nn.Linear(backbone.feature_dim, 1)
 
     @property
     def cut(self) -> str:
         return min(self._stages, key=self.backbone.index) if self._stages else FEATURES
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return views_of(self.augment)
 
     def warm(self, x: Tensor) -> Tensor:
         features = self.network.run(x.to(self.network.dtype), start=self.cut)  # [B, D]
@@ -207,32 +170,13 @@ class FineTune(Method):
         if self.head == "text":
             self._start_from_texts(train_split.classes)
         start = {name: value.detach().clone() for name, value in self.parameters().items()} if self.wise is not None else {}
-        sources = [cold.activations(self.backbone, train_split, self.cut, view) for view in self.views]
-        labels = torch.from_numpy(train_split.labels).to(self.backbone.device)
-
-        def loss(items: Tensor, epoch: int) -> Tensor:
-            x = drawn(sources, items, epoch, self.seed)
-            return functional.cross_entropy(self.warm(x), labels[items], label_smoothing=self.label_smoothing)
-
-        def value() -> tuple[float, float]:
-            assert val is not None
-            logits, truth = self.logits(val, cold=cold), torch.from_numpy(val.labels)
-            return float((logits.argmax(-1) == truth).float().mean()), -float(functional.cross_entropy(logits, truth))
-
-        result = train(
-            dict(self.parameters()), loss, len(train_split), self.recipe, groups=self._groups(),
-            validate=(lambda: value()[0]) if val is not None and len(val) else None, run=run,
-            key=self.key(train_split, val) if run is not None else "", report=report,
-            tensorboard=self.tensorboard,
+        self.learn(
+            dict(self.parameters()), train_split, val, cold=cold, run=run, report=report, groups=self._groups(),
+            label_smoothing=self.label_smoothing,
         )  # fmt: skip
-        self._freeze()
-        self.history = result.history
-        self.choices = {"epoch": result.best_epoch, "cut": self.cut, "cold": sources[0].note}
         if self.wise is not None:
-            alpha, path = interpolation.settle(self.parameters(), start, self.wise, value)
+            alpha, path = interpolation.settle(self.parameters(), start, self.wise, self.validation(val, cold))
             self.choices |= {"wise": alpha, "path": path}
-        if val is not None:
-            self.choices["chosen on"] = val.name
 
     def _start_from_texts(self, classes: Sequence[str]) -> None:
         embeddings = templates.class_embeddings(self.backbone, classes, self.template)

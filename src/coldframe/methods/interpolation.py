@@ -34,7 +34,7 @@ def settle(
     parameters: Mapping[str, Tensor],
     start: Mapping[str, Tensor],
     alpha: float | Literal["auto"],
-    value: Callable[[], tuple[float, float]],
+    value: Callable[[], tuple[float, float]] | None,
 ) -> tuple[float, list[dict[str, float]]]:
     """Mix what was learned with where it started.
 
@@ -42,7 +42,7 @@ def settle(
         parameters: what was learned; it ends at the mixture.
         start: where it started.
         alpha: a number, or ``"auto"`` for the best ``value`` of the eleven mixtures.
-        value: of the network as it is: top-1 and minus the cross-entropy on validation images.
+        value: of the network as it is: top-1 and cross-entropy on validation images; may be None where alpha is a number.
 
     Returns:
         alpha, and the values of all mixtures that were tried.
@@ -50,10 +50,11 @@ def settle(
     end = {name: tensor.detach().clone() for name, tensor in parameters.items()}
     path = []
     if alpha == "auto":
+        assert value is not None
         for step in range(STEPS + 1):
             mix(parameters, start, end, step / STEPS)
-            top1, score = value()
-            path.append({"alpha": step / STEPS, "val_top1": top1, "val_loss": -score})
+            top1, loss = value()
+            path.append({"alpha": step / STEPS, "val_top1": top1, "val_loss": loss})
         alpha = max(path, key=lambda point: (point["val_top1"], -point["val_loss"]))["alpha"]
     mix(parameters, start, end, alpha)
     return alpha, path

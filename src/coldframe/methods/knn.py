@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -25,7 +24,8 @@ class NearestNeighbours(Method):
 
     Args:
         backbone: any backbone.
-        k: number of neighbours, or ``"auto"`` to choose among 1, 3, 5, 10, 20, 50 by top-1 on ``val``.
+        k: number of neighbours, or ``"auto"`` to choose among 1, 3, 5, 10, 20, 50 by top-1 on ``val``, among equals by
+            the lower cross-entropy.
         temperature: of the votes.
         refit: whether the validation images join the neighbours once k is chosen.
 
@@ -36,15 +36,16 @@ class NearestNeighbours(Method):
     name: ClassVar[str] = "knn"
     gradientless: ClassVar[str] = "its votes have no gradient where all neighbours agree"
 
-    def __init__(
-        self, backbone: Backbone, k: int | Literal["auto"] = "auto", temperature: float = 0.07, refit: bool = True
-    ) -> None:
-        super().__init__(backbone)
-        if k != "auto" and (not isinstance(k, int) or k < 1):
-            raise InputError(f"expected k of 1 or more, or 'auto', found {k!r}")
-        if temperature <= 0:
-            raise InputError(f"expected a temperature above 0, found {temperature}")
-        self.k, self.temperature, self.refit = k, temperature, refit
+    k: int | Literal["auto"] = "auto"
+    temperature: float = 0.07
+    refit: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.k != "auto" and (not isinstance(self.k, int) or self.k < 1):
+            raise InputError(f"expected k of 1 or more, or 'auto', found {self.k!r}")
+        if self.temperature <= 0:
+            raise InputError(f"expected a temperature above 0, found {self.temperature}")
         self.neighbours = 1
         self.features, self.labels = torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64)
 
@@ -83,9 +84,10 @@ class NearestNeighbours(Method):
             similarity = seen @ features.T  # [N_val, N]
             path = []
             for k in GRID:
-                top1 = float((self._votes(similarity, labels, k).argmax(-1) == truth).float().mean())
-                path.append({"k": k, "val_top1": top1})
-            best = max(path, key=lambda step: step["val_top1"])
+                logits = self._votes(similarity, labels, k)
+                top1 = float((logits.argmax(-1) == truth).float().mean())
+                path.append({"k": k, "val_top1": top1, "val_loss": float(functional.cross_entropy(logits, truth))})
+            best = max(path, key=lambda step: (step["val_top1"], -step["val_loss"]))
             self.neighbours = int(best["k"])
             self.history = path
             self.choices = {"chosen on": val.name, "k": self.neighbours, "path": path, "refit on train and val": self.refit}

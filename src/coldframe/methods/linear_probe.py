@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -49,24 +48,17 @@ class LinearProbe(Method):
 
     name: ClassVar[str] = "linear-probe"
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        normalise: Literal["l2", "standard", "none"] = "l2",
-        solver: Literal["logistic", "ridge"] = "logistic",
-        l2: float | Literal["auto"] | Sequence[float] = "auto",
-        refit: bool = True,
-        at: str = FEATURES,
-    ) -> None:
-        super().__init__(backbone)
-        if normalise not in ("l2", "standard", "none"):
-            raise InputError(f"expected normalise of l2, standard, none, found {normalise!r}")
-        if solver not in ("logistic", "ridge"):
-            raise InputError(f"expected solver of logistic, ridge, found {solver!r}")
-        backbone.index(at)
-        self.normalise, self.solver, self.refit, self.at = normalise, solver, refit, at
-        self.l2 = l2 if isinstance(l2, str | float | int) else list(l2)
-        self._grid = _grid(self.l2, solver)
+    normalise: Literal["l2", "standard", "none"] = "l2"
+    solver: Literal["logistic", "ridge"] = "logistic"
+    l2: float | Literal["auto"] | Sequence[float] = "auto"
+    refit: bool = True
+    at: str = FEATURES
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.backbone.index(self.at)
+        self.l2 = self.l2 if isinstance(self.l2, str | float | int) else list(self.l2)
+        self._grid = _grid(self.l2, self.solver)
         self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
 
     @property

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -17,9 +18,9 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import heads, templates, views
-from coldframe.methods.base import Method, Report
-from coldframe.methods.learning import learn
-from coldframe.training import Optimiser, Recipe, Schedule
+from coldframe.methods.base import Report
+from coldframe.methods.trained import Trained
+from coldframe.training import Optimiser
 from coldframe.types import EMBED, PIXELS, block
 
 Kind = Literal["pad", "patch", "random-patch"]
@@ -30,7 +31,7 @@ _LARGE = 4
 """Activations with this many times the numbers of the pixels are not worth storing in their place."""
 
 
-class PixelPrompt(Method):
+class PixelPrompt(Trained):
     """logits = head(f(x + v)) for normalised images x and one learned v; nothing is clamped.
 
     ``pad`` learns a frame of ``size`` pixels: 2 * 3 * size * S + 2 * 3 * size * (S - 2 size) numbers. ``patch`` learns
@@ -50,16 +51,7 @@ class PixelPrompt(Method):
         init: ``normal`` draws v from N(0, 1), ``zeros`` starts from the network as it is.
         place: whether ``random-patch`` draws a place for each ``image`` or for each ``batch``.
         fixed_place: where ``random-patch`` puts its patch in evaluation, ``centre`` or ``top-left``.
-        epochs: passes over the training images.
         lr: peak learning rate; the published 40 belongs to 224 pixels and N(0, 1).
-        batch_size: B.
-        optimiser: ``sgd`` (momentum 0.9), ``adam`` or ``adamw``.
-        weight_decay: on the prompt.
-        schedule: ``cosine``, ``linear`` or ``constant``.
-        warmup: steps of linear warm-up.
-        augment: ``none`` or ``flip``.
-        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
-        seed: decides v, the places, and the order of the images.
 
     Source:
         Bahng et al., Exploring Visual Prompts for Adapting Large-Scale Models (2022), arXiv 2203.17274; shrinking: Tsao et
@@ -76,39 +68,22 @@ class PixelPrompt(Method):
         "uva-a2": {**_published, "epochs": 1000, "batch_size": 128},
     }
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        kind: Kind = "pad",
-        size: int | None = None,
-        mapping: heads.Mapping = "auto",
-        sources: int = 1,
-        template: str | Sequence[str] = templates.PHOTO,
-        scale: float = 1.0,
-        init: Literal["normal", "zeros"] = "zeros",
-        place: Literal["image", "batch"] = "image",
-        fixed_place: Corner = "centre",
-        epochs: int = 10,
-        lr: float = 2.0,
-        batch_size: int = 32,
-        optimiser: Optimiser = "sgd",
-        weight_decay: float = 0.0,
-        schedule: Schedule = "cosine",
-        warmup: int = 100,
-        augment: views.Augment = "none",
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(backbone)
-        for name, value, known in (
-            ("kind", kind, get_args(Kind)),
-            ("init", init, ("normal", "zeros")),
-            ("place", place, ("image", "batch")),
-            ("fixed_place", fixed_place, get_args(Corner)),
-        ):
-            if value not in known:
-                raise InputError(f"expected {name} of {', '.join(known)}, found {value!r}")
-        views.views_of(augment)
+    kind: Kind = "pad"
+    size: int | None = None
+    mapping: heads.Mapping = "auto"
+    sources: int = 1
+    template: str | Sequence[str] = templates.PHOTO
+    scale: float = 1.0
+    init: Literal["normal", "zeros"] = "zeros"
+    place: Literal["image", "batch"] = "image"
+    fixed_place: Corner = "centre"
+    _: KW_ONLY
+    lr: float = 2.0
+    optimiser: Optimiser = "sgd"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        backbone, kind, size, scale = self.backbone, self.kind, self.size, self.scale
         S = backbone.preprocess.size
         self.pixels = p = max(1, round(FRAME * S)) if size is None else size
         most = (S - 1) // 2 if kind == "pad" else S
@@ -116,17 +91,8 @@ class PixelPrompt(Method):
             raise InputError(f"expected a {kind} of 1 to {most} pixels on images of {S} x {S}, found size={p}")
         if not 0 < scale <= 1:
             raise InputError(f"expected a scale above 0 and up to 1, found scale={scale}")
-        self.kind, self.size, self.mapping, self.sources, self.scale = kind, size, mapping, sources, scale
-        self.template = template if isinstance(template, str) else list(template)
-        self.init, self.place, self.fixed_place = init, place, fixed_place
-        self.epochs, self.lr, self.batch_size, self.optimiser = epochs, lr, batch_size, optimiser
-        self.weight_decay, self.schedule, self.warmup = weight_decay, schedule, warmup
-        self.augment, self.patience, self.seed = augment, patience, seed
-        self.recipe = Recipe(
-            epochs=epochs, batch_size=batch_size, lr=lr, optimiser=optimiser, weight_decay=weight_decay,
-            schedule=schedule, warmup=warmup, patience=patience, seed=seed,
-        )  # fmt: skip
-        self.head = heads.Head(mapping, backbone, template, sources)
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.head = heads.Head(self.mapping, backbone, self.template, self.sources)
         self.prompt: dict[str, Tensor] = {}
         self._transformer = transformer_or_none(backbone)
         self._cut = PIXELS if scale < 1 or not _worth_storing(backbone) else EMBED
@@ -134,10 +100,6 @@ class PixelPrompt(Method):
     @property
     def cut(self) -> str:
         return self._cut
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return views.views_of(self.augment)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the learned tensors: the four sides of a frame, or one patch."""
@@ -206,7 +168,7 @@ class PixelPrompt(Method):
         if self.init == "zeros":
             drawn = {name: torch.zeros_like(value) for name, value in drawn.items()}
         self.prompt = {name: value.to(self.backbone.device) for name, value in drawn.items()}
-        sources = [cold.activations(self.backbone, train_split, self.cut, view) for view in self.views]
+        sources = self.stored(train_split, cold)
         labels, n = torch.from_numpy(train_split.labels), len(train_split)
         assigned = torch.full((1,), -1, dtype=torch.int64)
 
@@ -225,9 +187,9 @@ class PixelPrompt(Method):
             return self._logits(x, self.picture(self._places(items, epoch, n)))
 
         kept = {"assigned in epoch": assigned} if self.head.mapped else {}
-        learn(
-            self, self.prompt | self.head.tensors | kept, logits, self.recipe, train_split, val,
-            cold=cold, run=run, report=report, note=sources[0].note,
+        self.learn(
+            self.prompt | self.head.tensors | kept, train_split, val, cold=cold, run=run, report=report,
+            logits=logits, stored=sources,
         )  # fmt: skip
         self.choices["mapping"] = self.head.now
 

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coldframe.backbones.base import Backbone, TextTower
+from coldframe.backbones.base import TextTower
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import contexts, templates, views
-from coldframe.methods.base import Method, Report
-from coldframe.training import Optimiser, Recipe, Schedule, train
+from coldframe.methods.base import Report
+from coldframe.methods.trained import Trained
+from coldframe.training import Optimiser
 from coldframe.types import FEATURES
 
 SPREAD = 0.02
 """Standard deviation of context vectors that start from nothing."""
 
 
-class TextPrompt(Method):
+class TextPrompt(Trained):
     """logits = exp(logit_scale) * cos(image features, text features of [start, v_1 .. v_n, name, ending, end]), v learned.
 
     Images run once: their features are stored. At each step the text tower runs over K prompts, as far as the longest of
-    them, and where the tower is causal the positions that all prompts share run once for all. The epoch with the best
-    ``val`` top-1 is kept.
+    them, and where the tower is causal the positions that all prompts share run once for all.
 
     Args:
         backbone: a vision-language model with a text tower of open_clip's own kind, or pocket.
@@ -38,16 +39,6 @@ class TextPrompt(Method):
         class_specific: a context of its own for every class, instead of one for all (which then serves any class).
         position: ``end`` puts the name after the context, ``middle`` in its middle, ``front`` before it.
         ending: what follows the name at the end of the text.
-        epochs: passes over the training images.
-        lr: peak learning rate.
-        batch_size: B.
-        optimiser: ``sgd`` (momentum 0.9), ``adam`` or ``adamw``.
-        weight_decay: on the context.
-        schedule: ``cosine``, ``linear`` or ``constant``.
-        warmup: steps of linear warm-up.
-        augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
-        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
-        seed: decides the context's start, the order of the images and the mirroring.
 
     Source:
         Zhou et al., Learning to Prompt for Vision-Language Models (2022), sections 3.2 and 4.1. Preset ``coop`` is for 8
@@ -68,52 +59,30 @@ class TextPrompt(Method):
         "coop-words": {**_published, "tokens": 4, "words": "a photo of a", "epochs": 50},
     }
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        tokens: int = 8,
-        words: str = "",
-        class_specific: bool = False,
-        position: contexts.Position = "end",
-        ending: str = ".",
-        epochs: int = 50,
-        lr: float = 2e-3,
-        batch_size: int = 32,
-        optimiser: Optimiser = "sgd",
-        weight_decay: float = 5e-4,
-        schedule: Schedule = "cosine",
-        warmup: int = 50,
-        augment: views.Augment = "none",
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(backbone)
-        if tokens < 1:
-            raise InputError(f"expected tokens of 1 or more, found {tokens}")
-        if position not in get_args(contexts.Position):
-            raise InputError(f"expected position of {', '.join(get_args(contexts.Position))}, found {position!r}")
-        views.views_of(augment)
-        text = contexts.text_of(backbone)
+    tokens: int = 8
+    words: str = ""
+    class_specific: bool = False
+    position: contexts.Position = "end"
+    ending: str = "."
+    _: KW_ONLY
+    epochs: int = 50
+    lr: float = 2e-3
+    optimiser: Optimiser = "sgd"
+    weight_decay: float = 5e-4
+    warmup: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tokens < 1:
+            raise InputError(f"expected tokens of 1 or more, found {self.tokens}")
+        text = contexts.text_of(self.backbone)
         text.embed_tokens(text.tokenize([""]))  # a tower without word embeddings is refused before any image runs
-        self.tokens, self.words, self.class_specific = tokens, words, class_specific
-        self.position, self.ending = position, ending
-        self.epochs, self.lr, self.batch_size, self.optimiser = epochs, lr, batch_size, optimiser
-        self.weight_decay, self.schedule, self.warmup = weight_decay, schedule, warmup
-        self.augment, self.patience, self.seed = augment, patience, seed
-        self.recipe = Recipe(
-            epochs=epochs, batch_size=batch_size, lr=lr, optimiser=optimiser, weight_decay=weight_decay,
-            schedule=schedule, warmup=warmup, patience=patience, seed=seed,
-        )  # fmt: skip
         self.context = torch.zeros(0)
         self.embeddings = torch.zeros(0)
 
     @property
     def cut(self) -> str:
         return FEATURES
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return views.views_of(self.augment)
 
     def warm(self, x: Tensor) -> Tensor:
         return self._scores(x, self.embeddings)
@@ -123,7 +92,8 @@ class TextPrompt(Method):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self.context = state["context"]
-        self._settle(self._prompts(self.classes))
+        self._made = self._prompts(self.classes)
+        self.settle()
 
     def with_classes(self, classes: Sequence[str]) -> Self:
         """Return a copy that scores other classes with the same context.
@@ -139,7 +109,8 @@ class TextPrompt(Method):
             )
         other = copy.copy(self)
         other.classes = tuple(classes)
-        other._settle(other._prompts(other.classes))
+        other._made = other._prompts(other.classes)
+        other.settle()
         return other
 
     def text_features(self) -> Tensor:
@@ -150,31 +121,22 @@ class TextPrompt(Method):
         text = contexts.text_of(self.backbone)
         start = contexts.word_embeddings(text, self.words) if self.words else self._drawn(text)  # [n, D]
         self.context = start.expand(len(self.classes), -1, -1).clone() if self.class_specific else start.clone()
-        prompts = self._prompts(self.classes)
-        sources = [cold.activations(self.backbone, train_split, FEATURES, view) for view in self.views]
-        labels = torch.from_numpy(train_split.labels).to(self.backbone.device)
-        self.context.requires_grad_(True)
+        self._made = prompts = self._prompts(self.classes)
+        sources = self.stored(train_split, cold)
 
-        def loss(items: Tensor, epoch: int) -> Tensor:
+        def logits(items: Tensor, epoch: int) -> Tensor:
             x = views.drawn(sources, items, epoch, self.seed)
-            return functional.cross_entropy(self._scores(x, self._encode(prompts)), labels[items])
+            return self._scores(x, self._encode(prompts))
 
-        def top1() -> float:
-            assert val is not None
-            self.embeddings = self._encode(prompts)
-            return float((self.logits(val, cold=cold).argmax(-1) == torch.from_numpy(val.labels)).float().mean())
+        self.learn(
+            {"context": self.context}, train_split, val, cold=cold, run=run, report=report, logits=logits, stored=sources
+        )
+        self.choices |= {"positions run": prompts.order.shape[1], "shared": prompts.shared}
 
-        result = train(
-            {"context": self.context}, loss, len(train_split), self.recipe,
-            validate=top1 if val is not None and len(val) else None, run=run,
-            key=self.key(train_split, val) if run is not None else "", report=report, tensorboard=self.tensorboard,
-        )  # fmt: skip
-        self.context.requires_grad_(False)
-        self._settle(prompts)
-        self.history = result.history
-        self.choices = {"epoch": result.best_epoch, "positions run": prompts.order.shape[1], "shared": prompts.shared}
-        if val is not None:
-            self.choices["chosen on"] = val.name
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Compute the class embeddings once."""
+        self.embeddings = self._encode(self._made)
 
     def _drawn(self, text: TextTower) -> Tensor:
         width = text.embed_tokens(text.tokenize([""])).shape[-1]
@@ -192,8 +154,3 @@ class TextPrompt(Method):
         text = contexts.text_of(self.backbone)
         features = text.encode_embeddings(prompts.embed(self.context), prompts.ends, prompts.shared)
         return functional.normalize(features.float(), dim=-1)  # [K, D]
-
-    @torch.no_grad()
-    def _settle(self, prompts: contexts.Prompts) -> None:
-        """Compute the class embeddings once."""
-        self.embeddings = self._encode(prompts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,15 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import templates
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.methods.contexts import text_of
-from coldframe.methods.views import Augment, drawn, views_of
-from coldframe.training import Recipe, train
+from coldframe.methods.trained import Trained
+from coldframe.methods.views import Augment, views_of
 from coldframe.types import FEATURES
 
 BETAS, ALPHAS, LEAST = 200, 20, 0.1
@@ -51,28 +51,24 @@ class TipAdapter(Method):
     name: ClassVar[str] = "tip-adapter"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"zhang2022": {"template": "clip-7", "augment": "flip"}}
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        template: str | Sequence[str] = templates.PHOTO,
-        alpha: float | Literal["auto"] = "auto",
-        beta: float | Literal["auto"] = "auto",
-        max_alpha: float = 3.0,
-        max_beta: float = 7.0,
-        augment: Augment = "none",
-    ) -> None:
-        super().__init__(backbone)
-        for name, value in (("alpha", alpha), ("beta", beta)):
+    template: str | Sequence[str] = templates.PHOTO
+    alpha: float | Literal["auto"] = "auto"
+    beta: float | Literal["auto"] = "auto"
+    max_alpha: float = 3.0
+    max_beta: float = 7.0
+    augment: Augment = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in (("alpha", self.alpha), ("beta", self.beta)):
             if value != "auto" and not (isinstance(value, int | float) and 0 <= value < float("inf")):
                 raise InputError(f"expected {name} to be 'auto' or a number of 0 or more, found {value!r}")
-        for name, value in (("max_alpha", max_alpha), ("max_beta", max_beta)):
+        for name, value in (("max_alpha", self.max_alpha), ("max_beta", self.max_beta)):
             if not LEAST < value < float("inf"):
                 raise InputError(f"expected {name} above {LEAST}, found {value!r}")
-        templates.resolve(template)
-        views_of(augment)
-        text_of(backbone)
-        self.template = template if isinstance(template, str) else list(template)
-        self.alpha, self.beta, self.max_alpha, self.max_beta, self.augment = alpha, beta, max_alpha, max_beta, augment
+        templates.resolve(self.template)
+        text_of(self.backbone)
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
         self.chosen = (START_ALPHA, START_BETA)
         self.keys, self.labels, self.embeddings = torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
 
@@ -151,24 +147,15 @@ class TipAdapter(Method):
         self.choices |= {"chosen on": val.name, "alpha": self.chosen[0], "beta": self.chosen[1], "val_top1": best[0]}
 
 
-class TipAdapterF(TipAdapter):
-    """Tip-Adapter whose keys f_i are trained by cross-entropy from the training features; the epoch with the best ``val`` top-1
-    is kept, then alpha and beta are searched. Without ``val`` a fifth of ``train`` is held out for both choices.
+class TipAdapterF(Trained, TipAdapter):
+    """Tip-Adapter whose keys f_i are trained by cross-entropy from the training features; then alpha and beta are searched.
+    Without ``val`` a fifth of ``train`` is held out for both choices.
 
     Args:
         backbone: a vision-language model.
-        template: texts of the class names: one with ``{}``, several, or an ensemble's name (``photo``, ``name``, ``clip-7``).
         alpha: weight of the cache, or ``"auto"``: 1.17 while training, searched after it.
         beta: sharpness of the votes, or ``"auto"``: 1 while training, searched after it.
-        max_alpha: largest alpha of the search.
-        max_beta: largest beta of the search.
         augment: ``flip`` starts f_i from the mean of two views and draws one of them for each image in every epoch.
-        epochs: passes over the training images.
-        lr: peak learning rate of AdamW, cosine to zero.
-        batch_size: B.
-        weight_decay: on the keys.
-        patience: epochs without a better ``val`` top-1 before stopping; None never stops early.
-        seed: decides the order of the images and the mirroring.
 
     Source:
         Zhang et al. (2022), section 3.2. The published code keeps the epoch that is best on the test set; this one never
@@ -180,28 +167,11 @@ class TipAdapterF(TipAdapter):
         "zhang2022": {"template": "clip-7", "augment": "flip", "epochs": 20, "lr": 1e-3, "batch_size": 256},
     }
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        template: str | Sequence[str] = templates.PHOTO,
-        alpha: float | Literal["auto"] = "auto",
-        beta: float | Literal["auto"] = "auto",
-        max_alpha: float = 3.0,
-        max_beta: float = 7.0,
-        augment: Augment = "none",
-        epochs: int = 20,
-        lr: float = 1e-3,
-        batch_size: int = 256,
-        weight_decay: float = 0.01,
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(backbone, template, alpha, beta, max_alpha, max_beta, augment)
-        self.epochs, self.lr, self.batch_size, self.weight_decay = epochs, lr, batch_size, weight_decay
-        self.patience, self.seed = patience, seed
-        self.recipe = Recipe(
-            epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, patience=patience, seed=seed
-        )
+    _: KW_ONLY
+    epochs: int = 20
+    batch_size: int = 256
+    weight_decay: float = 0.01
+    warmup: int = 0
 
     @property
     def trainable_parameters(self) -> int:
@@ -209,33 +179,15 @@ class TipAdapterF(TipAdapter):
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings = templates.class_embeddings(self.backbone, train_split.classes, self.template)
-        key = self.key(train_split, val) if run is not None else ""
         if val is None or len(val) == 0:
             train_split, val = holdout(train_split)
-        seen = val
         self._cache(train_split, cold)
         self.chosen = (
             START_ALPHA if self.alpha == "auto" else self.alpha,
             START_BETA if self.beta == "auto" else self.beta,
         )
-        sources = [cold.activations(self.backbone, train_split, FEATURES, view) for view in self.views]
-        labels = self.labels
-        self.keys.requires_grad_(True)
-
-        def loss(items: Tensor, epoch: int) -> Tensor:
-            return functional.cross_entropy(self.warm(drawn(sources, items, epoch, self.seed)), labels[items])
-
-        def top1() -> float:
-            return float((self.logits(seen, cold=cold).argmax(-1) == torch.from_numpy(seen.labels)).float().mean())
-
-        result = train(
-            {"keys": self.keys}, loss, len(train_split), self.recipe, validate=top1, run=run, key=key,
-            report=report, tensorboard=self.tensorboard,
-        )  # fmt: skip
-        self.keys.requires_grad_(False)
-        self.history = result.history
-        self.choices = {"epoch": result.best_epoch, "chosen on": seen.name}
-        self._search(seen, cold)
+        self.learn({"keys": self.keys}, train_split, val, cold=cold, run=run, report=report)
+        self._search(val, cold)
 
 
 def _grid(largest: float, steps: int) -> list[float]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.methods import templates
@@ -33,11 +32,13 @@ class ZeroShot(Method):
     name: ClassVar[str] = "zero-shot"
     trains: ClassVar[bool] = False
 
-    def __init__(self, backbone: Backbone, template: str | Sequence[str] = templates.PHOTO) -> None:
-        super().__init__(backbone)
-        self.template = template if isinstance(template, str) else list(template)
+    template: str | Sequence[str] = templates.PHOTO
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
         self.embeddings = torch.zeros(0)
-        templates.resolve(template)
+        templates.resolve(self.template)
 
     @property
     def cut(self) -> str:

@@ -29,6 +29,7 @@ class Progress:
         step: optimiser steps taken.
         epoch: epochs finished.
         best: best validation value so far; None before the first.
+        best_loss: validation loss beside it, which decides among equal values; None where there is none.
         best_epoch: the epoch it was reached after, counted from 1.
         loss_sum: sum of the losses of this epoch so far, weighted by batch size.
         seen: items of this epoch so far.
@@ -39,6 +40,7 @@ class Progress:
     step: int = 0
     epoch: int = 0
     best: float | None = None
+    best_loss: float | None = None
     best_epoch: int = 0
     loss_sum: float = 0.0
     seen: int = 0

@@ -23,21 +23,34 @@ from coldframe.training.schedules import factor
 from coldframe.types import digest_of
 
 METRICS = "metrics.jsonl"
+Validation = float | tuple[float, float]
+"""A value that is better when larger, alone or before a loss: among equal values the lower loss is better."""
 
 
 @dataclass
 class Result:
-    """What a run of the loop gives back: its history, the epoch whose state was kept, and the seconds it took."""
+    """What a run of the loop gives back: its history, the epoch whose state was kept, and the seconds it took.
+
+    ``best`` and ``best_loss`` are the validation value and loss of that epoch; None without them.
+    """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best: float | None = None
+    best_loss: float | None = None
     seconds: float = 0.0
 
 
 def order(seed: int, epoch: int, n: int) -> Tensor:
     """Return the order of the items in one epoch, permutation(seed, epoch) [n]."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+
+
+def better(value: float, loss: float | None, best: float | None, best_loss: float | None) -> bool:
+    """Return whether a validation value beats the best so far: larger, or equal with a lower loss."""
+    if best is None or value != best:
+        return best is None or value > best
+    return loss is not None and best_loss is not None and loss < best_loss
 
 
 def train(
@@ -47,7 +60,7 @@ def train(
     recipe: Recipe,
     *,
     groups: Sequence[Group] | None = None,
-    validate: Callable[[], float] | None = None,
+    validate: Callable[[], Validation] | None = None,
     run: Path | None = None,
     key: str = "",
     save_seconds: float = 30.0,
@@ -66,7 +79,8 @@ def train(
         n: number of training items.
         recipe: settings.
         groups: learning-rate groups over the same tensors; one group when None.
-        validate: returns a value that is better when larger; called after every epoch.
+        validate: returns a value that is better when larger, alone or with a loss; called after every epoch. Of epochs with
+            equal values the one with the lowest loss is kept, without a loss the first.
         run: folder for ``checkpoint.safetensors`` and ``metrics.jsonl``; a run found there goes on where it stood.
         key: digest of settings, data and weights; the recipe, the groups and the shapes are added to it here.
         save_seconds: time between checkpoints; one is written at the end as well.
@@ -116,9 +130,9 @@ def train(
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate
             optimiser.zero_grad(set_to_none=True)
-            value = loss(items, progress.epoch)
-            number = checked("the loss", float(value.detach()), progress.step + 1)
-            value.backward()  # type: ignore[no-untyped-call]
+            mean = loss(items, progress.epoch)
+            number = checked("the loss", float(mean.detach()), progress.step + 1)
+            mean.backward()  # type: ignore[no-untyped-call]
             if recipe.clip is not None:
                 torch.nn.utils.clip_grad_norm_(list(parameters.values()), recipe.clip)
             optimiser.step()
@@ -136,9 +150,14 @@ def train(
         metrics |= {"loss": progress.loss_sum / progress.seen, "lr": optimiser.param_groups[0]["lr"]}
         if validate is not None:
             with torch.no_grad():
-                metrics["val"] = checked("the validation value", float(validate()), progress.step)
-            if progress.best is None or metrics["val"] > progress.best:
-                progress.best, progress.best_epoch = metrics["val"], progress.epoch + 1
+                found = validate()
+            value, among_equals = found if isinstance(found, tuple) else (found, None)
+            metrics["val"] = checked("the validation value", float(value), progress.step)
+            if among_equals is not None:
+                metrics["val_loss"] = checked("the validation loss", float(among_equals), progress.step)
+            if better(metrics["val"], metrics.get("val_loss"), progress.best, progress.best_loss):
+                progress.best, progress.best_loss = metrics["val"], metrics.get("val_loss")
+                progress.best_epoch = progress.epoch + 1
                 best, start = _copy(parameters), None
         progress.seconds = before + time.monotonic() - started
         metrics["seconds"] = round(progress.seconds, 3)
@@ -151,7 +170,7 @@ def train(
                 saved = time.monotonic()
             files.append_line(run / METRICS, json.dumps(metrics))
         if events is not None:
-            for name in ("loss", "val", "lr"):
+            for name in ("loss", "val", "val_loss", "lr"):
                 if name in metrics:
                     events.add_scalar(name, metrics[name], progress.step)
             events.flush()
@@ -161,7 +180,8 @@ def train(
     if events is not None:
         events.close()
     _load(parameters, best)
-    return Result(progress.history, progress.best_epoch or progress.epoch, progress.best, progress.seconds)
+    epoch = progress.best_epoch or progress.epoch
+    return Result(progress.history, epoch, progress.best, progress.best_loss, progress.seconds)
 
 
 def _full_key(

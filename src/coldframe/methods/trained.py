@@ -1,0 +1,150 @@
+"""What every method with gradients shares: its training settings, and the one way to learn from stored activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.cold import Activations, ColdPass
+from coldframe.data.base import Split
+from coldframe.methods import views
+from coldframe.methods.base import Method, Report
+from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
+
+Logits = Callable[[Tensor, int], Tensor]
+"""(items [b], epoch) -> logits [b, K]."""
+
+
+class Trained(Method):
+    """A method that learns by cross-entropy and keeps the epoch that is best on ``val``.
+
+    One rule for all of them: the highest top-1 on ``val``, among equals the lowest cross-entropy. The state before training
+    counts as epoch 0. Without ``val`` the last epoch is kept.
+
+    A new one lists its own settings as fields, says at which ``cut`` it enters and what it does there (``warm``), and in
+    ``_fit`` makes its tensors and calls :meth:`learn`. :meth:`settle` is for what follows from the learned tensors.
+
+    Args:
+        epochs: passes over the training images.
+        lr: peak learning rate.
+        batch_size: B.
+        optimiser: ``sgd`` (momentum 0.9), ``nesterov``, ``adam``, ``adamw``, ``nadam``, ``radam`` or ``muon``.
+        weight_decay: on what is learned.
+        schedule: ``cosine``, ``linear`` or ``constant``.
+        warmup: steps of linear warm-up; at most a tenth of the run.
+        augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
+        patience: epochs without a better one on ``val`` before stopping; None never stops early.
+        seed: decides where training starts, the order of the images and the augmentation.
+    """
+
+    _: KW_ONLY
+    epochs: int = 10
+    lr: float = 1e-3
+    batch_size: int = 32
+    optimiser: Optimiser = "adamw"
+    weight_decay: float = 0.0
+    schedule: Schedule = "cosine"
+    warmup: int = 100
+    augment: views.Augment = "none"
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.recipe = Recipe(
+            epochs=self.epochs, batch_size=self.batch_size, lr=self.lr, optimiser=self.optimiser,
+            weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup, patience=self.patience, seed=self.seed,
+        )  # fmt: skip
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return views.views_of(self.augment)
+
+    def settle(self) -> None:
+        """Compute what follows from the learned tensors once; called before each validation and at the end."""
+
+    def stored(self, split: Split, cold: ColdPass) -> list[Activations]:
+        """Return the activations of a split at ``cut``, one for each view."""
+        return [cold.activations(self.backbone, split, self.cut, view) for view in self.views]
+
+    def validation(self, val: Split | None, cold: ColdPass) -> Callable[[], tuple[float, float]] | None:
+        """Return what measures the method as it is: (top-1, cross-entropy) on ``val``; None without images."""
+        if val is None or len(val) == 0:
+            return None
+        stored, truth = cold.activations(self.backbone, val, self.cut), torch.from_numpy(val.labels)
+
+        @torch.no_grad()
+        def measured() -> tuple[float, float]:
+            self.settle()
+            rows = torch.split(torch.arange(len(truth)), 64)
+            logits = torch.cat([self.warm(stored.gather(part)).float().cpu() for part in rows])
+            top1 = (logits.argmax(-1) == truth).double().mean()
+            return float(top1), float(functional.cross_entropy(logits, truth))
+
+        return measured
+
+    def learn(
+        self,
+        parameters: Mapping[str, Tensor],
+        train_split: Split,
+        val: Split | None,
+        *,
+        cold: ColdPass,
+        run: Path | None,
+        report: Report | None,
+        logits: Logits | None = None,
+        stored: Sequence[Activations] | None = None,
+        groups: Sequence[Group] | None = None,
+        label_smoothing: float = 0.0,
+        note: str = "",
+    ) -> None:
+        """Train ``parameters`` in place; they end at the epoch that is kept, with ``history`` and ``choices`` set.
+
+        Args:
+            parameters: what is trained or kept with it, by name; tensors of integers are kept only.
+            train_split: whose labels are learned.
+            val: what the epoch is chosen on, or None.
+            cold: where activations come from.
+            run: folder of checkpoints.
+            report: called after each epoch.
+            logits: of training items; :meth:`warm` on their stored activations when None.
+            stored: the activations of the training images, where they are at hand.
+            groups: learning-rate groups; one for all when None.
+            label_smoothing: share of the target spread over all classes.
+            note: said behind how the activations come about.
+        """
+        stored = self.stored(train_split, cold) if stored is None else stored
+        labels = torch.from_numpy(train_split.labels).to(self.backbone.device)
+        answer = logits or (lambda items, epoch: self.warm(views.drawn(stored, items, epoch, self.seed)))
+
+        def loss(items: Tensor, epoch: int) -> Tensor:
+            return functional.cross_entropy(answer(items, epoch), labels[items], label_smoothing=label_smoothing)
+
+        validate = self.validation(val, cold)
+        start = {name: value.detach().clone() for name, value in parameters.items()}
+        before = validate() if validate is not None else None
+        learned = [value for value in parameters.values() if value.is_floating_point()]
+        for value in learned:
+            value.requires_grad_(True)
+        result = train(
+            parameters, loss, len(train_split), self.recipe, groups=groups or [Group(learned)], validate=validate, run=run,
+            key=self.key(train_split, val) if run is not None else "", report=report, tensorboard=self.tensorboard,
+        )  # fmt: skip
+        for value in learned:
+            value.requires_grad_(False)
+        epoch = result.best_epoch
+        if before is not None and not better(result.best or 0.0, result.best_loss, *before):
+            epoch = 0
+            with torch.no_grad():
+                for name, value in parameters.items():
+                    value.copy_(start[name])
+        self.settle()
+        self.history = result.history
+        self.choices = {"epoch": epoch, "cut": self.cut, "cold": stored[0].note + note}
+        if validate is not None and val is not None:
+            self.choices["chosen on"] = val.name
