@@ -26,7 +26,7 @@ class Part:
 
     Args:
         method: its name.
-        preset: published settings to start from, or None.
+        preset: published settings to start from, or None; seeds and splits are the plan's and the data's.
         settings: constructor arguments that stay.
         grid: argument -> values; ``a+b`` varies two arguments together, each value a list of two.
     """

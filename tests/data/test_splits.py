@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,24 @@ def test_shares_are_a_fifth_and_a_fifth_of_the_rest() -> None:
     test, val = data.origin.split("; ")
     assert test == "test: 20% of each class drawn with seed 0, whatever the seed"
     assert val == "val: 20% of each class of train drawn with seed 0"
+
+
+def test_a_number_of_validation_images_is_torchs_random_split() -> None:
+    train, test = numbered([0, 1] * 40), numbered([0, 1] * 5, start=200)
+    data = assemble("x", train, None, test, LoadOptions(seed=42, val=25))
+    generator = torch.Generator().manual_seed(42)
+    kept, held = torch.utils.data.random_split(range(80), [55, 25], generator=generator)  # type: ignore[arg-type]
+    assert members(data.train) == sorted(kept.indices) and members(data.val) == sorted(held.indices)
+    assert members(data.test) == list(range(200, 210))
+    assert data.origin == "official train and test; val: 25 images of train drawn with seed 42"
+    few = assemble("x", train, None, test, LoadOptions(shots=3, seed=42, val=25))
+    assert members(few.val) == sorted(held.indices) and set(members(few.train)) < set(kept.indices) and len(few.train) == 6
+    with pytest.raises(InputError, match="expected a test split in x"):
+        assemble("x", train, None, None, LoadOptions(val=25))
+    with pytest.raises(InputError, match="below the 80 images of train"):
+        assemble("x", train, None, test, LoadOptions(val=80))
+    with pytest.raises(InputError, match="or a number of images, found 0"):
+        LoadOptions(val=0)
 
 
 def test_the_draw_is_the_same_on_every_machine() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -57,7 +58,7 @@ def _fit(
     out: Path,
     model: str = "pocket",
     shots: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     preset: str | None = None,
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -73,12 +74,17 @@ def _fit(
 ) -> None:
     from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
-    from coldframe.data import load_dataset
+    from coldframe.methods import protocols
     from coldframe.running import Watch, fit_one
 
     backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download)
     names = common.class_names(classes)
-    dataset = load_dataset(data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download)
+    seed = protocols.seed_of(kind, preset, seed)
+    dataset, left = protocols.load_as(
+        kind, preset, data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download
+    )
+    if left:
+        print(left, file=sys.stderr)
     if "seed" in kind.settings():
         settings["seed"] = seed
     method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)

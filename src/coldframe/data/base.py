@@ -145,7 +145,8 @@ class LoadOptions:
     Args:
         shots: training images a class, or None for all.
         seed: decides which images are drawn, wherever a split is drawn.
-        val: share of the training images that becomes the validation split where the data has none, in (0, 1).
+        val: share of the training images that becomes the validation split where the data has none, in (0, 1); or how many
+            images of train it gets, a whole number, drawn at once whatever their class.
         classes: K class names in label order, or a text file of K lines, in place of the data's own.
         on_error: ``"raise"`` or ``"skip"``.
         download: whether data that is not on this machine may be fetched.
@@ -153,7 +154,7 @@ class LoadOptions:
 
     shots: int | None = None
     seed: int = 0
-    val: float = 0.2
+    val: float | int = 0.2
     classes: Sequence[str] | str | Path | None = None
     on_error: OnError = "raise"
     download: bool = False
@@ -161,7 +162,7 @@ class LoadOptions:
     def __post_init__(self) -> None:
         if self.shots is not None and self.shots < 1:
             raise InputError(f"expected shots of 1 or more, found {self.shots}; leave it out to use every image")
-        if not 0 < self.val < 1:
-            raise InputError(f"expected val to be a share between 0 and 1, such as 0.2, found {self.val}")
+        if not (0 < self.val < 1 or (isinstance(self.val, int) and self.val >= 1)):
+            raise InputError(f"expected val to be a share such as 0.2, or a number of images, found {self.val}")
         if self.on_error not in get_args(OnError):
             raise InputError(f"unknown on_error {self.on_error!r}{nearest(str(self.on_error), get_args(OnError))}")

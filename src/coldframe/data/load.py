@@ -25,7 +25,7 @@ def load_dataset(
     *,
     shots: int | None = None,
     seed: int = 0,
-    val: float = 0.2,
+    val: float | int = 0.2,
     classes: Sequence[str] | str | Path | None = None,
     on_error: OnError = "raise",
     download: bool = False,
@@ -38,7 +38,8 @@ def load_dataset(
             of the first, and a class name that both have gets the name of its data set behind it, in brackets.
         shots: training images a class; None uses all. Of joined sets each has so many a class.
         seed: decides which images are drawn, wherever a split is drawn.
-        val: share of each class of train that becomes the validation split where the data has none, in (0, 1).
+        val: share of each class of train that becomes the validation split where the data has none, in (0, 1); or a number
+            of images, drawn from the whole of train as ``torch.utils.data.random_split`` draws them with this seed.
         classes: K class names in label order, or a text file of K lines, in place of the data's own.
         on_error: ``"raise"`` stops at the first image that does not decode, when it is used; ``"skip"`` tries all images
             first, leaves unreadable ones out, and lists them in ``Dataset.skipped``.

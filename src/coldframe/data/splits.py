@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from coldframe.data.base import Dataset, LoadOptions, Split
 from coldframe.data.names import chosen_names
-from coldframe.errors import DataError
+from coldframe.errors import DataError, InputError
 
 TEST_SHARE = 0.2
 """Share of each class that becomes the test split where the data has none."""
@@ -50,6 +51,7 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
 
     Raises:
         DataError: a class has too few images, or is tested and not trained.
+        InputError: a number of validation images is asked for that the data cannot give.
     """
     if test is None:
         val, test = None, val
@@ -64,8 +66,9 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
     splits, unused = _drop_unused({name: replace(split, classes=names) for name, split in splits.items()})
     _check_trained(spec, splits)
     kept = "official " + " and ".join(splits) if len(splits) > 1 else ""
+    held = _hold_out(spec, splits, options)
     drawn, words = _draw(spec, splits, options)
-    notes = [kept, *words]
+    notes = [kept, *held, *words]
     if unused:
         notes.append(f"{unused} class names without images left out")
     if skipped:
@@ -103,6 +106,25 @@ def shuffled(seed: int, group: str, count: int) -> list[int]:
 def share_of(count: int, share: float) -> int:
     """Return how many of ``count`` images a share is: rounded half up, at least one."""
     return max(1, int(count * share + 0.5))
+
+
+def _hold_out(spec: str, splits: dict[str, Split], options: LoadOptions) -> list[str]:
+    """Take a validation split of ``options.val`` images from train where a number is asked for, and say so."""
+    count, train = options.val, splits["train"]
+    if not isinstance(count, int) or "val" in splits:
+        return []
+    if "test" not in splits:
+        raise InputError(
+            f"expected a test split in {spec} beside val={count} images of train, found none: "
+            "the one that is drawn is a fixed share of each class; give val as a share"
+        )
+    if count >= len(train):
+        raise InputError(f"expected val below the {len(train):,} images of train in {spec}, found {count:,}; give fewer")
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(options.seed)).numpy()
+    splits["val"] = train.subset(np.sort(order[-count:]), "val")
+    splits["train"] = train.subset(np.sort(order[:-count]), "train")
+    _check_trained(spec, splits)
+    return [f"val: {count:,} images of train drawn with seed {options.seed}"]
 
 
 def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[dict[str, Split], list[str]]:

@@ -40,6 +40,8 @@ class Method(Settings, ABC):
     """Why the gradients of the logits say too little for an attack; empty where the method can be attacked."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Published settings by name, used with :meth:`preset`."""
+    protocols: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """What a preset asks of ``load_dataset`` beside its settings; see :func:`coldframe.methods.protocols.load_as`."""
 
     backbone: Backbone
     classes: tuple[str, ...] = field(default=(), init=False)

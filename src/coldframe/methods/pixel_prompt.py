@@ -54,8 +54,10 @@ class PixelPrompt(Trained):
         lr: peak learning rate; the published 40 belongs to 224 pixels and N(0, 1).
 
     Source:
-        Bahng et al., Exploring Visual Prompts for Adapting Large-Scale Models (2022), arXiv 2203.17274; shrinking: Tsao et
-        al., AutoVP (2024), arXiv 2310.08381.
+        Bahng et al., Exploring Visual Prompts for Adapting Large-Scale Models (2022), arXiv 2203.17274: preset
+        ``bahng2022``, whose original keeps the epoch that is best on the test set, which no method here reads. Preset
+        ``uva-a2``: UvA Deep Learning 1 (2023), assignment 2, part 2; its split of train is 80 to 20, drawn here by class.
+        Shrinking: Tsao et al., AutoVP (2024), arXiv 2310.08381.
     """
 
     name: ClassVar[str] = "pixel-prompt"

@@ -43,8 +43,8 @@ class TextPrompt(Trained):
     Source:
         Zhou et al., Learning to Prompt for Vision-Language Models (2022), sections 3.2 and 4.1. Preset ``coop`` is for 8
         and 16 shots, ``coop-4`` for 2 and 4, ``coop-1`` for one shot, ``coop-words`` for base-to-new generalisation (Zhou
-        et al., Conditional Prompt Learning, 2022). The original also crops at random, warms up for one epoch at 1e-5
-        and keeps the last epoch.
+        et al., Conditional Prompt Learning, 2022). What the presets leave: the original also crops at random, warms up for
+        one epoch at 1e-5, trains 50 epochs on ImageNet whatever the shots, and keeps the last epoch.
     """
 
     name: ClassVar[str] = "text-prompt"

@@ -45,7 +45,8 @@ class TipAdapter(Method):
 
     Source:
         Zhang et al., Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification (2022), section 3.1. The
-        original averages ten random crops for each f_i.
+        original averages ten random crops for each f_i. Preset ``zhang2022`` has its templates, start and search of
+        ImageNet; other data sets have a template and a search range of their own there.
     """
 
     name: ClassVar[str] = "tip-adapter"
@@ -158,13 +159,16 @@ class TipAdapterF(Trained, TipAdapter):
         augment: ``flip`` starts f_i from the mean of two views and draws one of them for each image in every epoch.
 
     Source:
-        Zhang et al. (2022), section 3.2. The published code keeps the epoch that is best on the test set; this one never
-        reads it.
+        Zhang et al. (2022), section 3.2. What preset ``zhang2022`` leaves: the published code crops at random, has AdamW's
+        epsilon at 1e-4 and keeps the epoch that is best on the test set; this one never reads it.
     """
 
     name: ClassVar[str] = "tip-adapter-f"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "zhang2022": {"template": "clip-7", "augment": "flip", "epochs": 20, "lr": 1e-3, "batch_size": 256},
+        "zhang2022": {
+            "template": "clip-7", "augment": "flip", "epochs": 20, "lr": 1e-3, "batch_size": 256, "optimiser": "adamw",
+            "weight_decay": 0.01, "schedule": "cosine", "warmup": 0,
+        },
     }
 
     _: KW_ONLY

@@ -37,6 +37,7 @@ class Trained(Method):
         weight_decay: on what is learned.
         schedule: ``cosine``, ``linear`` or ``constant``.
         warmup: steps of linear warm-up; at most a tenth of the run.
+        clip: largest norm of the gradient; None leaves it alone.
         augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
         patience: epochs without a better one on ``val`` before stopping; None never stops early.
         seed: decides where training starts, the order of the images and the augmentation.
@@ -50,6 +51,7 @@ class Trained(Method):
     weight_decay: float = 0.0
     schedule: Schedule = "cosine"
     warmup: int = 100
+    clip: float | None = None
     augment: views.Augment = "none"
     patience: int | None = None
     seed: int = 0
@@ -58,7 +60,8 @@ class Trained(Method):
         super().__post_init__()
         self.recipe = Recipe(
             epochs=self.epochs, batch_size=self.batch_size, lr=self.lr, optimiser=self.optimiser,
-            weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup, patience=self.patience, seed=self.seed,
+            weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup, patience=self.patience, clip=self.clip,
+            seed=self.seed,
         )  # fmt: skip
 
     @property
