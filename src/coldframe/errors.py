@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that do something to a terminal: controls, line ends, changes of the direction of writing."""
 
 
 class ColdframeError(Exception):
@@ -39,6 +43,18 @@ class TrainingError(ColdframeError, RuntimeError):
 
 class MissingPackage(ColdframeError, ImportError):
     """An optional package that the asked-for feature needs."""
+
+
+def visible(text: object) -> str:
+    """Return foreign text as one line that does nothing to a terminal: line breaks, escapes and the like are written out.
+
+    Every name that comes from outside (a file, a class, a column) passes here where it is printed.
+
+    Example:
+        >>> visible("rose\\nred\\x1b[31m")
+        'rose\\\\nred\\\\x1b[31m'
+    """
+    return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
 def nearest(name: str, choices: Iterable[str], *, most: int = 3) -> str:

@@ -17,6 +17,7 @@ from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.data.load import Joined
 from coldframe.errors import InputError
+from coldframe.files import expanded
 from coldframe.measures import machine
 from coldframe.prediction import find_files
 from coldframe.running import command_line
@@ -40,7 +41,7 @@ def source_of(data: str, *, seed: int = 0, on_error: OnError = "raise", download
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode; loose images always raise.
         download: whether data that is not on this machine may be fetched.
     """
-    path = Path(data.removeprefix("folder:")).expanduser()
+    path = expanded(data.removeprefix("folder:"))
     inside = list(path.iterdir()) if path.is_dir() else []
     loose = any(place.suffix.lower() in SUFFIXES for place in inside) and not any(place.is_dir() for place in inside)
     if loose or path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?["):

@@ -216,6 +216,35 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return weights
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path with ``~`` and ``~name`` replaced by the home folder.
+
+    Raises:
+        FileError: nobody has this name.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        said = f"expected a path, found {str(path)!r}: nobody on this machine has this name; write the path out"
+        raise FileError(said) from error
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a text is the path of a file; a text that cannot be a path, such as a long list of names, is none."""
+    try:
+        return expanded(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: str | Path) -> bool:
+    """Return whether a text is the path of a file or folder; a text that cannot be a path is none."""
+    try:
+        return expanded(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def remove_folder(path: str | Path) -> None:
     """Remove a folder and all it holds; absent is fine."""
     path = Path(path)

@@ -16,6 +16,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.errors import DataError, InputError
+from coldframe.files import expanded
 from coldframe.methods import load
 from coldframe.report.drawing import save_figure, shorten, style
 from coldframe.report.predictions import prediction_figure
@@ -51,7 +52,7 @@ def find_files(places: Iterable[str | Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for place in places:
-        path = Path(place).expanduser()
+        path = expanded(place)
         if path.is_file():
             hits = [path]
         elif path.is_dir():

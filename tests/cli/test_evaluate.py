@@ -129,12 +129,12 @@ def test_what_cannot_be_done_is_one_sentence(
         (["--data", other], "expected data with the 2 classes that linear-probe learned"),
         (["--data", data, "--noise", "-0.1"], "0 or more, found -0.1"),
         (["--data", data, "--noise", "loud"], "such as 0,0.05,0.1, found 'loud'"),
-        (["--data", data, "--noise", "0.1", "--disturbed", "0"], "at least one image to disturb"),
+        (["--data", data, "--noise", "0.1", "--disturbed", "0"], "--disturbed: expected a whole number from 1 to 1,000,000,000, found 0"),
         (["--data", data, "--space", "pixels"], "pixel"),
         (["--data", data, "--attack", "pgd", "--eps", "4"], "write 4/255"),
         (["--data", data, "--attack", "pgd", "--eps", "0"], "at least one eps above 0"),
         (["--data", data, "--attack", "pgd", "--eps", "-1/255"], "found -0.00392"),
-        (["--data", data, "--attack", "pgd", "--steps", "0"], "at least one step of the attack"),
+        (["--data", data, "--attack", "pgd", "--steps", "0"], "--steps: expected a whole number from 1 to 1,000,000, found 0"),
         (["--data", data, "--eps", "4/255"], "add --attack pgd"),
     ):
         said = refused(capsys, probe, *words)
@@ -144,7 +144,7 @@ def test_what_cannot_be_done_is_one_sentence(
 def test_compare_takes_the_same_flags(capsys: pytest.CaptureFixture[str], data: str) -> None:
     for words, expected in (
         (["--noise", "0.1,loud"], "found 'loud'"),
-        (["--noise", "0.1", "--disturbed", "0"], "to disturb"),
+        (["--noise", "0.1", "--disturbed", "0"], "--disturbed: expected a whole number from 1"),
         (["--attack-eps", "0,4"], "write 4/255"),
         (["--attack-eps", "-1/255"], "found -0.00392"),
     ):

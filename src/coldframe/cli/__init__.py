@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 VERBS: dict[str, tuple[str, str]] = {
     "compare": ("coldframe.cli.compare:compare", "Run ways to adapt a frozen model on your images; table, verdict, report."),
@@ -26,28 +30,79 @@ VERBS: dict[str, tuple[str, str]] = {
     "cache": ("coldframe.cli.cache:cache", "Show or clear the store of cold activations."),
 }
 """Verb -> (where its function lives, its line in the help)."""
+GROUPS = ("fit", "inspect", "train", "graph")
+"""Verbs whose second word has a help of its own."""
 _ABOUT = "Adapt a frozen vision model to your images, and see what each way gains and costs."
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line. Errors of the house are one sentence on stderr and exit status 2."""
-    from coldframe.errors import ColdframeError
-
     words = sys.argv[1:] if argv is None else argv
     try:
-        if not words or words[0] in ("--help", "-h", "help"):
-            print(top_help())
-        else:
-            _dispatch(words)
-    except ColdframeError as error:
-        print(f"coldframe: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _guarded(words)
     except KeyboardInterrupt:
-        print("coldframe: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the sentence
+        from coldframe.cli import stopped, streams
+
+        streams.complain(f"coldframe: {stopped.sentence(words)}")
         raise SystemExit(130) from None
+
+
+def _guarded(words: list[str]) -> None:
+    """Run the command line, and turn what the user can mend, or the machine lacks, into one sentence."""
+    from coldframe.cli import streams
+    from coldframe.errors import ColdframeError, visible
+
+    streams.prepare()
+    try:
+        try:
+            if not words or words[0] in ("--help", "-h", "help"):
+                print(top_help())
+            else:
+                _dispatch(words)
+        finally:
+            _clear()
+            streams.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        streams.drop()
+        raise SystemExit(streams.GONE) from None
+    except ColdframeError as error:
+        sentence = str(error)
+    except OSError as error:
+        if error.filename is None:
+            streams.drop()
+        sentence = _system(error)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        sentence = "the memory of this machine is too small for what was asked; ask for smaller batches, widths or images"
+    else:
+        return
+    streams.complain(f"coldframe: {visible(sentence)}")
+    raise SystemExit(2)
+
+
+def _clear() -> None:
+    """Take bars and growing tables away, however a verb ended: they hide the cursor."""
+    live = sys.modules.get("coldframe.cli.live")
+    if live is not None and live.Terminal.shown is not None:
+        live.Terminal.shown.stop()
+        live.Terminal.shown = None
+
+
+def _system(error: OSError) -> str:
+    """Return the sentence for what the operating system refused: a full disk behind standard output, a name too long."""
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is None:
+        return f"cannot write what was asked for: {reason}; look at what standard output leads to, and at the disk"
+    name = str(error.filename)
+    shown = name if len(name) <= 100 else f"{name[:60]}…{name[-20:]} ({len(name):,} characters)"
+    return f"cannot use {shown!r}: {reason}; check the path"
+
+
+def _is_memory(error: BaseException) -> bool:
+    said = str(error)
+    return isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said.lower()
 
 
 def top_help() -> str:
@@ -69,7 +124,7 @@ def _dispatch(words: list[str]) -> None:
         return
     if words[0] not in VERBS:
         raise InputError(f"unknown verb {words[0]!r}{nearest(words[0], VERBS) or '; coldframe --help lists the verbs'}")
-    from cyclopts import App, CycloptsError
+    from cyclopts import CycloptsError
 
     from coldframe.allocator import keep_freed_memory
 
@@ -77,11 +132,25 @@ def _dispatch(words: list[str]) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_freed_memory()
 
-    app = App(name="coldframe", help=_ABOUT, version=__version__)
+    try:
+        command_line()(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise InputError(f"{' '.join(str(error).split()).removesuffix('.')} ({_help_of(words)} lists the options)") from error
+
+
+def command_line() -> App:
+    """Return the parser with every verb, none of them imported yet."""
+    from cyclopts import App
+
+    from coldframe import __version__
+
+    app = App(name="coldframe", help=_ABOUT, version=__version__, suppress_keyboard_interrupt=False)
     for name, (place, line) in VERBS.items():
         own_help: dict[str, Any] = {"help_flags": []} if name == "fit" else {}  # its help is that of the method named
         app.command(place, name=name, help=line, **own_help)
-    try:
-        app(words, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        raise InputError(f"{' '.join(str(error).split())} (coldframe {words[0]} --help lists the options)") from error
+    return app
+
+
+def _help_of(words: list[str]) -> str:
+    below = words[1:2] if words[0] in GROUPS and words[1:2] and not words[1].startswith("-") else []
+    return " ".join(["coldframe", words[0], *below, "--help"])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def attack(
@@ -16,9 +16,9 @@ def attack(
     target: list[str] | None = None,
     eps: Annotated[str, Parameter(allow_leading_hyphen=True)] = "8/255",
     robust: bool = False,
-    steps: int = 40,
-    samples: int | None = None,
-    seed: int = 0,
+    steps: numbers.Steps = 40,
+    samples: numbers.Steps | None = None,
+    seed: numbers.Seed = 0,
     out: Path = Path("runs/attack"),
     device: str | None = None,
     json: bool = False,
@@ -70,12 +70,10 @@ def attack(
     written = attacking.write(done, out, settings | {"step": way.step, "seed": seed})
     table = attacking.rows(done)
     if json:
-        import json as json_module
-
-        print(json_module.dumps(table, indent=2, ensure_ascii=False))
+        common.print_json(table)
         return
     for row in table:
         first = f"{row['class']} {row['probability']:.1%} -> {row['adversarial_class']} {row['adversarial_probability']:.1%}"
-        print(f"{row['file']}\n  {first}   {'fooled' if row['fooled'] else 'NOT fooled'} after {row['steps']} steps")
-        print("  " + "   ".join(f"{change} {'yes' if s['survived'] else 'no'}" for change, s in row["survival"].items()))
-    print(f"{sum(row['fooled'] for row in table)} of {len(table)} fooled within {eps}; {len(written)} files in {out}")
+        common.say(f"{row['file']}\n  {first}   {'fooled' if row['fooled'] else 'NOT fooled'} after {row['steps']} steps")
+        common.say("  " + "   ".join(f"{change} {'yes' if s['survived'] else 'no'}" for change, s in row["survival"].items()))
+    common.say(f"{sum(row['fooled'] for row in table)} of {len(table)} fooled within {eps}; {len(written)} files in {out}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def benchmark(
@@ -17,10 +17,10 @@ def benchmark(
     precision: Literal["fp32", "bf16"] = "fp32",
     channels_last: bool = False,
     compiled: Annotated[bool, Parameter(name="--compile")] = False,
-    batch: int = 8,
-    memory_batch: int = 64,
-    passes: int = 20,
-    seconds: float = 60.0,
+    batch: numbers.Batch = 8,
+    memory_batch: numbers.Batch = 64,
+    passes: numbers.Steps = 20,
+    seconds: numbers.Seconds = 60.0,
     out: Path = Path("runs/benchmark"),
     download: bool = False,
     json: bool = False,
@@ -64,6 +64,7 @@ def benchmark(
     import sys
 
     from coldframe import benchmarking
+    from coldframe.errors import visible
     from coldframe.running import command_line
 
     where = common.device_name(device)
@@ -84,13 +85,11 @@ def benchmark(
         settings,
         common.machine(where),
         command=command_line(),
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        say=lambda line: print(visible(line), file=sys.stderr, flush=True),
         keep=lambda so_far: so_far.save_numbers(out),
     )
     page = found.save(out)
     if json:
-        import json as json_module
-
-        print(json_module.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        common.print_json(found.to_json())
     else:
-        print(f"{found}\nreport: {page}")
+        common.say_all([*str(found).split("\n"), f"report: {page}"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import TYPE_CHECKING, Any, Literal
+
+from coldframe.cli import common
 
 if TYPE_CHECKING:
     from coldframe.cold import Store
@@ -34,7 +35,7 @@ def cache(
         store.sweep()
         told["freed"] = store.clear([shelf.shelf for shelf in chosen])
     if json:
-        print(jsonlib.dumps(told, indent=2, ensure_ascii=False))
+        common.print_json(told)
     elif action == "clear":
         _print_cleared(store, chosen, told["freed"])
     else:
@@ -54,11 +55,11 @@ def _print_cleared(store: Store, shelves: list[ShelfInfo], freed: int) -> None:
     from rich.filesize import decimal
 
     if not shelves:
-        print(f"Nothing to clear: the store at {store.root} is empty.")
+        common.say(f"Nothing to clear: the store at {store.root} is empty.")
         return
     images, models = sum(shelf.images for shelf in shelves), sorted({shelf.model for shelf in shelves})
     count = f"{len(shelves)} {'shelf' if len(shelves) == 1 else 'shelves'}"
-    print(f"Freed {decimal(freed)}: {count} with {images:,} activations of {', '.join(models)} at {store.root}.")
+    common.say(f"Freed {decimal(freed)}: {count} with {images:,} activations of {', '.join(models)} at {store.root}.")
 
 
 def _print_shelves(store: Store, shelves: list[ShelfInfo], size: int) -> None:
@@ -67,7 +68,7 @@ def _print_shelves(store: Store, shelves: list[ShelfInfo], size: int) -> None:
     from rich.table import Table
 
     if not shelves:
-        print(f"The store at {store.root} is empty.")
+        common.say(f"The store at {store.root} is empty.")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("model", "cut", "view", "dtype"):
@@ -75,10 +76,11 @@ def _print_shelves(store: Store, shelves: list[ShelfInfo], size: int) -> None:
     for heading in ("images", "size"):
         table.add_column(heading, justify="right", no_wrap=True)
     for shelf in sorted(shelves, key=lambda shelf: (shelf.model, shelf.cut, shelf.view, shelf.dtype)):
-        table.add_row(shelf.model, shelf.cut, shelf.view, shelf.dtype, f"{shelf.images:,}", decimal(shelf.bytes))
+        names = map(common.cell, (shelf.model, shelf.cut, shelf.view, shelf.dtype))
+        table.add_row(*names, f"{shelf.images:,}", decimal(shelf.bytes))
     console = Console()
     console.print(table)
-    console.print(f"{decimal(size)} in all at {store.root}", markup=False, highlight=False, soft_wrap=True)
+    common.say(f"{decimal(size)} in all at {store.root}")
     unfinished = sum(shelf.unfinished for shelf in shelves)
     if unfinished:
         print(f"{unfinished} unfinished: a pass is running, or one was killed and the next sweeps it")

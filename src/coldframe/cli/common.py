@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from coldframe.errors import InputError
+from coldframe.errors import InputError, visible
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from coldframe.cold import ColdPass
 
 GB = 10**9
+DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,3})?")
+"""Where coldframe computes; torch knows more devices, some of which compute nothing (meta)."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def names(text: Sequence[str] | None) -> list[str] | None:
@@ -47,10 +54,10 @@ def class_names(text: str | None) -> list[str] | None:
     """Return class names from ``a,b,c`` or from a file of lines."""
     if text is None:
         return None
-    path = Path(text)
-    if path.is_file():
-        from coldframe.files import read_text
+    from coldframe.files import is_file, read_text
 
+    path = Path(text)
+    if is_file(path):
         return [line.strip() for line in read_text(path).splitlines() if line.strip()]
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -61,6 +68,8 @@ def device_name(device: str | None) -> str:
 
     if device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if not DEVICES.fullmatch(device):
+        raise InputError(f"expected cpu, cuda, cuda:N or mps for --device, found {device!r}; choose cpu")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -72,8 +81,6 @@ def cold_pass(storage: Literal["fp32", "bf16"], budget_gb: float | None, batch_s
     """Return the cold pass that the options describe."""
     from coldframe.cold import ColdPass
 
-    if batch_size < 1:
-        raise InputError(f"expected a batch size of 1 or more, found {batch_size}")
     budget = None if budget_gb is None else int(budget_gb * GB)
     return ColdPass(storage=storage, budget=budget, batch_size=batch_size)
 
@@ -85,11 +92,35 @@ def machine(device: str | None) -> dict[str, Any]:
     return fingerprint(device_name(device))
 
 
-def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    import json
+def say(line: object = "") -> None:
+    """Print one line of text that may hold foreign names: what would act on the terminal is written out."""
+    print(visible(line))
 
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+def say_all(lines: Iterable[object]) -> None:
+    """Print lines, each as :func:`say` does."""
+    for line in lines:
+        say(line)
+
+
+def cell(text: object) -> Text:
+    """Return foreign text for a table of rich, in which brackets mean nothing."""
+    from rich.text import Text
+
+    return Text(visible(text))
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON: letters as they are where the encoding has them all, else as escapes of JSON."""
+    whole = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=not whole, allow_nan=False)
+    except ValueError as error:
+        said = f"cannot print the results as JSON: a value is not a finite number ({error}); leave --json out"
+        raise InputError(said) from error
+    if whole:  # a byte of a file name that is no UTF-8 is a lone surrogate, which only an escape can carry
+        text = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    print(text)
 
 
 def print_row(row: dict[str, Any], *, json: bool) -> None:
@@ -97,15 +128,15 @@ def print_row(row: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(row)
         return
-    print(f"{row['method']} on {row['model']} · {row['data']} ({row['split']}, {row['n']:,} images)")
+    say(f"{row['method']} on {row['model']} · {row['data']} ({row['split']}, {row['n']:,} images)")
     parts = [("top-1", row.get("top1")), ("top-5", row.get("top5")), ("per class", row.get("mean_per_class"))]
-    print("  " + "   ".join(f"{name} {value:.2%}" for name, value in parts if value is not None) + f"   ECE {row['ece']:.3f}")
+    say("  " + "   ".join(f"{name} {value:.2%}" for name, value in parts if value is not None) + f"   ECE {row['ece']:.3f}")
     costs = [f"{row['trainable_parameters']:,} trained parameters"]
     if row.get("train_seconds") is not None:
         costs.append(f"training {row['train_seconds']:.1f} s")
     if row.get("latency_ms") is not None:
         costs.append(f"{row['latency_ms']:.1f} ms an image")
-    print("  " + "   ".join(costs))
+    say("  " + "   ".join(costs))
 
 
 def print_lines(table: Sequence[Sequence[str]]) -> None:
@@ -115,4 +146,4 @@ def print_lines(table: Sequence[Sequence[str]]) -> None:
     words = [any(cell[:1].isalpha() for cell in column[1:]) for column in columns]
     for line in table:
         cells = (f"{cell:{'<' if left else '>'}{width}}" for cell, width, left in zip(line, widths, words, strict=True))
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 DEFAULT_SHOTS, DEFAULT_EPOCHS = 20, 6
 """Training images a class, and passes over them, when no data is named: three minutes on two cores are enough for it."""
@@ -18,9 +18,9 @@ def compare(
     data: list[str] | None = None,
     model: list[str] | None = None,
     methods: list[str] | None = None,
-    seeds: int = 3,
-    shots: int | None = None,
-    epochs: int | None = None,
+    seeds: numbers.Seeds = 3,
+    shots: numbers.Count | None = None,
+    epochs: numbers.Epochs | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -28,13 +28,13 @@ def compare(
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
     attack_eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
-    disturbed: int | None = None,
+    disturbed: numbers.Count | None = None,
     out: Path | None = None,
     device: str | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     storage: Literal["fp32", "bf16"] = "fp32",
-    budget_gb: float | None = None,
-    batch_size: int = 64,
+    budget_gb: numbers.Gigabytes | None = None,
+    batch_size: numbers.Batch = 64,
     download: bool = False,
     fast: bool = False,
     json: bool = False,
@@ -96,8 +96,6 @@ def compare(
     json:
         Print results.json to stdout and nothing else.
     """
-    import json as json_module
-
     from coldframe import perturbing, registry
     from coldframe.cli.live import Terminal
     from coldframe.compare import compare as run
@@ -145,10 +143,10 @@ def compare(
             continue
         print_table(table)
         if folder is not None and len(specs) == 1:
-            print(f"report: {folder / 'report.html'}\n")
+            common.say(f"report: {folder / 'report.html'}")
     if out is not None and len(specs) > 1:
         page = save_index(tables, out)
         if not json:
-            print(f"report: {page}")
+            common.say(f"report: {page}")
     if json:
-        print(json_module.dumps(joined(tables), indent=2, ensure_ascii=False))
+        common.print_json(joined(tables))

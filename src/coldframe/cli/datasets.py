@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import TYPE_CHECKING, Any
+
+from coldframe.cli import common, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,9 @@ KINDS = {
 _SAMPLE = 16
 
 
-def datasets(spec: str | None = None, *, seed: int = 0, shots: int | None = None, json: bool = False) -> None:
+def datasets(
+    spec: str | None = None, *, seed: numbers.Seed = 0, shots: numbers.Count | None = None, json: bool = False
+) -> None:
     """List kinds of data and what is on this machine, or describe one data set.
 
     Args:
@@ -31,12 +34,12 @@ def datasets(spec: str | None = None, *, seed: int = 0, shots: int | None = None
     """
     if spec is None:
         found = {"kinds": [{"kind": k, "example": e, "reads": r} for k, (e, r) in KINDS.items()], "here": here()}
-        print(jsonlib.dumps(found, indent=2)) if json else _print_kinds(found)
+        common.print_json(found) if json else _print_kinds(found)
         return
     from coldframe.data import load_dataset
 
     described = describe(load_dataset(spec, seed=seed, shots=shots))
-    print(jsonlib.dumps(described, indent=2, ensure_ascii=False)) if json else _print_described(described)
+    common.print_json(described) if json else _print_described(described)
 
 
 def here() -> list[str]:
@@ -107,7 +110,7 @@ def _print_kinds(found: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     console.print("\nJoin label sets with +, as in mini:cifar10+folder:flowers.")
-    console.print("On this machine: " + (", ".join(found["here"]) or "none"), soft_wrap=True, markup=False)
+    common.say("On this machine: " + (", ".join(found["here"]) or "none"))
 
 
 def _print_described(described: dict[str, Any]) -> None:
@@ -115,7 +118,7 @@ def _print_described(described: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console()
-    console.print(f"{described['data']} · {described['n_classes']} classes", markup=False, soft_wrap=True, highlight=False)
+    common.say(f"{described['data']} · {described['n_classes']} classes")
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("split", "images", "least a class", "most a class"):
         table.add_column(heading, justify="left" if heading == "split" else "right")
@@ -133,4 +136,4 @@ def _print_described(described: dict[str, Any]) -> None:
         f"image sizes in a sample: {span}",
         f"origin: {described['origin'] or 'official'}",
     ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        common.say(line)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def evaluate(
@@ -20,15 +20,15 @@ def evaluate(
     corruptions: bool = False,
     attack: Literal["pgd"] | None = None,
     eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
-    steps: int | None = None,
-    restarts: int | None = None,
-    disturbed: int | None = None,
-    seed: int = 0,
+    steps: numbers.Steps | None = None,
+    restarts: numbers.Steps | None = None,
+    disturbed: numbers.Count | None = None,
+    seed: numbers.Seed = 0,
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     out: Path | None = None,
     device: str | None = None,
-    batch_size: int = 64,
+    batch_size: numbers.Batch = 64,
     json: bool = False,
 ) -> None:
     """Evaluate a saved run: accuracies, calibration, latency; on request under noise, corruptions and attack.
@@ -101,4 +101,4 @@ def evaluate(
         measuring.write(done, out)
     common.print_row(done.row, json=json)
     for line in () if json else done.lines:
-        print(f"  {line}")
+        common.say(f"  {line}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def extract(
@@ -16,11 +16,11 @@ def extract(
     layers: list[str] | None = None,
     normalised: bool = False,
     shard: str = "1/1",
-    seed: int = 0,
+    seed: numbers.Seed = 0,
     on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
     precision: Literal["fp32", "bf16"] = "fp32",
-    batch_size: int = 64,
+    batch_size: numbers.Batch = 64,
     device: str | None = None,
     json: bool = False,
 ) -> None:
@@ -74,8 +74,8 @@ def extract(
         common.print_json(found)
         return
     for layer, x in found["layers"].items():
-        print(f"{layer}: {found['n']:,} x {' x '.join(map(str, x['shape']))}, {x['dtype']}")
+        common.say(f"{layer}: {found['n']:,} x {' x '.join(map(str, x['shape']))}, {x['dtype']}")
     if found["n"] < found["images"]:
-        print(f"shard {shard} in {out}: {found['n']:,} of {found['images']:,} images; the last shard to finish merges all")
+        common.say(f"shard {shard} in {out}: {found['n']:,} of {found['images']:,} images; the last shard to finish merges all")
     else:
-        print(f"manifest: {out / 'manifest.json'}")
+        common.say(f"manifest: {out / 'manifest.json'}")

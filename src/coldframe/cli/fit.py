@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def fit(
@@ -28,26 +28,37 @@ def fit(
         if not method:
             raise InputError("expected the name of a method after 'coldframe fit', found none")
         return
+    method_app(method)(tokens, exit_on_error=False, print_error=False)
+
+
+def method_app(method: str) -> App:
+    """Return the command line of one method: the options of every fit, and those of its constructor.
+
+    Raises:
+        InputError: no method has this name.
+    """
     from coldframe.methods import method_class
 
     kind = method_class(method)
-    own = list(kind.settings().values())
-    shared = [p for name, p in inspect.signature(_fit).parameters.items() if name not in ("kind", "settings")]
-    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name not in {q.name for q in shared}]
+    hints = inspect.get_annotations(_fit, eval_str=True)
+    every = [p.replace(annotation=hints[name]) for name, p in inspect.signature(_fit).parameters.items()]
+    shared = [p for p in every if p.name not in ("kind", "settings")]
+    own = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=numbers.option(name, p.annotation))
+        for name, p in kind.settings().items()
+        if name not in {q.name for q in shared}
+    ]
 
     def call(**arguments: Any) -> None:
         settings = {p.name: arguments.pop(p.name) for p in own if p.name in arguments}
         _fit(kind, settings, **arguments)
 
-    hints = inspect.get_annotations(_fit, eval_str=True)
-    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [p.replace(annotation=hints.get(p.name, p.annotation)) for p in [*shared, *own]]
-    )
-    call.__annotations__ = {p.name: hints.get(p.name, p.annotation) for p in [*shared, *own]}
+    call.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in [*shared, *own]}
     call.__doc__ = kind.explained()
-    app = App(name=f"coldframe fit {method}", help_format="plaintext", version_flags=[])
+    app = App(name=f"coldframe fit {method}", help_format="plaintext", version_flags=[], suppress_keyboard_interrupt=False)
     app.default(call)
-    app(tokens)
+    return app
 
 
 def _fit(
@@ -57,16 +68,16 @@ def _fit(
     data: str,
     out: Path,
     model: str = "pocket",
-    shots: int | None = None,
-    seed: int | None = None,
+    shots: numbers.Count | None = None,
+    seed: numbers.Seed | None = None,
     preset: str | None = None,
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     device: str | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     storage: Literal["fp32", "bf16"] = "fp32",
-    budget_gb: float | None = None,
-    batch: int = 64,
+    budget_gb: numbers.Gigabytes | None = None,
+    batch: numbers.Batch = 64,
     download: bool = False,
     tensorboard: bool = False,
     base_to_new: bool = False,
@@ -100,11 +111,11 @@ def _fit(
         if json:
             common.print_json([outcome.to_json() for outcome in found.outcomes])
         else:
-            print("\n".join([*found.lines(), f"saved: {out}"]))
+            common.say_all([*found.lines(), f"saved: {out}"])
         return
     row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard)
     if isinstance(watch, Terminal):
         watch.stop()
     common.print_row(row, json=json)
     if not json:
-        print(f"saved: {out}")
+        common.say(f"saved: {out}")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from coldframe.cli import common, numbers
+
 app = App(name="graph", help="Matrices, walks and identities of a graph.")
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -31,9 +33,9 @@ def show(graph: str, *, directed: Flag = False, out: Path | None = None, json: F
 def walks(
     graph: str,
     *,
-    length: int = 2,
-    start: int | None = None,
-    end: int | None = None,
+    length: numbers.Length = 2,
+    start: numbers.Place | None = None,
+    end: numbers.Place | None = None,
     directed: Flag = False,
     out: Path | None = None,
     json: Flag = False,
@@ -55,7 +57,7 @@ def walks(
 
 
 @app.command
-def check(graph: str, *, seed: int = 0, directed: Flag = False, out: Path | None = None, json: Flag = False) -> None:
+def check(graph: str, *, seed: numbers.Seed = 0, directed: Flag = False, out: Path | None = None, json: Flag = False) -> None:
     """Measure on a graph what the course asks to show on paper, and print claim, largest difference and verdict.
 
     Args:
@@ -74,10 +76,8 @@ def _finish(answer: Any, out: Path | None, json: bool) -> None:
     if out is not None:
         answer.save(out)
     if json:
-        from json import dumps
-
-        print(dumps(answer.results(), indent=2, allow_nan=False))
+        common.print_json(answer.results())
         return
-    print(answer)
+    common.say_all(str(answer).split("\n"))
     if out is not None:
-        print(f"report: {out / 'report.html'}")
+        common.say(f"report: {out / 'report.html'}")

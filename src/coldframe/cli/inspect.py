@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 app = App(name="inspect", help="Look inside a model, and at where two saved runs differ.")
 
@@ -19,8 +19,8 @@ def features(
     *images: str,
     model: str | None = None,
     layers: list[str] | None = None,
-    maps: int = 5,
-    channels: list[int] | None = None,
+    maps: numbers.Top = 5,
+    channels: numbers.Places | None = None,
     out: Path = Path("runs/features"),
     device: str | None = None,
     json: Flag = False,
@@ -52,12 +52,12 @@ def features(
         common.print_json(found)
         return
     for row in found["images"]:
-        print(row["file"])
+        common.say(row["file"])
         for layer in row["layers"]:
             c, h, w = layer["shape"]
-            print(f"  {layer['layer']}: maps {', '.join(map(str, layer['channels']))} of {c}, {h} x {w}")
-        print(f"  attention: {row['attention']}")
-        print("  " + "  ".join(str(out / name) for name in row["figures"] if name.endswith(".png")))
+            common.say(f"  {layer['layer']}: maps {', '.join(map(str, layer['channels']))} of {c}, {h} x {w}")
+        common.say(f"  attention: {row['attention']}")
+        common.say("  " + "  ".join(str(out / name) for name in row["figures"] if name.endswith(".png")))
 
 
 @app.command
@@ -80,7 +80,7 @@ def filters(
         common.print_json(found)
         return
     n, _, h, w = found["shape"]
-    print(f"{found['model']}: {n} filters of {h} x {w} in {found['layer']}: {out / 'filters.png'}")
+    common.say(f"{found['model']}: {n} filters of {h} x {w} in {found['layer']}: {out / 'filters.png'}")
 
 
 @app.command
@@ -90,12 +90,12 @@ def disagreements(
     *,
     data: str | None = None,
     split: Literal["train", "val", "test"] = "test",
-    seed: int | None = None,
+    seed: numbers.Seed | None = None,
     classes: str | None = None,
-    most: int = 48,
+    most: numbers.Top = 48,
     out: Path = Path("runs/disagreements"),
     device: str | None = None,
-    batch_size: int = 64,
+    batch_size: numbers.Batch = 64,
     json: Flag = False,
 ) -> None:
     """Show the images that one of two saved runs gets right and the other wrong, and test whether the runs differ.
@@ -123,5 +123,5 @@ def disagreements(
         common.print_json(found)
         return
     for line in found["sentences"]:
-        print(line)
-    print(f"page: {out / 'report.html'}")
+        common.say(line)
+    common.say(f"page: {out / 'report.html'}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from coldframe.cold import PassReport
+from coldframe.errors import visible
 from coldframe.report import Table
 from coldframe.report.terminal import LiveTable, live_table
 from coldframe.report.wording import seconds, size
@@ -19,7 +21,11 @@ from coldframe.types import Row
 class Terminal(Watch):
     """Shows the cold pass as a bar, then the table as it fills; plain lines where there is no terminal."""
 
+    shown: ClassVar[Terminal | None] = None
+    """The one in use, so that the command line can take it away however a verb ends."""
+
     def __init__(self) -> None:
+        Terminal.shown = self
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.bars = Progress(
             TextColumn("{task.description}"),
@@ -34,9 +40,12 @@ class Terminal(Watch):
         self._pass: TaskID | None = None
         self._table: LiveTable | None = None
 
+    def _say(self, line: str) -> None:
+        self.console.print(Text(visible(line)))
+
     def start(self, model: str, data: str) -> None:
         self.stop()
-        self.console.print(f"[bold]{model}[/bold] · {data}")
+        self.console.print(Text.assemble((visible(model), "bold"), visible(f" · {data}")))
 
     def cold(self, done: int, total: int) -> None:
         speed = self.bars.tasks[0].speed if self.bars.tasks else None
@@ -62,14 +71,14 @@ class Terminal(Watch):
         if report.images:
             rate = report.images / max(report.seconds, 1e-9)
             again = f", {report.reused:,} found in the store" if report.reused else ""
-            self.console.print(
+            self._say(
                 f"cold pass: {report.images:,} images · {rate:.0f} images/s · cuts {cuts} · "
                 f"{size(report.bytes)} stored · {seconds(report.seconds)}{again}"
             )
         else:
-            self.console.print(f"cold pass: nothing to do, all {report.reused:,} images are in the store (cuts {cuts})")
+            self._say(f"cold pass: nothing to do, all {report.reused:,} images are in the store (cuts {cuts})")
         for note in report.notes:
-            self.console.print(f"  {note}")
+            self._say(f"  {note}")
 
     def planned(self, methods: Sequence[str]) -> None:
         self._table = live_table(Table(), methods)
@@ -89,7 +98,7 @@ class Terminal(Watch):
             self._table.add(row)
         if not self.console.is_terminal:
             spent = "" if row.get("train_seconds") is None else f" · {seconds(row['train_seconds'])}"
-            self.console.print(f"  {row['method']}, seed {row['seed']}: top-1 {row['top1']:.1%}{spent}")
+            self._say(f"  {row['method']}, seed {row['seed']}: top-1 {row['top1']:.1%}{spent}")
 
     def stop(self) -> None:
         """Take the bars and the growing table away."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import TYPE_CHECKING
+
+from coldframe.cli import common, numbers
 
 if TYPE_CHECKING:
     from coldframe.backbones.listing import Listed
 
 
-def models(pattern: str | None = None, *, on_disk: bool = False, limit: int = 40, json: bool = False) -> None:
+def models(pattern: str | None = None, *, on_disk: bool = False, limit: numbers.Limit = 40, json: bool = False) -> None:
     """List models that can be loaded, those on this disk first. Nothing is fetched.
 
     Args:
@@ -23,7 +24,7 @@ def models(pattern: str | None = None, *, on_disk: bool = False, limit: int = 40
     found, matched = list_models(pattern, on_disk=on_disk, limit=limit)
     if json:
         told = {"models": [line.as_dict() for line in found], "matched": matched, "shown": len(found)}
-        print(jsonlib.dumps(told, indent=2, ensure_ascii=False))
+        common.print_json(told)
         return
     if found:
         _print(found)
@@ -51,6 +52,6 @@ def _print(found: list[Listed]) -> None:
         parameters = f"{line.parameters / 1e6:,.1f} M" if line.parameters is not None else "-"
         about = "" if line.path else "~"
         size = about + decimal(line.bytes) if line.bytes is not None else "-"
-        table.add_row(line.id, here, parameters, size, line.licence or "-")
+        table.add_row(common.cell(line.id), here, parameters, size, common.cell(line.licence or "-"))
     # a file or a pipe has no width of its own: nothing is cut off there
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

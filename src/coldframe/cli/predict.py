@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def predict(
     *images: str,
     model: str | None = None,
     run: Path | None = None,
-    top: int = 3,
+    top: numbers.Top = 3,
     device: str | None = None,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
@@ -53,13 +53,11 @@ def predict(
     found = run_predict(run or model or CLASSIFIER, images, top=top, device=common.device_name(device))
     drawn = draw(found, figure)[0] if figure is not None else None
     if json or format_ == "json":
-        import json as json_module
-
         rows = [
             {"file": p.file, "top": [{"class": c, "probability": q} for c, q in zip(p.classes, p.probabilities, strict=True)]}
             for p in found
         ]
-        print(json_module.dumps(rows, indent=2, ensure_ascii=False))
+        common.print_json(rows)
     elif format_ == "csv":
         import csv
         import sys
@@ -71,10 +69,10 @@ def predict(
                 writer.writerow([p.file, rank, name, f"{probability:.6f}"])
     else:
         for p in found:
-            print(p.file)
+            common.say(p.file)
             width = max(len(name) for name in p.classes)
             for name, probability in zip(p.classes, p.probabilities, strict=True):
-                print(f"  {name:<{width}}  {probability:6.1%}  {'█' * round(probability * 30)}")
+                common.say(f"  {name:<{width}}  {probability:6.1%}  {'█' * round(probability * 30)}")
         if drawn is not None:
             left = f" (the first {MOST_DRAWN} of {len(found)} pictures)" if len(found) > MOST_DRAWN else ""
-            print(f"figure: {drawn}{left}")
+            common.say(f"figure: {drawn}{left}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from coldframe.cli import common, numbers
 
-def sample(run: Path, *, n: int = 64, seed: int = 0, out: Path | None = None) -> None:
+
+def sample(run: Path, *, n: numbers.Pictures = 64, seed: numbers.Seed = 0, out: Path | None = None) -> None:
     """Draw pictures from a run of ``coldframe train vae`` or ``aae``: expected grey values of codes from the prior.
 
     Writes samples.png, samples.svg, and samples.npy with floats in [0, 1] of shape n x 28 x 28.
@@ -19,4 +21,4 @@ def sample(run: Path, *, n: int = 64, seed: int = 0, out: Path | None = None) ->
     from coldframe.foundations.generative.sheets import write_samples
 
     for path in write_samples(run, n, seed, out):
-        print(path)
+        common.say(path)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def sweep(
@@ -18,14 +18,14 @@ def sweep(
     model: str | None = None,
     grid: list[str] | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
-    seeds: int | None = None,
-    shots: int | None = None,
+    seeds: numbers.Seeds | None = None,
+    shots: numbers.Count | None = None,
     out: Path | None = None,
     device: str | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     storage: Literal["fp32", "bf16"] = "fp32",
-    budget_gb: float | None = None,
-    batch_size: int = 64,
+    budget_gb: numbers.Gigabytes | None = None,
+    batch_size: numbers.Batch = 64,
     latency: bool = False,
     download: bool = False,
     json: bool = False,
@@ -69,8 +69,6 @@ def sweep(
     json:
         Print results.json to stdout and nothing else.
     """
-    import json as json_module
-
     from coldframe import plan as plans
     from coldframe.cli.live import Terminal
     from coldframe.running import Watch
@@ -96,8 +94,8 @@ def sweep(
     if out is not None:
         done.save(out)
     if json:
-        print(json_module.dumps(done.results(), indent=2, ensure_ascii=False))
+        common.print_json(done.results())
         return
     common.print_lines(done.table())
     if out is not None:
-        print(f"report: {out / 'report.html'}")
+        common.say(f"report: {out / 'report.html'}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from cyclopts import App, Parameter
 
 from coldframe import registry
+from coldframe.cli import common, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,18 +49,17 @@ def _with_json(network: Callable[..., Outcome]) -> Callable[..., None]:
     def verb(*arguments: Any, json: bool = False, **options: Any) -> None:
         outcome = network(*arguments, **options)
         if json:
-            from json import dumps
-
-            print(dumps(outcome.results(), indent=2, allow_nan=False))
+            common.print_json(outcome.results())
             return
-        print(outcome)
+        common.say_all(str(outcome).split("\n"))
         folder: Path | None = options.get("out")
         if folder is not None:
-            print(f"report: {folder / 'report.html'}")
+            common.say(f"report: {folder / 'report.html'}")
 
     flag = Annotated[bool, Parameter(negative="", help="Print results.json to stdout and nothing else.")]
     parameters = inspect.signature(network, eval_str=True).parameters.values()
     extra = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
-    verb.__signature__ = inspect.Signature([*parameters, extra], return_annotation=None)  # type: ignore[attr-defined]
-    verb.__annotations__ = {p.name: p.annotation for p in [*parameters, extra]} | {"return": None}
+    typed = [p.replace(annotation=numbers.option(p.name, p.annotation)) for p in parameters]
+    verb.__signature__ = inspect.Signature([*typed, extra], return_annotation=None)  # type: ignore[attr-defined]
+    verb.__annotations__ = {p.name: p.annotation for p in [*typed, extra]} | {"return": None}
     return verb

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from coldframe.cli import common
+from coldframe.cli import common, numbers
 
 
 def zero_shot(
@@ -15,11 +15,11 @@ def zero_shot(
     template: list[str] | None = None,
     classes: str | None = None,
     split: Literal["train", "val", "test"] = "test",
-    show: int = 0,
-    seed: int = 0,
+    show: numbers.Shown = 0,
+    seed: numbers.Seed = 0,
     out: Path | None = None,
     device: str | None = None,
-    batch_size: int = 64,
+    batch_size: numbers.Batch = 64,
     json: bool = False,
 ) -> None:
     """Classify images by texts. With your own --classes it answers any question: what is asked is not in the labels.
@@ -64,16 +64,14 @@ def zero_shot(
         cold=common.cold_pass("fp32", None, batch_size),
     )
     if json:
-        import json as json_module
-
-        print(json_module.dumps(answer.as_dict(), indent=2, ensure_ascii=False))
+        common.print_json(answer.as_dict())
         return
-    print(f"“{answer.texts[0]}” and {len(answer.texts) - 1} more texts · {answer.n:,} images of {data} ({split})")
+    common.say(f"“{answer.texts[0]}” and {len(answer.texts) - 1} more texts · {answer.n:,} images of {data} ({split})")
     width = max(len(name) for name in answer.shares)
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1])[:20]:
-        print(f"  {name:<{width}}  {share:6.1%} of the images")
-    print(f"mean probability of the answer: {answer.confidence:.1%}")
+        common.say(f"  {name:<{width}}  {share:6.1%} of the images")
+    common.say(f"mean probability of the answer: {answer.confidence:.1%}")
     if answer.row:
         common.print_row(answer.row, json=False)
     if answer.figure is not None:
-        print(f"figure: {answer.figure}")
+        common.say(f"figure: {answer.figure}")

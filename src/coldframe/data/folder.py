@@ -19,7 +19,7 @@ from coldframe.data.base import Dataset, LoadOptions, Split
 from coldframe.data.decode import decode
 from coldframe.data.splits import assemble
 from coldframe.errors import DataError, nearest
-from coldframe.files import explained
+from coldframe.files import expanded, explained
 
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".jp2", ".avif"]
@@ -74,7 +74,7 @@ def load(path: str, options: LoadOptions) -> Dataset:
     Raises:
         DataError: the folder is missing, has no classes, has a class without images, or too few images in a class.
     """
-    root, spec = Path(path).expanduser(), f"folder:{path}"
+    root, spec = expanded(path), f"folder:{path}"
     if not root.is_dir():
         raise DataError(_missing(root))
     places = _split_folders(root)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.errors import DataError
-from coldframe.files import read_json
+from coldframe.files import expanded, read_json
 
 CODES = "classes.json"
 
@@ -32,7 +32,7 @@ def known_labels(folder: str | Path, classes: Sequence[str]) -> tuple[Files, NDA
     Raises:
         DataError: there is no image, or a label that the model's classes do not hold.
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     if not folder.is_dir():
         raise DataError(f"expected a folder of labelled images, found nothing at {folder}; check the path")
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())

@@ -14,6 +14,7 @@ from PIL.Image import Image
 from coldframe.data.base import Dataset, Images, LoadOptions, OnError, Part, Split
 from coldframe.data.names import chosen_names
 from coldframe.errors import InputError, nearest
+from coldframe.files import exists
 from coldframe.registry import DATASETS, resolve
 
 _PREFIX = re.compile(r"([A-Za-z][\w-]+):(?!//)(.*)", re.DOTALL)
@@ -76,7 +77,7 @@ def split_spec(spec: str) -> list[str]:
 
 def _exists(part: str) -> bool:
     match = _PREFIX.fullmatch(part)
-    return Path(match[2] if match else part).expanduser().exists()
+    return exists(match[2] if match else part)
 
 
 def _load_one(part: str, options: LoadOptions) -> Dataset:
@@ -84,7 +85,7 @@ def _load_one(part: str, options: LoadOptions) -> Dataset:
     if match and match[1] in DATASETS and match[2]:
         data: Dataset = resolve(DATASETS, match[1], "kind of data")(match[2], options)
         return data
-    if part and Path(part).expanduser().exists():
+    if part and exists(part):
         kind = "parquet" if part.endswith(".parquet") else "folder"
         return _load_one(f"{kind}:{part}", options)
     if match and match[1] in DATASETS:

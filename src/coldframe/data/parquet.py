@@ -27,7 +27,7 @@ from coldframe.data.decode import decode
 from coldframe.data.folder import SPLIT_NAMES
 from coldframe.data.splits import assemble
 from coldframe.errors import DataError, InputError, nearest
-from coldframe.files import explained
+from coldframe.files import expanded, explained
 
 KEPT_BYTES = 2**30
 """Row groups stay in memory up to this many bytes a split; the longest unused goes first."""
@@ -103,7 +103,7 @@ def load(path: str, options: LoadOptions) -> Dataset:
     for key in choice:
         if key not in ("image", "label"):
             raise InputError(f"unknown choice {key!r} in parquet:{path}{nearest(key, ['image', 'label'])}")
-    files = _find(Path(place).expanduser())
+    files = _find(expanded(place))
     schema = _open(files["train"][0]).schema_arrow
     features = _features(schema)
     image = _image_column(schema, features, choice.get("image"), place)

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
 
+from coldframe.errors import visible
 from coldframe.report.columns import Column, cells, columns, headline, title
 from coldframe.report.summary import groups
 from coldframe.report.verdict import recommended, verdict
@@ -39,6 +40,11 @@ def _console(file: IO[str] | None, width: int | None) -> Console:
     return Console(file=out, width=wide, highlight=False, soft_wrap=False)
 
 
+def _text(line: str, style: str = "") -> Text:
+    """Return foreign text for a console: brackets mean nothing, and what would act on a terminal is written out."""
+    return Text(visible(line), style=style)
+
+
 def fitting(table: Table, width: int) -> list[Column]:
     """Return the columns that fit side by side in ``width`` characters; the least weighty are left out first."""
     shown = columns(table)
@@ -58,7 +64,7 @@ def _grid(text: list[list[str]], styles: Mapping[int, str]) -> Grid:
     for number, heading in enumerate(text[0]):
         grid.add_column(Text(heading), no_wrap=True, overflow="ellipsis" if number == 0 else "fold")
     for number, line in enumerate(text[1:]):
-        grid.add_row(*(Text(cell) for cell in line), style=styles.get(number, ""))
+        grid.add_row(*(_text(cell) for cell in line), style=styles.get(number, ""))
     return grid
 
 
@@ -76,9 +82,9 @@ def print_table(
     """
     console = _console(file, width)
     if head and headline(table.about):
-        console.print(Text(headline(table.about)))
+        console.print(_text(headline(table.about)))
     if head and table.about.cold:
-        console.print(Text(table.about.cold))
+        console.print(_text(table.about.cold))
     if head:
         console.print()
     shown = fitting(table, console.width)
@@ -94,18 +100,18 @@ def print_table(
             console.print(Text(f"(narrow terminal; also measured: {', '.join(left)})", style="dim"))
     if end:
         console.print()
-        console.print(Text.assemble(("Verdict: ", "bold"), verdict(table)), width=min(console.width, PROSE))
+        console.print(Text.assemble(("Verdict: ", "bold"), visible(verdict(table))), width=min(console.width, PROSE))
         for note in table.notes:
-            console.print(Text(f"Note: {note}"))
+            console.print(_text(f"Note: {note}"))
 
 
 def _list(console: Console, table: Table) -> None:
     head, *body = cells(table)
     wide = max(len(name) for name in head)
     for line in body:
-        console.print(Text(line[0], style="bold"))
+        console.print(_text(line[0], "bold"))
         for name, cell in zip(head[1:], line[1:], strict=True):
-            console.print(Text(f"  {name:<{wide}}  {cell}"))
+            console.print(_text(f"  {name:<{wide}}  {cell}"))
 
 
 class LiveTable:

@@ -1,0 +1,132 @@
+"""Every numeric option of every verb, taken from the parser itself, is given what is no number that it can use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclopts import App
+
+from coldframe import registry
+from coldframe.cli import command_line, main
+from coldframe.cli.fit import method_app
+from coldframe.cli.numbers import Number
+from coldframe.errors import InputError
+
+HOSTILE = ("nan", "inf", "-inf", "1e400", "99999999999999999999", "-1")
+MORE = (
+    "", " ", "NaN", "-nan", "infinity", "-1e400", "9" * 5000, "-99999999999999999999", "2.5e", "1_000", "0x10", "١", "1,5",
+    "--1", "1e", "\x1b[31m1", "1\n2", "None", "true", "[1]", "1;2", "½", "1e9999999999999",
+)  # fmt: skip
+"""What no numeric option takes; for the whole suite."""
+BORDER = ("0", "0.5", "1e-320", "4294967296", "18446744073709551616", "1e3", "+1", "1000000000", "2.0", "00001")
+"""What some take: then the command ends at the data or the run, which are not there."""
+
+
+def commands(app: App, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], App]]:
+    """Yield every command below a parser, with the words that lead there."""
+    for name in app:
+        if name.startswith("-"):
+            continue
+        below = app[name]
+        if (*words, name) == ("fit",):
+            for method in registry.METHODS:
+                yield ("fit", method), method_app(method)
+        elif any(not each.startswith("-") for each in below):
+            yield from commands(below, (*words, name))
+        else:
+            yield (*words, name), below
+
+
+def numeric(hint: Any) -> bool:
+    return hint in (int, float) or any(numeric(part) for part in getattr(hint, "__args__", ()))
+
+
+@cache
+def options() -> list[tuple[tuple[str, ...], str, Any]]:
+    """Return the words of a command with what it requires, the name of a numeric option, and its parser's argument."""
+    found = []
+    for words, app in commands(command_line()):
+        arguments = app.assemble_argument_collection()
+        required: list[str] = []
+        for argument in arguments:
+            if argument.required:
+                name = next((name for name in argument.names if name.startswith("--")), None)
+                keyword = name is not None and argument.field_info.kind is argument.field_info.KEYWORD_ONLY
+                required += [name, "absent"] if keyword and name else ["absent"]
+        for argument in arguments:
+            if numeric(argument.hint):
+                name = next(name for name in argument.names if name.startswith("--") and not name.startswith("--empty-"))
+                found.append(((*words, *required), name, argument))
+    return found
+
+
+def outcome(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> tuple[int, str]:
+    """Run a command; return its exit status and its one sentence."""
+    with pytest.raises(SystemExit) as stopped:
+        main(list(words))
+    error = capsys.readouterr().err
+    assert "Traceback" not in error and "\x1b" not in error, (words, error)
+    return int(stopped.value.code or 0), error
+
+
+def test_every_numeric_option_has_a_type_of_the_house() -> None:
+    bare = [(words, name) for words, name, argument in options() if not isinstance(_converter(argument), Number)]
+    assert not bare and len(options()) > 100
+
+
+def _converter(argument: Any) -> object:
+    found = argument.parameter.converter
+    return found[0] if isinstance(found, tuple) else found
+
+
+def fell(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], name: str, *given: str) -> list[object]:
+    code, error = outcome(capsys, (*words, *given))
+    good = code == 2 and error.startswith("coldframe: ") and error.count("\n") == 1 and name in error and "expected" in error
+    return [] if good else [(words, given, code, error)]
+
+
+def test_each_option_refuses_what_is_no_number() -> None:
+    for words, name, argument in options():
+        for value in (*HOSTILE, *MORE):
+            with pytest.raises(InputError, match="expected a"):
+                _converter(argument).read(value), (words, name)  # type: ignore[attr-defined]
+
+
+def test_the_refusal_is_one_sentence_that_names_the_option(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found: list[object] = []
+    for number, (words, name, _) in enumerate(options()):
+        value = HOSTILE[number % len(HOSTILE)]
+        found += fell(capsys, words, name, *((name, value) if number % 2 else (f"{name}={value}",)))
+    assert not found and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", (*HOSTILE, *MORE))
+def test_all_options_by_all_values(
+    value: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found: list[object] = []
+    for words, name, _ in options():
+        found += fell(capsys, words, name, name, value) + fell(capsys, words, name, f"{name}={value}")
+    assert not found and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", BORDER)
+def test_what_lies_at_the_border_is_taken_or_refused_in_one_sentence(
+    value: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, name, _ in options():
+        if words[:1] == ("train",) or words[:1] == ("models",) or words[:1] == ("benchmark",):
+            continue  # these need no data that could be absent: they would run
+        code, error = outcome(capsys, (*words, f"{name}={value}"))
+        assert code in (0, 2) and error.count("\n") == (1 if code else 0), (words, name, error)
