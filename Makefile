@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all test-hostile lint bench clean
 
 demo: $(READY) ## the main job on what is bundled: compare, and where to find the report
 	$(BIN)/coldframe compare --fast --out runs/demo
@@ -14,6 +14,9 @@ test: $(READY) ## everything but the slow tests
 
 test-all: $(READY) ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+test-hostile: $(READY) ## every number, name, file and stream that is meant to break it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/hostile
 
 lint: $(READY)
 	$(BIN)/ruff check src tests bench

@@ -129,7 +129,7 @@ def test_what_cannot_be_done_is_one_sentence(
         (["--data", other], "expected data with the 2 classes that linear-probe learned"),
         (["--data", data, "--noise", "-0.1"], "0 or more, found -0.1"),
         (["--data", data, "--noise", "loud"], "such as 0,0.05,0.1, found 'loud'"),
-        (["--data", data, "--noise", "0.1", "--disturbed", "0"], "--disturbed: expected a whole number from 1 to 1,000,000,000, found 0"),
+        (["--data", data, "--noise", "0.1", "--disturbed", "0"], "expected a whole number from 1 to 1,000,000,000, found 0"),
         (["--data", data, "--space", "pixels"], "pixel"),
         (["--data", data, "--attack", "pgd", "--eps", "4"], "write 4/255"),
         (["--data", data, "--attack", "pgd", "--eps", "0"], "at least one eps above 0"),

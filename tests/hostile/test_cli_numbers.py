@@ -11,8 +11,9 @@ import pytest
 from cyclopts import App
 
 from coldframe import registry
-from coldframe.cli import command_line, main
+from coldframe.cli import main
 from coldframe.cli.fit import method_app
+from coldframe.cli.guard import command_line
 from coldframe.cli.numbers import Number
 from coldframe.errors import InputError
 

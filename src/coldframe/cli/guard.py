@@ -1,0 +1,128 @@
+"""What every verb shares: a parser, and one sentence for whatever the user can mend or the machine lacks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from coldframe.cli import stopped, streams
+from coldframe.cli.index import ABOUT, GROUPS, VERBS, top_help
+from coldframe.errors import ColdframeError, InputError, nearest, visible
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line.
+
+    Args:
+        argv: the words after ``coldframe``; those of the process when None.
+
+    Raises:
+        SystemExit: 0 when it is done, 2 after a sentence on stderr, 130 after Ctrl-C, 141 when the reader of a pipe has gone.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        _guarded(words)
+    except KeyboardInterrupt:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the sentence
+        streams.complain(f"coldframe: {stopped.sentence(words)}")
+        signal.signal(signal.SIGINT, before)
+        raise SystemExit(130) from None
+
+
+def _guarded(words: list[str]) -> None:
+    """Run the command line, and turn what the user can mend, or the machine lacks, into one sentence."""
+    streams.prepare()
+    try:
+        try:
+            if not words or words[0] in ("--help", "-h", "help"):
+                print(top_help())
+            else:
+                _dispatch(words)
+        finally:
+            _clear()
+            streams.flush()
+    except BrokenPipeError:
+        streams.drop()
+        raise SystemExit(streams.GONE) from None
+    except ColdframeError as error:
+        sentence = str(error)
+    except OSError as error:
+        if error.filename is None:
+            streams.drop()
+        sentence = _system(error)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        sentence = "the memory of this machine is too small for what was asked; ask for smaller batches, widths or images"
+    else:
+        return
+    streams.complain(f"coldframe: {visible(sentence)}")
+    raise SystemExit(2)
+
+
+def _clear() -> None:
+    """Take bars and growing tables away, however a verb ended: they hide the cursor."""
+    live = sys.modules.get("coldframe.cli.live")
+    if live is not None and live.Terminal.shown is not None:
+        live.Terminal.shown.stop()
+        live.Terminal.shown = None
+
+
+def _system(error: OSError) -> str:
+    """Return the sentence for what the operating system refused: a full disk behind standard output, a name too long."""
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is None:
+        return f"cannot write what was asked for: {reason}; look at what standard output leads to, and at the disk"
+    name = str(error.filename)
+    shown = name if len(name) <= 100 else f"{name[:60]}…{name[-20:]} ({len(name):,} characters)"
+    return f"cannot use {shown!r}: {reason}; check the path"
+
+
+def _is_memory(error: BaseException) -> bool:
+    said = str(error)
+    return isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said.lower()
+
+
+def _dispatch(words: list[str]) -> None:
+    from coldframe import __version__
+
+    if words[0] == "--version":
+        print(__version__)
+        return
+    if words[0] not in VERBS:
+        raise InputError(f"unknown verb {words[0]!r}{nearest(words[0], VERBS) or '; coldframe --help lists the verbs'}")
+    from cyclopts import CycloptsError
+
+    from coldframe.allocator import keep_freed_memory
+
+    # Threads that spin long while they wait slow a busy machine down many times; read when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    keep_freed_memory()
+
+    try:
+        command_line()(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise InputError(f"{' '.join(str(error).split()).removesuffix('.')} ({_help_of(words)} lists the options)") from error
+
+
+def command_line() -> App:
+    """Return the parser with every verb, none of them imported yet."""
+    from cyclopts import App
+
+    from coldframe import __version__
+
+    app = App(name="coldframe", help=ABOUT, version=__version__, suppress_keyboard_interrupt=False)
+    for name, (place, line) in VERBS.items():
+        own_help: dict[str, Any] = {"help_flags": []} if name == "fit" else {}  # its help is that of the method named
+        app.command(place, name=name, help=line, **own_help)
+    return app
+
+
+def _help_of(words: list[str]) -> str:
+    below = words[1:2] if words[0] in GROUPS and words[1:2] and not words[1].startswith("-") else []
+    return " ".join(["coldframe", words[0], *below, "--help"])
