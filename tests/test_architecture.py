@@ -85,6 +85,9 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/linear_probe.py": "the contract that every method passes",
     "methods/templates.py": "the contract that every method passes",
     "methods/zero_shot.py": "the contract that every method passes",
+    "methods/gda.py": "tests/methods/test_few_shot.py",
+    "methods/ridge.py": "tests/methods/test_few_shot.py",
+    "methods/ncm.py": "tests/methods/test_few_shot.py",
     "report/parts.py": "tests of the page",
     "report/predictions.py": "tests of the table",
 }

@@ -21,6 +21,10 @@ METHODS: dict[str, str] = {
     "text-prompt": "coldframe.methods.text_prompt:TextPrompt",
     "tip-adapter": "coldframe.methods.tip_adapter:TipAdapter",
     "tip-adapter-f": "coldframe.methods.tip_adapter:TipAdapterF",
+    "gda": "coldframe.methods.gda:GaussianDiscriminant",
+    "ridge": "coldframe.methods.ridge:Ridge",
+    "kernel-ridge": "coldframe.methods.ridge:KernelRidge",
+    "ncm": "coldframe.methods.ncm:NearestMean",
 }
 
 BACKBONES: dict[str, str] = {

@@ -42,6 +42,14 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("text-prompt", {"tokens": 4, "class_specific": True, "epochs": 12, "lr": 0.02, "optimiser": "adam", "augment": "flip"}),
     ("tip-adapter", {}),
     ("tip-adapter", {"alpha": 50.0, "beta": 3.0, "augment": "flip"}),
+    ("gda", {}),
+    ("gda", {"choose": "loo", "prior": "text", "augment": "flip"}),
+    ("ridge", {"choose": "cv"}),
+    ("ridge", {"choose": "loo", "prior": "text"}),
+    ("kernel-ridge", {}),
+    ("kernel-ridge", {"choose": "loo", "prior": "text", "augment": "flip"}),
+    ("ncm", {}),
+    ("ncm", {"choose": "loo", "prior": "text"}),
     ("tip-adapter-f", {"max_alpha": 30.0, "epochs": 6, "lr": 0.02, "batch_size": 16, "augment": "flip"}),
 ]
 
@@ -52,7 +60,7 @@ TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30
 def network(name: str, settings: dict[str, Any], seed: int = 0) -> Backbone:
     """Return the network that a row is tested on: one with a text tower where the method needs texts."""
     texts = name in ("deep-prompt", "text-prompt", "tip-adapter", "tip-adapter-f")
-    texts = texts or "text" in (settings.get("head"), settings.get("mapping"))
+    texts = texts or "text" in (settings.get("head"), settings.get("mapping"), settings.get("prior"))
     return tiny_clip(seed) if texts else TinyBackbone(seed, width=12)
 
 
@@ -174,6 +182,11 @@ def test_presets_hold_the_published_settings() -> None:
         ("text-prompt", {"tokens": 0}, "1 or more"),
         ("text-prompt", {"position": "back"}, "end, middle, front"),
         ("tip-adapter", {"alpha": -1.0}, "alpha"),
+        ("gda", {"shrinkage": 0.0}, "shrinkage to be 'auto' or a number above 0"),
+        ("gda", {"alpha": float("nan")}, "alpha to be 'auto' or a number"),
+        ("ridge", {"penalty": -1}, "penalty to be 'auto'"),
+        ("kernel-ridge", {"beta": float("inf")}, "beta to be 'auto'"),
+        ("ncm", {"choose": "test"}, "choose of auto, loo, cv, val"),
         ("tip-adapter-f", {"max_beta": 0.0}, "max_beta"),
     ],
 )
@@ -184,6 +197,8 @@ def test_bad_settings_are_one_sentence(name: str, settings: dict[str, Any], word
 
 
 def test_zero_shot_needs_texts() -> None:
+    with pytest.raises(InputError, match="no text tower"):
+        method_class("gda")(TinyBackbone(), prior="text")
     with pytest.raises(InputError, match="no text tower"):
         make("zero-shot", {}).fit(TRAIN)
     with pytest.raises(InputError, match="template"):

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+ROWS = 4096
+"""Rows whose left-out scores are in memory at once."""
 NEGLIGIBLE = 1e-6
 """Share of the features' mean square under which the spread within classes counts as none."""
 
@@ -183,40 +185,49 @@ class Gaussians:
 
         Leaving a group out is a change of low rank of M, undone by the Woodbury identity in the eigenbasis of M.
         """
-        x, y, n, dim = self.x, self.y, self.w.sum(), self.x.shape[1]
         if self.groups is None:
-            rows, real = torch.arange(len(x), device=x.device)[:, None], torch.ones_like(y, dtype=torch.bool)[:, None]
+            rows = torch.arange(len(self.x), device=self.x.device)[:, None]
+            real = torch.ones_like(rows, dtype=torch.bool)
         else:
             rows, real = members(self.groups)
-        w = self.w[rows] * real  # [N, m]
-        gone = w.sum(1)  # [N]
+        found = [
+            self._part(shrinkages, self.x[at : at + ROWS], self.y[at : at + ROWS], rows[at : at + ROWS], real[at : at + ROWS])
+            for at in range(0, len(self.x), ROWS)
+        ]
+        return torch.cat(found, dim=1)
+
+    def _part(self, shrinkages: Sequence[float], x: Tensor, y: Tensor, rows: Tensor, real: Tensor) -> Tensor:
+        """Return left-out scores of some rows; ``rows`` and ``real`` [B, m] are what leaves with each."""
+        n, dim = self.w.sum(), x.shape[1]
+        w = self.w[rows] * real  # [B, m]
+        gone = w.sum(1)  # [B]
         left = self.count[y] - gone
         emptied = left <= 1e-9 * self.count[y]
-        d = self.apart[rows] * real[..., None]  # [N, m, D]
-        shift = (w[..., None] * d).sum(1)  # [N, D], sum over the group of w (x - m_c)
-        own = self.means[y] - shift / torch.where(emptied, 1.0, left)[:, None]  # [N, D]
+        d = self.apart[rows] * real[..., None]  # [B, m, D]
+        shift = (w[..., None] * d).sum(1)  # [B, D], sum over the group of w (x - m_c)
+        own = self.means[y] - shift / torch.where(emptied, 1.0, left)[:, None]  # [B, D]
         others = (self.total - self.means[y] + torch.where(emptied[:, None], 0.0, own)) / (
             self.present.sum() - emptied.to(x.dtype)
-        ).clamp_min(1)[:, None]  # [N, D], the mean of the means that are left
+        ).clamp_min(1)[:, None]  # [B, D], the mean of the means that are left
         own = torch.where(emptied[:, None], others, own)
         lost = (w * d.square().sum(-1)).sum(1)
         lost = lost + torch.where(emptied, 0.0, shift.square().sum(1) / torch.where(emptied, 1.0, left))
-        square = self.square - (w * x[rows].square().sum(-1)).sum(1)
-        level = self._level((self.spread - lost).clamp_min(0), square, n - gone)  # [N]
+        square = self.square - (w * self.x[rows].square().sum(-1)).sum(1)
+        level = self._level((self.spread - lost).clamp_min(0), square, n - gone)  # [B]
         # The change of M is -V C V^T with V the group's deviations and C^-1 = diag(1 / w) - 1 1^T / n_c.
-        core = torch.diag_embed(torch.where(real, 1 / torch.where(real, w, 1.0), 1.0))  # [N, m, m]
+        core = torch.diag_embed(torch.where(real, 1 / torch.where(real, w, 1.0), 1.0))  # [B, m, m]
         pair = (real[:, :, None] & real[:, None, :]).to(x.dtype)
         core = core - torch.where(emptied[:, None, None], 0.0, pair / self.count[y][:, None, None])
         turned, means, v = x @ self.vectors, self.means @ self.vectors, d @ self.vectors
         special = {"own": own @ self.vectors, "others": others @ self.vectors}
         found = []
         for shrinkage in shrinkages:
-            a = 1 / (self.values + shrinkage * level[:, None])  # [N, D]
-            e = a[:, None] * v  # [N, m, D]
-            solver = torch.linalg.inv(core - e @ v.mT)  # [N, m, m]
-            across = (e @ turned[..., None]).squeeze(-1)  # [N, m], V^T A x
-            heard = (solver @ across[..., None]).squeeze(-1)  # [N, m]
-            r = e @ means.T  # [N, m, K], V^T A m_k
+            a = 1 / (self.values + shrinkage * level[:, None])  # [B, D]
+            e = a[:, None] * v  # [B, m, D]
+            solver = torch.linalg.inv(core - e @ v.mT)  # [B, m, m]
+            across = (e @ turned[..., None]).squeeze(-1)  # [B, m], V^T A x
+            heard = (solver @ across[..., None]).squeeze(-1)  # [B, m]
+            r = e @ means.T  # [B, m, K], V^T A m_k
             score = (a * turned) @ means.T + (heard[..., None] * r).sum(1)
             score = score - ((a @ means.square().T) + (r * (solver @ r)).sum(1)) / 2
             apart = {name: self._single(z, a, e, turned, heard, solver) for name, z in special.items()}
@@ -233,28 +244,27 @@ class Gaussians:
         return cross - ((a * z.square()).sum(1) + (r * (solver @ r[..., None]).squeeze(-1)).sum(1)) / 2
 
 
-def nearest_means(x: Tensor, y: Tensor, classes: int, *, groups: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the centre [D], the class means of centred unit features [K, D], and left-out cosines [N, K].
+def centred_means(x: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Return c [D], the mean of all features, and the class means of z_i = (x_i - c) / |x_i - c| [K, D]; 0 without images."""
+    centre = x.mean(0)
+    unit = functional.normalize(x - centre, dim=-1)
+    sums = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device).index_add(0, y, unit)
+    return centre, sums / torch.bincount(y, minlength=classes).clamp_min(1)[:, None].to(x)
 
-    z_i = (x_i - c) / |x_i - c| with c the mean of all features, m_k the mean of z over class k; the score is
-    cos(x - c, m_k). Leaving a group out moves c and with it every z, so this takes N^2 D operations. A class without
-    images scores 0.
+
+def nearest_means(x: Tensor, y: Tensor, classes: int, *, groups: Tensor | None = None) -> Tensor:
+    """Return left-out scores cos(x - c, m_k) [N, K] of :func:`centred_means`.
+
+    Leaving a group out moves c and with it every z, so this takes N^2 D operations. A class without images scores 0.
 
     Source:
         Wang et al., SimpleShot: Revisiting Nearest-Neighbor Classification for Few-Shot Learning (2019), CL2N.
     """
     own = groups if groups is not None else torch.arange(len(y), device=y.device)
-    onehot = functional.one_hot(y, classes).to(x.dtype)  # [N, K]
-    centre = x.mean(0)
-    unit = functional.normalize(x - centre, dim=-1)
-    means = onehot.T @ unit / onehot.sum(0).clamp_min(1)[:, None]
     scores = torch.zeros(len(x), classes, dtype=x.dtype, device=x.device)
     for row in range(len(x)):
         kept = own != own[row]
-        if not bool(kept.any()):
-            continue
-        c = x[kept].mean(0)
-        z = functional.normalize(x[kept] - c, dim=-1)
-        m = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device).index_add(0, y[kept], z)
-        scores[row] = functional.normalize(m, dim=-1) @ functional.normalize(x[row] - c, dim=-1)
-    return centre, means, scores
+        if bool(kept.any()):
+            centre, means = centred_means(x[kept], y[kept], classes)
+            scores[row] = functional.normalize(means, dim=-1) @ functional.normalize(x[row] - centre, dim=-1)
+    return scores

@@ -1,0 +1,292 @@
+"""What the closed forms on frozen features have in common: texts beside labels, and settings chosen out of sample.
+
+A head scores a feature f as logits = factor * (s * cos(f, text) + alpha * g(f)), with g from the labelled images and
+s = exp(logit_scale). Its settings are chosen on scores that no image had a part in: exact leave-one-out (``loo``), folds
+(``cv``) or validation images (``val``).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods import solvers, templates
+from coldframe.methods.base import Method, Report
+from coldframe.methods.views import Augment, views_of
+from coldframe.types import FEATURES
+
+Choose = Literal["auto", "loo", "cv", "val"]
+Prior = Literal["auto", "text", "none"]
+FOLDS = 5
+ALPHAS = (0.0, *(10.0 ** (exponent / 4) for exponent in range(-16, 13)))
+"""Weights of g that are tried; 0 is zero-shot alone."""
+DOUBLE = 2e8
+"""Rows * classes * width up to which everything is computed in float64."""
+TIED = 32
+"""Settings of equal accuracy whose cross-entropy is compared."""
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Labelled images as unit features.
+
+    Args:
+        x: [N, D]; views of one image are rows of their own.
+        y: labels [N].
+        image: number of the image of each row [N].
+        classes: K.
+        texts: class embeddings [K, D], or [0] where there are none.
+    """
+
+    x: Tensor
+    y: Tensor
+    image: Tensor
+    classes: int
+    texts: Tensor
+
+    @property
+    def prior(self) -> Tensor:
+        """Return cosines with the texts [N, K]; zeros where there are none."""
+        return cosines(self.x, self.texts, self.classes)
+
+    @property
+    def groups(self) -> Tensor | None:
+        """Return the rows' images where one image has several rows."""
+        return None if len(torch.unique(self.image)) == len(self.image) else self.image
+
+    @property
+    def first(self) -> Tensor:
+        """Return the first row of each image."""
+        images, inverse = torch.unique(self.image, return_inverse=True)
+        start = torch.full_like(images, len(inverse))
+        return start.scatter_reduce(0, inverse, torch.arange(len(inverse), device=inverse.device), "amin")
+
+    def rows(self, kept: Tensor) -> Shots:
+        """Return some rows, by a mask [N]."""
+        return Shots(self.x[kept], self.y[kept], self.image[kept], self.classes, self.texts)
+
+
+def cosines(x: Tensor, texts: Tensor, classes: int) -> Tensor:
+    """Return cosines of unit features [N, D] with class texts [N, K]; zeros where there are no texts."""
+    return x @ texts.T.to(x) if texts.ndim == 2 else x.new_zeros(len(x), classes)
+
+
+def positive_or_auto(name: str, value: object, *, zero: bool = False) -> None:
+    """Refuse a setting that is neither ``"auto"`` nor a finite number above 0 (or 0, where ``zero``)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value < float("inf")
+    if value != "auto" and not (number and (value > 0 or (zero and value == 0))):  # type: ignore[operator]
+        raise InputError(f"expected {name} to be 'auto' or a number {'of 0 or more' if zero else 'above 0'}, found {value!r}")
+
+
+class FewShot(Method):
+    """A closed form on frozen features. Subclasses say what g is, and which settings of it are tried.
+
+    Args:
+        backbone: any backbone; texts count where it has them.
+        alpha: weight of g beside the texts, or ``"auto"``.
+        prior: ``"text"`` uses the class names' texts, ``"none"`` does not, ``"auto"`` does where the model knows their words.
+        template: texts of the class names.
+        choose: how settings are chosen. ``"loo"``: leave-one-out, exact, so that no image is held out; ``"cv"``: 5 folds;
+            ``"val"``: the validation images, which then join; ``"auto"``: ``val`` where there are any, else ``loo``.
+        augment: ``flip`` counts the mirror image as a second row of the same image.
+    """
+
+    _: KW_ONLY
+    alpha: float | Literal["auto"] = "auto"
+    prior: Prior = "auto"
+    template: str | Sequence[str] = templates.PHOTO
+    choose: Choose = "auto"
+    augment: Augment = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive_or_auto("alpha", self.alpha, zero=True)
+        if self.prior == "text" and self.backbone.text is None:
+            raise InputError(f"{self.backbone.name} has no text tower; use prior none or auto")
+        templates.resolve(self.template)
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.out_of_sample = torch.zeros(0)
+        """Logits of the chosen settings for the images of the choice [N, K], none of which had a part in its own."""
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return views_of(self.augment)
+
+    @property
+    def trainable_parameters(self) -> int:
+        return 0
+
+    @abstractmethod
+    def _settings(self, shots: Shots) -> list[dict[str, Any]]:
+        """Return the settings of g that are tried."""
+
+    @abstractmethod
+    def _left_out(self, shots: Shots, settings: Sequence[Mapping[str, Any]]) -> Tensor | None:
+        """Return g of each row without its image [settings, N, K]; None where folds are cheaper."""
+
+    @abstractmethod
+    def _scores(self, shots: Shots, settings: Sequence[Mapping[str, Any]], x: Tensor) -> Tensor:
+        """Return g, made from ``shots``, of other features [settings, B, K]."""
+
+    @abstractmethod
+    def _keep(self, shots: Shots, setting: Mapping[str, Any], alpha: float, factor: float) -> None:
+        """Learn from all shots with one setting."""
+
+    def _texts(self, classes: Sequence[str]) -> Tensor:
+        known = self.backbone.text is not None and not templates.unknown_words(self.backbone, classes)
+        if self.prior == "none" or (self.prior == "auto" and not known):
+            return torch.zeros(0)
+        return templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]
+
+    def _shots(self, split: Split, cold: ColdPass, texts: Tensor, first: int = 0) -> Shots:
+        rows = torch.arange(len(split))
+        parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
+        x = functional.normalize(torch.cat(parts), dim=-1)
+        dtype = torch.float64 if x.numel() * len(split.classes) <= DOUBLE else torch.float32
+        y = torch.from_numpy(split.labels).to(x.device).repeat(len(parts))
+        image = (rows + first).to(x.device).repeat(len(parts))
+        return Shots(x.to(dtype), y, image, len(split.classes), texts.to(dtype))
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        texts = self._texts(train.classes)
+        shots = self._shots(train, cold, texts)
+        where = "train"
+        how: str = self.choose
+        held = val if val is not None and len(val) else None
+        if how == "auto":
+            how = "val" if held is not None else "loo"
+        if how == "val" and held is None:
+            raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo or cv")
+        if held is not None:
+            seen = self._shots(held, cold, texts, first=len(train))
+            both = Shots(
+                torch.cat([shots.x, seen.x.to(shots.x)]), torch.cat([shots.y, seen.y]),
+                torch.cat([shots.image, seen.image]), shots.classes, texts.to(shots.x.dtype),
+            )  # fmt: skip
+        else:
+            seen = both = shots
+        settings = self._settings(both)
+        if how == "val":
+            assert held is not None
+            plain = seen.rows(torch.arange(len(seen.y), device=seen.y.device) < len(held))
+            scores, judged, where = self._scores(shots, settings, plain.x.to(shots.x)), plain, held.name
+        else:
+            judged = both
+            scores, how = self._outside(both, settings, how)
+        setting, alpha, factor, top1 = self._choose(judged, settings, scores)
+        self.choices = {
+            "chosen by": {"loo": "leave-one-out", "cv": f"{FOLDS} folds", "val": "validation images"}[how],
+            "chosen on": where, **setting, "alpha": alpha, "temperature": 1 / factor, "out_of_sample_top1": top1,
+            "settings tried": len(settings) * len(self._alphas(judged)), "texts": bool(texts.ndim == 2),
+        }  # fmt: skip
+        self._keep(both, setting, alpha, factor)
+
+    def _outside(self, shots: Shots, settings: list[dict[str, Any]], how: str) -> tuple[Tensor, str]:
+        """Return scores of each row that its image had no part in [settings, N, K], and how they were made."""
+        if how == "loo":
+            found = self._left_out(shots, settings)
+            if found is not None:
+                return found, "loo"
+        labels = shots.y[shots.first].cpu()
+        fold_of = torch.empty_like(labels)
+        generator = torch.Generator().manual_seed(0)
+        for label in torch.unique(labels):
+            mine = (labels == label).nonzero().flatten()
+            mine = mine[torch.randperm(len(mine), generator=generator)]
+            fold_of[mine] = (torch.arange(len(mine)) + int(label)) % FOLDS
+        order = fold_of.to(shots.y.device)[torch.unique(shots.image, return_inverse=True)[1]]
+        scores = shots.x.new_zeros(len(settings), len(shots.y), shots.classes)
+        for fold in range(FOLDS):
+            out = order == fold
+            if bool(out.any()) and not bool(out.all()):
+                scores[:, out] = self._scores(shots.rows(~out), settings, shots.x[out])
+        return scores, "cv"
+
+    def _alphas(self, shots: Shots) -> tuple[float, ...]:
+        if self.alpha != "auto":
+            return (float(self.alpha),)
+        return ALPHAS if shots.texts.ndim == 2 else (1.0,)
+
+    def _choose(
+        self, shots: Shots, settings: list[dict[str, Any]], scores: Tensor
+    ) -> tuple[dict[str, Any], float, float, float]:
+        """Return setting, alpha, factor and top-1: the best top-1, then the lowest cross-entropy, then the first.
+
+        Images whose class has no other image say nothing here, since without them their class has no g: they are left out of
+        the choice. Where none is left, g and the texts get equal spread.
+        """
+        texts = self.backbone.logit_scale * shots.prior  # [N, K]
+        sizes = torch.zeros(shots.classes, dtype=torch.int64, device=shots.y.device)
+        sizes.index_add_(0, shots.y[shots.first], torch.ones_like(shots.first))
+        useful = (sizes[shots.y] > 1) if scores.shape[1] == len(shots.y) else torch.ones_like(shots.y, dtype=torch.bool)
+        if not bool(useful.any()):
+            spread = float(scores[0].std())
+            alpha = float(texts.std()) / spread if shots.texts.ndim == 2 and spread > 0 else 1.0
+            alpha = alpha if self.alpha == "auto" else float(self.alpha)
+            self.out_of_sample = texts.float() + alpha * scores[0].float()
+            return settings[0], alpha, 1.0, float("nan")
+        every, texts, scores, y = (texts, scores), texts[useful].float(), scores[:, useful].float(), shots.y[useful]
+        alphas = self._alphas(shots)
+        right = torch.stack([
+            torch.stack([(texts + alpha * part).argmax(-1).eq(y).sum() for alpha in alphas]) for part in scores
+        ])  # [settings, alphas]
+        best = int(right.max())
+        tied = (right == best).nonzero().tolist()
+        if len(tied) > TIED:
+            tied = tied[:: -(-len(tied) // TIED)]
+        ranked = []
+        for place, (at, weight) in enumerate(tied):
+            logits = texts + alphas[weight] * scores[at]
+            factor = solvers.temperature(logits, y) if float(logits.std()) > 0 else 1.0
+            ranked.append((float(functional.cross_entropy(factor * logits, y)), place, at, weight, factor))
+        _, _, at, weight, factor = min(ranked)
+        self.out_of_sample = (factor * (every[0] + alphas[weight] * every[1][at])).float()
+        return settings[at], alphas[weight], factor, best / len(y)
+
+
+class LinearFewShot(FewShot):
+    """A few-shot head whose g is linear in the unit feature, so that texts and g together are one matrix and one bias."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
+
+    @abstractmethod
+    def _linear(self, shots: Shots, setting: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return weight [K, D] and bias [K] of g."""
+
+    @staticmethod
+    def _stacked(x: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """Return x weight^T + bias for each pair [pairs, B, K]."""
+        return torch.stack([x @ weight.T + bias for weight, bias in pairs])
+
+    def _keep(self, shots: Shots, setting: Mapping[str, Any], alpha: float, factor: float) -> None:
+        weight, bias = self._linear(shots, setting)
+        if shots.texts.ndim == 2:
+            weight = self.backbone.logit_scale * shots.texts.to(weight) + alpha * weight
+        else:
+            weight = alpha * weight
+        self.weight, self.bias = (factor * weight).float(), (factor * alpha * bias).float()
+
+    def warm(self, x: Tensor) -> Tensor:
+        return functional.normalize(x.float(), dim=-1) @ self.weight.T + self.bias  # [B, K]
+
+    def state(self) -> dict[str, Tensor]:
+        return {"weight": self.weight, "bias": self.bias}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.weight, self.bias = state["weight"], state["bias"]
