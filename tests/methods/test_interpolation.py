@@ -53,7 +53,7 @@ def test_alpha_is_chosen_on_val(tmp_path: Path) -> None:
 
 def test_the_better_loss_decides_between_equals() -> None:
     weight = torch.tensor([1.0])
-    alpha, path = interpolation.settle({"w": weight}, {"w": torch.zeros(1)}, "auto", lambda: (0.5, -abs(float(weight) - 0.7)))
+    alpha, path = interpolation.settle({"w": weight}, {"w": torch.zeros(1)}, "auto", lambda: (0.5, abs(float(weight) - 0.7)))
     assert alpha == 0.7 and float(weight) == pytest.approx(0.7) and len(path) == 11
 
 
