@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch.nn import functional
 
 from coldframe.methods import solvers
+from coldframe.methods.linear_probe import LOGISTIC_GRID
 
 
 def problem(n: int = 240, d: int = 12, k: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,10 +44,44 @@ def test_logistic_path_reaches_the_minimum_that_scikit_learn_finds(k: int) -> No
             assert ours <= theirs * (1 + 1e-4)
 
 
+def test_a_solution_that_is_not_reached_says_so() -> None:
+    x, y = problem()
+    (found,) = solvers.logistic_path(x * 1e3, y, 5, [1e-6], solvers.Basis.of(x * 1e3), most_steps=30)
+    assert found.left > solvers.TOLERANCE
+    (found,) = solvers.logistic_path(x, y, 5, [1e-2], solvers.Basis.of(x))
+    assert 0 <= found.left <= solvers.TOLERANCE
+
+
+@pytest.mark.parametrize("apart", [1.0, 6.0], ids=["mixed", "separable"])
+@pytest.mark.parametrize("scaling", ["unit", "standard", "plain", "twentyfold", "a thousandth"])
+def test_every_l2_of_the_path_agrees_with_scikit_learn_at_every_scale(scaling: str, apart: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    centres, y = torch.randn(4, 10, generator=generator), torch.arange(200) % 4
+    x = 3.0 + torch.logspace(0, -2, 10) * (apart * centres[y] + torch.randn(200, 10, generator=generator))
+    factor = {"twentyfold": 20.0, "a thousandth": 1e-3}.get(scaling, 1.0)
+    x = functional.normalize(x, dim=-1) if scaling == "unit" else x * factor
+    x = (x - x.mean(0)) / x.std(0) if scaling == "standard" else x
+    train, test = x[:120], x[120:]
+    path = solvers.logistic_path(train, y[:120], 4, LOGISTIC_GRID, solvers.Basis.of(train))
+    for l2, found in zip(LOGISTIC_GRID, path, strict=True):
+        other = LogisticRegression(C=1 / (120 * l2), tol=1e-10, max_iter=1000, solver="newton-cholesky")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its last step may round; what it found is judged by the loss below
+            other.fit(train.double().numpy(), y[:120].numpy())
+        theirs = torch.from_numpy(other.coef_), torch.from_numpy(other.intercept_)
+        loss = logistic_loss(train.double(), y[:120], *theirs, l2)
+        ours = logistic_loss(train.double(), y[:120], found.weight.double(), found.bias.double(), l2)
+        assert ours <= loss * (1 + 5e-4), f"l2 {l2:.1e}: {ours:.3e} for {loss:.3e}"
+        scores = torch.from_numpy(other.decision_function(test.double().numpy()))
+        margin = scores.topk(2).values.diff().abs().flatten() / scores.abs().max()
+        same = found(test).argmax(-1).numpy() == other.predict(test.double().numpy())
+        assert same[margin.numpy() > 1e-3].all(), f"l2 {l2:.1e}: other predictions"
+
+
 def test_logistic_solution_has_no_gradient_left() -> None:
     x, y = problem()
     x = x.double()
-    (found,) = solvers.logistic_path(x, y, 5, [1e-2], solvers.Basis.of(x), tolerance=1e-8, most_steps=500)
+    (found,) = solvers.logistic_path(x, y, 5, [1e-2], solvers.Basis.of(x), tolerance=1e-12)
     weight, bias = found.weight.requires_grad_(), found.bias.requires_grad_()
     (functional.cross_entropy(x @ weight.T + bias, y) + 0.5e-2 * weight.square().sum()).backward()
     assert weight.grad is not None and weight.grad.abs().max() < 1e-6

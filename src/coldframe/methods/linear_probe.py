@@ -19,13 +19,14 @@ from coldframe.types import FEATURES
 
 LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
 SWEEP_TOLERANCE = 1e-2
-"""Of the solutions that are only ranked; the one that is kept is solved to ``logistic_path``'s own tolerance."""
+"""Of the solutions that are only ranked, in float32; the one that is kept is solved to ``logistic_path``'s own, in float64."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
 
 
 class LinearProbe(Method):
     """logits = W f + b on features f; logistic loss (1/N) sum CE + (l2 / 2) ||W||^2, or ridge regression on one-hot targets.
 
+    Features of any scale are solved to the end, a loss within 1e-4 of its minimum as a share of it; ``choices`` says where not.
     With ``l2="auto"`` the whole path of regularisers is solved on ``train``, the one with the best top-1 on ``val`` is
     taken (the lower cross-entropy where several are equal), and the classifier is solved again on both (``refit``).
     Scores of ridge regression become logits by one factor that is fitted on ``val``.
@@ -101,6 +102,8 @@ class LinearProbe(Method):
                 chosen = next(self._path(x, y, len(train.classes), [l2], whole, chosen))
             elif self.refit:
                 chosen = next(self._path(x, y, len(train.classes), [l2], None))
+        if chosen.left > solvers.TOLERANCE:
+            self.choices["not solved to the end"] = f"the loss may be {min(chosen.left, 1):.2%} above its minimum"
         self.choices |= {"l2": l2, "refit on train and val": bool(sweep and self.refit)}
         weight = factor * chosen.weight / spread
         self.weight, self.bias = weight, factor * chosen.bias - weight @ mean
@@ -138,7 +141,10 @@ class LinearProbe(Method):
     ) -> Iterator[solvers.Linear]:
         if self.solver == "ridge":
             return solvers.ridge_path(x, y, classes, l2s, basis or solvers.Basis.of(x))
-        return solvers.logistic_path(x, y, classes, l2s, basis or solvers.Basis.of(x), start=start, tolerance=tolerance)
+        return solvers.logistic_path(
+            x, y, classes, l2s, basis or solvers.Basis.of(x), start=start, tolerance=tolerance,
+            dtype=x.dtype if tolerance > solvers.TOLERANCE else torch.float64,
+        )  # fmt: skip
 
     def _features(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, self.at).gather(torch.arange(len(split))).float().flatten(1)  # [N, D]

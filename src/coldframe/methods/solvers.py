@@ -6,27 +6,43 @@ is one division per regulariser, and the logistic loss is nearly round, so that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-TOLERANCE = 3e-4
-_ROUNDING = 10.0
-"""Times the machine epsilon: the share of the largest eigenvalue under which another is rounding."""
+TOLERANCE = 1e-4
+"""Share of the loss that a solution may miss of its minimum."""
+_CHECKED, _RESCALED = 20, 60
+"""Steps after which what is left is looked at, and evaluations after which the coordinates are scaled anew."""
+_STALLED = 1e-9
+"""A smaller fall of the loss over so many evaluations, as a share of it, is rounding."""
+_ROUNDING = 1e-12
+"""Share of the largest eigenvalue under which another is rounding in float64."""
+_ROWS = 8192
+"""Features that are taken to float64 at a time."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear classifier: logits = x weight^T + bias, with weight [K, D] and bias [K]."""
+    """A linear classifier: logits = x weight^T + bias, with weight [K, D] and bias [K].
+
+    ``left`` is the share of the loss by which it may miss the minimum; 0 for closed forms.
+    """
 
     weight: Tensor
     bias: Tensor
+    left: float = 0.0
 
     def __call__(self, x: Tensor) -> Tensor:
         return x @ self.weight.T + self.bias
+
+    def to(self, like: Tensor) -> Linear:
+        """Return the classifier in the dtype and on the device of a tensor."""
+        return replace(self, weight=self.weight.to(like), bias=self.bias.to(like))
 
 
 @dataclass(frozen=True)
@@ -45,24 +61,30 @@ class Basis:
 
     @classmethod
     def of(cls, x: Tensor) -> Basis:
-        """Return the basis of features [N, D]; the covariance is (1/N) sum (x - mean)(x - mean)^T.
+        """Return the basis of features [N, D] in float64; the covariance is (1/N) sum (x - mean)(x - mean)^T.
 
         With fewer items than features it is found from their products [N, N], which have the same eigenvalues.
         """
-        mean = x.mean(0)
-        centred = x - mean
+        if x.device.type == "mps":
+            x = x.cpu()  # which has float64
+        mean = torch.stack([part.double().sum(0) for part in torch.split(x, _ROWS)]).sum(0) / len(x)
         if len(x) < x.shape[1]:
+            centred = x.double() - mean
             values, items = torch.linalg.eigh(centred @ centred.T / len(x))
-            held = values > _ROUNDING * torch.finfo(x.dtype).eps * values.max()
+            held = values > _ROUNDING * values.max()
             vectors = centred.T @ (items[:, held] / (values[held] * len(x)).sqrt())  # [D, R]
             return cls(mean, vectors, values[held])
-        values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
+        covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
+        for part in torch.split(x, _ROWS):
+            centred = part.double() - mean
+            covariance.addmm_(centred.T, centred, alpha=1 / len(x))
+        values, vectors = torch.linalg.eigh(covariance)
         held = min(len(x) - 1, x.shape[1])  # the others have no variance, so a penalised weight along them is 0
         return cls(mean, vectors[:, -held:], values[-held:].clamp_min(0)) if held > 0 else cls(mean, vectors, values * 0)
 
     def rotate(self, x: Tensor) -> Tensor:
-        """Return centred features in the basis [N, R]."""
-        return (x - self.mean) @ self.vectors
+        """Return centred features in the basis [N, R], in float64 where the basis lies."""
+        return torch.cat([(part.to(self.mean) - self.mean) @ self.vectors for part in torch.split(x, _ROWS)])
 
     def back(self, weight: Tensor, bias: Tensor) -> Linear:
         """Return the classifier on raw features that equals one on rotated features."""
@@ -81,11 +103,11 @@ def ridge_path(x: Tensor, y: Tensor, classes: int, l2s: Sequence[float], basis: 
         basis: of x.
     """
     rotated = basis.rotate(x)
-    targets = functional.one_hot(y, classes).to(x.dtype)  # [N, K]
+    targets = functional.one_hot(y, classes).to(rotated)  # [N, K]
     frequency = targets.mean(0)
     cross = (targets - frequency).T @ rotated / len(x)  # [K, R]
     for l2 in l2s:
-        yield basis.back(cross / (basis.values + l2), frequency)
+        yield basis.back(cross / (basis.values + l2), frequency).to(x)
 
 
 def logistic_path(
@@ -96,13 +118,16 @@ def logistic_path(
     basis: Basis,
     *,
     tolerance: float = TOLERANCE,
-    most_steps: int = 200,
+    most_steps: int = 1500,
     start: Linear | None = None,
+    dtype: torch.dtype = torch.float64,
 ) -> Iterator[Linear]:
-    """Yield, for every l2, the minimiser of (1/N) sum CE(W x + b, y) + (l2 / 2) ||W||^2; b is not penalised.
+    """Yield, for every l2, the minimiser of F = (1/N) sum CE(W x + b, y) + (l2 / 2) ||W||^2; b is not penalised.
 
     Each solution starts from the one before. In the eigenbasis with eigenvalues v the coordinates are scaled by
-    1 / sqrt(c v + l2), c the curvature of the softmax at equal odds, which makes the loss nearly round.
+    1 / sqrt(c v + l2), c the mean curvature p (1 - p) of the softmax where it starts, which makes the loss nearly round; c is
+    taken anew every few steps. A solution is taken when what is left to gain is a small share of F itself, whatever the
+    scale of the features: F is l2-strongly convex in W, so F - min F <= ||dF/dW||^2 / (2 l2).
 
     Args:
         x: features [N, D].
@@ -110,49 +135,68 @@ def logistic_path(
         classes: K.
         l2s: regularisers, best from large to small; scikit-learn's ``LogisticRegression(C)`` has C = 1 / (N l2).
         basis: of x, or of features like x: it decides the speed, not the solution.
-        tolerance: largest entry of the gradient, relative to 1 / K, at which a solution is taken.
-        most_steps: of L-BFGS for one regulariser.
+        tolerance: largest gain that may be left, as a share of F.
+        most_steps: evaluations of F for one regulariser; a solution that takes more says what is left in ``left``.
         start: a classifier to start from.
+        dtype: of the sums; in float32 a loss under 1e-4 or so is rounding, and the solution is taken where it stops falling.
     """
-    rotated = basis.rotate(x)  # [N, R]
-    curvature = (1 - 1 / classes) / classes
-    weight = torch.zeros(classes, rotated.shape[1], dtype=x.dtype, device=x.device)
-    bias = torch.zeros(classes, dtype=x.dtype, device=x.device)
+    rotated = basis.rotate(x).to(dtype)  # [N, R]
+    truth, values = y.to(rotated.device), basis.values.to(dtype)
+    weight = torch.zeros(classes, rotated.shape[1], dtype=dtype, device=rotated.device)
+    bias = torch.zeros(classes, dtype=dtype, device=rotated.device)
     if start is not None:
-        weight = start.weight @ basis.vectors
-        bias = start.bias + start.weight @ basis.mean
+        raw = start.weight.to(basis.vectors)
+        weight = (raw @ basis.vectors).to(dtype)
+        bias = (start.bias.to(raw) + raw @ basis.mean).to(dtype)
     for l2 in l2s:
-        scale = (curvature * basis.values + l2).rsqrt()  # [R]
-        scaled = (weight / scale).requires_grad_()
-        shift = (bias / curvature**-0.5).requires_grad_()
-        optimiser = torch.optim.LBFGS(
-            [scaled, shift],
-            max_iter=most_steps,
-            max_eval=2 * most_steps,
-            history_size=10,
-            tolerance_grad=tolerance / classes,
-            tolerance_change=tolerance**2,
-            line_search_fn="strong_wolfe",
-        )
+        spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
+        while not done:
+            weight, bias, left, loss, calls = _descend(rotated, truth, values, weight, bias, l2, tolerance)
+            spent += calls
+            done = left <= tolerance * loss or loss >= before * (1 - _STALLED) or spent >= most_steps
+            before = loss
+        found = basis.back(weight.to(basis.vectors), bias.to(basis.vectors)).to(x)
+        yield replace(found, left=left / loss)
 
-        def closure(
-            scaled: Tensor = scaled,
-            shift: Tensor = shift,
-            scale: Tensor = scale,
-            l2: float = l2,
-            optimiser: torch.optim.Optimizer = optimiser,
-        ) -> Tensor:
-            optimiser.zero_grad()
-            plain = scaled * scale
-            loss = functional.cross_entropy(rotated @ plain.T + shift * curvature**-0.5, y)
-            loss = loss + 0.5 * l2 * plain.square().sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
 
+def _descend(
+    x: Tensor, y: Tensor, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float
+) -> tuple[Tensor, Tensor, float, float, int]:
+    """Take some steps of L-BFGS from a classifier, scaled by the curvature there.
+
+    Returns:
+        The classifier, what is left to gain, the loss, and how often it was evaluated.
+    """
+    p = (x @ weight.T + bias).softmax(-1)
+    curvature = max(float((p * (1 - p)).mean()), torch.finfo(x.dtype).tiny)
+    scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
+    scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [scaled, shift], max_iter=_CHECKED, max_eval=2 * _CHECKED, history_size=10, tolerance_grad=0, tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+    calls = 0
+
+    def closure() -> Tensor:
+        nonlocal calls
+        calls += 1
+        optimiser.zero_grad()
+        plain = scaled * scale
+        loss = functional.cross_entropy(x @ plain.T + shift * unit, y) + 0.5 * l2 * plain.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    left = loss = math.inf
+    while calls < _RESCALED:
         optimiser.step(closure)  # type: ignore[no-untyped-call]
-        weight = (scaled * scale).detach()
-        bias = (shift * curvature**-0.5).detach()
-        yield basis.back(weight, bias)
+        loss = float(closure())
+        assert scaled.grad is not None and shift.grad is not None
+        slope, tilt = scaled.grad / scale, shift.grad / unit
+        # p (1 - p) is about the loss where the loss is small: the curvature of the bias, which no penalty bounds.
+        left = float(slope.square().sum()) / (2 * l2) + float(tilt.square().sum()) / (2 * min(curvature, loss))
+        if left <= tolerance * loss:
+            break
+    return (scaled * scale).detach(), (shift * unit).detach(), left, loss, calls
 
 
 def temperature(logits: Tensor, y: Tensor) -> float:
