@@ -15,10 +15,14 @@ from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Dataset
 from coldframe.errors import InputError
 from coldframe.generalising import Outcome, base_to_new, halves
+from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.linear_probe import LinearProbe
+from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.text_prompt import TextPrompt
+from coldframe.methods.tip_adapter import TipAdapter
 from coldframe.methods.zero_shot import ZeroShot
+from coldframe.running import Watch
 
 FAST: dict[str, Any] = {"tokens": 3, "epochs": 2}
 
@@ -81,7 +85,45 @@ def test_the_harmonic_mean() -> None:
     assert Outcome("none", 0.0, 0.0).harmonic_mean == 0.0
 
 
-def test_methods_of_labels_are_refused_before_anything_is_learned() -> None:
-    with pytest.raises(InputError, match="linear-probe, which learns labels") as caught:
-        base_to_new(LinearProbe(tiny_clip()), data())
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(("make", "expected"), [
+    (LinearProbe, "linear-probe learns its classes from labels"),
+    (lambda net: DeepPrompt(net, head="linear", epochs=1), "set head='text'"),
+    (lambda net: PixelPrompt(net, mapping="linear", epochs=1), "set mapping='text'"),
+    (lambda net: FineTune(net, layers="head", epochs=1), "set head='text'"),
+    (lambda net: TextPrompt(net, class_specific=True, **FAST), "fit text-prompt without class_specific"),
+    (lambda net: TipAdapter(net, alpha=1.0, beta=1.0), "tip-adapter learns its classes from labels"),
+])  # fmt: skip
+def test_what_can_score_no_other_classes_is_refused_before_any_work(make: Any, expected: str, tmp_path: Path) -> None:
+    """The object is asked, not its class: a prompt with a trained layer learns labels, the same prompt with texts does not."""
+    seen: list[str] = []
+    watch = Watch()
+    watch.start = lambda *_: seen.append("start")  # type: ignore[method-assign]
+    method = make(tiny_clip())
+    with pytest.raises(InputError) as caught:
+        base_to_new(method, data(), tmp_path / "run", cold=ColdPass(Store(tmp_path / "store")), watch=watch)
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
+    assert not seen and not method.classes and not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.parametrize("make", [
+    lambda net: TextPrompt(net, **FAST),
+    lambda net: TextPrompt(net, class_specific=True, **FAST),
+    lambda net: DeepPrompt(net, head="text", epochs=1, tokens=1),
+    lambda net: DeepPrompt(net, head="linear", epochs=1, tokens=1),
+    lambda net: PixelPrompt(net, mapping="text", epochs=1, size=2),
+    lambda net: PixelPrompt(net, mapping="linear", epochs=1, size=2),
+    lambda net: FineTune(net, layers="head", head="text", epochs=1),
+    lambda net: FineTune(net, layers="head", epochs=1),
+    LinearProbe,
+    ZeroShot,
+])  # fmt: skip
+def test_what_is_said_before_a_fit_holds_after_it(make: Any, tmp_path: Path) -> None:
+    method, whole = make(tiny_clip()), data(4)
+    before = method.labels_alone(whole.classes)
+    method.fit(whole.train, whole.val, cold=ColdPass(Store(tmp_path)))
+    assert method.labels_alone(method.classes) == before
+    if before:
+        with pytest.raises(InputError):
+            method.with_classes(("cat", "dog"))
+    else:
+        assert method.with_classes(("cat", "dog")).classes == ("cat", "dog")

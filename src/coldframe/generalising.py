@@ -114,14 +114,12 @@ def base_to_new(
         Zhou et al., Conditional Prompt Learning for Vision-Language Models (2022), section 4.1. Over 11 data sets, ViT-B/16 and
         16 shots, it gives base, new and harmonic mean 69.34, 74.22, 71.70 for zero-shot and 82.69, 63.22, 71.66 for CoOp.
     """
-    if type(method).with_classes is Method.with_classes:
-        raise InputError(
-            f"expected a method that scores classes by their names, found {method.name}, which learns labels; "
-            "choose text-prompt, or fine-tune with head='text'"
-        )
+    base, new = halves(dataset)
+    reason = method.labels_alone(base.classes)
+    if reason:
+        raise InputError(f"expected a method that scores classes by their names for base to new: {reason}")
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
-    base, new = halves(dataset)
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
     watch.start(describe_model(backbone), describe_data([base]))
     wants = [(method.cut, view) for view in method.views if method.cut != PIXELS]

@@ -13,6 +13,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.choosing import label
 from coldframe.cold import ColdPass
 from coldframe.compare import compare
+from coldframe.data.load import canonical
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
 from coldframe.methods import Method, method_class
@@ -201,7 +202,7 @@ def make(part: Part, cell: Settings, backbone: Backbone) -> Method:
 
 def _published(plan: Plan, part: Part, cell: Settings, spec: str) -> float | None:
     for known in plan.published:
-        same = known.get("data") == spec and known.get("method") == part.method
+        same = canonical(str(known.get("data"))) == canonical(spec) and known.get("method") == part.method
         if same and all(known.get(name) == value for name, value in cell.items()):
             return float(known["top1"])
     return None

@@ -84,13 +84,13 @@ def for_union(method: Method, dataset: Dataset) -> Method:
     """
     if method.classes == dataset.classes:
         return method
-    if type(method).with_classes is not Method.with_classes:
+    reason = method.labels_alone(method.classes)
+    if not reason:
         return method.with_classes(dataset.classes)
     names = " + ".join(part.name for part in dataset.parts)
     raise InputError(
         f"expected a method that has learned the {len(dataset.classes)} classes of {names} or scores class names, "
-        f"found {method.name} with {len(method.classes)} learned from labels; fit it on {dataset.spec}, "
-        "or choose a method that scores texts, such as zero-shot"
+        f"found {method.name} with {len(method.classes)}; fit it on {dataset.spec}: {reason}"
     )
 
 

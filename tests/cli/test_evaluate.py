@@ -63,7 +63,8 @@ def test_noise_and_corruptions_of_a_saved_run(
 ) -> None:
     out = tmp_path / "out"
     text = evaluate(capsys, probe, "--data", data, "--noise", "0,0.1", "--noise", "5", "--corruptions", "--out", str(out))
-    assert "noise (normalised)  0: 100.00%   0.1: " in text and "corruptions  mean " in text and "impulse-noise " in text
+    assert "noise (normalised, 4 images)  clean: 100.00%   0.1: " in text
+    assert "corruptions  mean " in text and "(the same 4 images clean 100.00%)" in text and "impulse-noise " in text
     row = json.loads((out / "results.json").read_text())["rows"][0]
     assert row["top1"] == row["noise"]["top1"]["0"] == 1.0 and row["noise_top1"] == row["noise"]["top1"]["0.1"]
     assert row["noise"]["top1"]["5"] < 1.0 and row["noise"]["n"] == row["n"] == 4
@@ -78,7 +79,7 @@ def test_robust_accuracy_of_a_saved_run(
 ) -> None:
     out, words = tmp_path / "out", [probe, "--data", data, "--split", "train", "--attack", "pgd", "--disturbed", "8"]
     text = evaluate(capsys, *words, "--eps", "0,2/255", "--eps", "80/255", "--steps", "6", "--restarts", "2", "--out", str(out))
-    assert "attack (PGD, 6 steps, 8 images)  0: 100.00%   2/255: " in text and "80/255: 0.00%" in text
+    assert "attack (PGD, 6 steps, 8 images)  clean: 100.00%   2/255: " in text and "80/255: 0.00%" in text
     row = json.loads((out / "results.json").read_text())["rows"][0]
     assert row["robust_top1"] == row["attack"]["top1"]["80/255"] == 0 and row["fooled"] == 1
     assert (row["attack"]["steps"], row["attack"]["restarts"], row["attack"]["n"]) == (6, 2, 8)

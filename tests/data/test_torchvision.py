@@ -9,7 +9,7 @@ import pytest
 
 from coldframe.data import load_dataset
 from coldframe.data.torchvision import NAMES
-from coldframe.errors import DataError
+from coldframe.errors import DataError, InputError
 
 
 def test_every_name_is_torchvisions() -> None:
@@ -24,6 +24,18 @@ def test_absent_data_is_one_sentence(name: str, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DataError, match=f"{name} on this machine, found none in .*download=True"):
         load_dataset(f"torchvision:{name}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_capitals_do_not_matter_and_wrong_names_are_answered_with_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLDFRAME_DATA", str(tmp_path))
+    assert len({name.lower() for name in NAMES}) == len(NAMES)
+    for name in ("cifar10", "Cifar10", "CIFAR10"):
+        with pytest.raises(DataError, match="data set CIFAR10 on this machine"):
+            load_dataset(f"torchvision:{name}")
+    with pytest.raises(InputError, match="did you mean 'CIFAR100'"):
+        load_dataset("torchvision:CIFAR1000")
 
 
 @pytest.mark.shared_data

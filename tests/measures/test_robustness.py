@@ -52,8 +52,9 @@ def test_without_noise_it_is_the_clean_image_to_the_bit() -> None:
 def test_noise_is_added_after_normalisation_and_scales_one_draw() -> None:
     seen = Seen()
     noise_curve(seen, TEST, PREPROCESS, [0.3, 0.1], batch_size=12)  # sorted: 0.1, then 0.3
-    weak, strong = seen.images
+    plain, weak, strong = seen.images
     base = (clean() - NORMAL[0]) / NORMAL[1]
+    torch.testing.assert_close(plain, base)
     torch.testing.assert_close((strong - base) / 3, weak - base, atol=1e-5, rtol=1e-5)
     assert float((weak - base).std()) == pytest.approx(0.1, rel=0.03)
     assert abs(float((weak - base).mean())) < 0.005
@@ -62,7 +63,7 @@ def test_noise_is_added_after_normalisation_and_scales_one_draw() -> None:
 def test_noise_in_pixel_space_stays_between_black_and_white() -> None:
     seen = Seen()
     noise_curve(seen, TEST, PREPROCESS, [0.2], space="pixel", batch_size=12)
-    pixels = seen.images[0] * NORMAL[1] + NORMAL[0]
+    pixels = seen.images[-1] * NORMAL[1] + NORMAL[0]
     assert float(pixels.min()) >= -1e-6 and float(pixels.max()) <= 1 + 1e-6
     inside = (pixels > 1e-4) & (pixels < 1 - 1e-4)
     digests = [TEST.images.digest(row) for row in range(12)]
@@ -74,7 +75,7 @@ def test_the_draw_belongs_to_the_image_and_not_to_its_place() -> None:
     forward, backward = Seen(), Seen()
     noise_curve(forward, TEST, PREPROCESS, [0.1], batch_size=12)
     noise_curve(backward, TEST.subset(range(11, -1, -1)), PREPROCESS, [0.1], batch_size=7)
-    assert torch.equal(forward.images[0], torch.cat(backward.images).flip(0))
+    assert torch.equal(forward.images[-1], torch.cat(backward.images[1::2]).flip(0))
     one, other = unit_noise(["a"], 8), unit_noise(["a"], 8, seed=1)
     assert not torch.equal(one, other) and not torch.equal(one, unit_noise(["b"], 8))
 
@@ -103,25 +104,25 @@ def test_corruptions_are_those_of_the_room_and_means_are_means() -> None:
     found = corruption_score(
         seen, TEST, PREPROCESS, names=["snow", "contrast"], batch_size=12, progress=lambda *at: steps.append(at)
     )
-    assert list(found.top1) == ["snow", "contrast"] and steps == [(1, 1)] and len(seen.images) == 10
+    assert list(found.top1) == ["snow", "contrast"] and steps == [(1, 1)] and len(seen.images) == 1 + 10
     pixels = load_pixels(TEST.images, range(12), PREPROCESS)
     snowed = corrupt(pixels[4], "snow", 3, digest=TEST.images.digest(4))
     expected = (torch.from_numpy(snowed).float() / 255 - NORMAL[0]) / NORMAL[1]
-    assert torch.equal(seen.images[2][4], expected)
-    score = CorruptionScores({"a": (1.0, 0.5), "b": (0.0, 0.5)}, 4)
+    assert torch.equal(seen.images[3][4], expected)
+    score = CorruptionScores({"a": (1.0, 0.5), "b": (0.0, 0.5)}, 4, 1.0)
     assert score.by_corruption == {"a": 0.75, "b": 0.25} and score.by_severity == (0.5, 0.5) and score.mean == 0.5
 
 
 def test_all_fifteen_at_five_severities_when_nothing_is_said() -> None:
     seen = Seen()
     found = corruption_score(seen, TEST.subset([0, 1]), PREPROCESS)
-    assert tuple(found.top1) == NAMES and len(seen.images) == len(NAMES) * len(LEVELS)
+    assert tuple(found.top1) == NAMES and len(seen.images) == 1 + len(NAMES) * len(LEVELS)
     assert len({batch.numpy().tobytes() for batch in seen.images}) > 70  # hardly two alike
 
 
 def test_the_named_deviation_is_the_courses_where_it_is_measured() -> None:
-    assert NoiseCurve("pixel", (0.0, 0.1, 0.4), (0.9, 0.7, 0.2), 5).noise_top1 == 0.7
-    assert NoiseCurve("pixel", (0.0, 0.05), (0.9, 0.8), 5).noise_top1 == 0.8
+    assert NoiseCurve("pixel", (0.0, 0.1, 0.4), (0.9, 0.7, 0.2), 5, 0.9).noise_top1 == 0.7
+    assert NoiseCurve("pixel", (0.0, 0.05), (0.9, 0.8), 5, 0.9).noise_top1 == 0.8
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,22 @@ def test_the_named_deviation_is_the_courses_where_it_is_measured() -> None:
 def test_what_cannot_be_measured_is_one_sentence(deviations: list[float], space: str, rows: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
         noise_curve(Seen(), TEST.subset(np.arange(rows)), PREPROCESS, deviations, space=space)
+
+
+@pytest.mark.parametrize("deviations", [[0.3], [0, 0.3]])
+def test_clean_accuracy_is_that_of_the_same_images(deviations: list[float]) -> None:
+    backbone = TinyBackbone()
+    head = torch.randn(6, 3, generator=torch.Generator().manual_seed(3))
+
+    def classify(images: Tensor) -> Tensor:
+        return backbone.run(images) @ head
+
+    some = TEST.subset([0, 2, 3, 7, 8])
+    pixels = torch.from_numpy(load_pixels(some.images, range(5), PREPROCESS)).float() / 255
+    right = (classify((pixels - NORMAL[0]) / NORMAL[1]).argmax(1).numpy() == some.labels).mean()
+    noisy = noise_curve(classify, some, PREPROCESS, deviations, space="pixel")
+    assert noisy.clean == pytest.approx(right) and len(noisy.top1) == len(deviations)
+    assert corruption_score(classify, some, PREPROCESS, names=["fog"]).clean == pytest.approx(right)
 
 
 def test_a_method_that_answers_nan_is_told_of() -> None:

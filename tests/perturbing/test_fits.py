@@ -88,13 +88,13 @@ def test_the_frozen_part_runs_once_for_all_methods(cold: ColdPass) -> None:
     steps: list[tuple[int, int]] = []
     backbone.embedded = 0
     measure(methods, DATA.test, Asked(noise=(0.1, 0.2)), lambda *at: steps.append(at))
-    assert backbone.embedded == 2 * 18
+    assert backbone.embedded == 3 * 18  # clean, and two of noise
     assert steps == [(1, 3), (2, 3), (3, 3)]
     # Other channel statistics are other noisy images: such a method is measured by itself.
     other = FineTune(backbone, layers="head", epochs=1, normalisation="cifar10").fit(DATA.train, DATA.val, cold=cold)
     backbone.embedded = other.backbone.embedded = 0
     measure(methods | {"other": other}, DATA.test, Asked(noise=(0.1,)))
-    assert (backbone.embedded, other.backbone.embedded) == (18, 18)
+    assert (backbone.embedded, other.backbone.embedded) == (36, 36)
 
 
 def test_rows_figures_and_verdict_of_a_comparison(cold: ColdPass) -> None:
@@ -105,7 +105,10 @@ def test_rows_figures_and_verdict_of_a_comparison(cold: ColdPass) -> None:
         assert row["noise_top1"] == row["noise"]["top1"]["0.1"] and row["noise"]["space"] == "normalised"
         assert row["noise_n"] == row["corruptions"]["n"] == 7 and len(row["corruptions"]["top1"]) == 15
         assert row["corruption_top1"] == pytest.approx(np.mean(list(row["corruptions"]["top1"].values())))
+        assert row["clean_top1"] == row["noise"]["top1"]["0"] == row["corruptions"]["clean_top1"]
+        assert row["disturbed_n"] == 7 < row["n"] == 18
     assert "noise 0.1" in table.to_markdown() and "corrupted" in table.to_markdown()
+    assert "| clean, same | noise 0.1 | corrupted |" in table.to_markdown()
     assert "nder noise" in verdict(table)
     assert any("normalised images" in note and "7 of 18" in note for note in table.notes)
     figures = {curve.figure for detail in table.details for curve in detail.curves if curve.kind == "robustness"}

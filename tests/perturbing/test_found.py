@@ -12,13 +12,16 @@ from coldframe.measures.robustness import CorruptionScores, NoiseCurve
 from coldframe.perturbing import Found, curves
 
 ATTACK = AttackCurve((0.0, 4 / 255), (0.8, 0.2), 0.8, 50, 20, 1)
-NOISE = NoiseCurve("pixel", (0.0, 0.1), (0.8, 0.5), 50)
-SCORES = CorruptionScores({"fog": (0.5, 0.4, 0.3, 0.2, 0.1)}, 50)
+NOISE = NoiseCurve("pixel", (0.0, 0.1), (0.8, 0.5), 50, 0.8)
+SCORES = CorruptionScores({"fog": (0.5, 0.4, 0.3, 0.2, 0.1)}, 50, 0.8)
 
 
 def test_lines_for_a_terminal() -> None:
     assert Found().lines() == [] and Found().fields() == {}
-    assert Found(attack=ATTACK).lines() == ["attack (PGD, 20 steps, 50 images)  0: 80.00%   4/255: 20.00%"]
+    assert Found(attack=ATTACK).lines() == ["attack (PGD, 20 steps, 50 images)  clean: 80.00%   4/255: 20.00%"]
+    clean, mean, *_ = Found(NOISE, SCORES).lines()
+    assert clean == "noise (pixel, 50 images)  clean: 80.00%   0.1: 50.00%"
+    assert mean == "corruptions  mean 30.00% (the same 50 images clean 80.00%)"
 
 
 def test_the_row_of_an_attack() -> None:

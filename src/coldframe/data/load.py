@@ -75,6 +75,22 @@ def split_spec(spec: str) -> list[str]:
     return parts
 
 
+def canonical(spec: str) -> str:
+    """Return a spec as its data set writes it, so that two texts of one data set of torchvision are equal.
+
+    Example:
+        >>> canonical("torchvision:cifar10"), canonical("folder:Pets")
+        ('torchvision:CIFAR10', 'folder:Pets')
+    """
+    from coldframe.data import torchvision
+
+    parts = []
+    for part in split_spec(spec):
+        kind, colon, name = part.partition(":")
+        parts.append(f"{kind}:{torchvision.canonical(name)}" if colon and kind == "torchvision" and name else part)
+    return "+".join(parts)
+
+
 def _exists(part: str) -> bool:
     match = _PREFIX.fullmatch(part)
     return exists(match[2] if match else part)

@@ -45,6 +45,22 @@ NAMES: dict[str, dict[str, dict[str, Any]]] = {
 """Name in torchvision -> split -> the arguments that select it. Data sets that have no splits are all train."""
 
 
+def canonical(name: str) -> str:
+    """Return the name as torchvision writes it; capitals do not matter.
+
+    Raises:
+        InputError: torchvision has no such classification data set.
+
+    Example:
+        >>> canonical("cifar10")
+        'CIFAR10'
+    """
+    known = {each.lower(): each for each in NAMES}
+    if name.lower() not in known:
+        raise InputError(f"unknown torchvision data set {name!r}{nearest(name, NAMES)}")
+    return known[name.lower()]
+
+
 @dataclass(frozen=True)
 class _NotHere(Exception):
     reason: str
@@ -57,8 +73,7 @@ def load(name: str, options: LoadOptions) -> Dataset:
         InputError: torchvision has no such classification data set.
         DataError: it is not on this machine and ``options.download`` is false, or the download failed.
     """
-    if name not in NAMES:
-        raise InputError(f"unknown torchvision data set {name!r}{nearest(name, NAMES)}")
+    name = canonical(name)
     cache = cache_root() / "torchvision"
     roots = [root for root in (data_root(), cache) if root is not None]
     for root in roots:

@@ -49,12 +49,14 @@ class NoiseCurve:
         deviations: standard deviations, rising; 0 is the clean images.
         top1: fractions, one a standard deviation.
         n: images.
+        clean: top-1 of the same images as they are.
     """
 
     space: Space
     deviations: tuple[float, ...]
     top1: tuple[float, ...]
     n: int
+    clean: float
 
     @property
     def named(self) -> float:
@@ -74,10 +76,12 @@ class CorruptionScores:
     Args:
         top1: corruption -> fractions, one a severity.
         n: images.
+        clean: top-1 of the same images as they are.
     """
 
     top1: dict[str, tuple[float, ...]]
     n: int
+    clean: float
 
     @property
     def by_corruption(self) -> dict[str, float]:
@@ -153,20 +157,22 @@ def noise_curves(
         InputError: no images, no standard deviations, one below 0, or an unknown space.
     """
     chosen = checked_deviations(deviations)
+    passed = chosen if chosen[0] == 0 else (0.0, *chosen)  # the clean images are always among them
     if space not in get_args(Space):
         raise InputError(f"unknown space of noise {space!r}{nearest(str(space), get_args(Space))}")
 
     def variants(pixels: np.ndarray[Any, np.dtype[np.uint8]], digests: Sequence[str]) -> Iterator[Tensor]:
         clean = torch.from_numpy(pixels).float().div(255)  # [B, 3, S, S]
         noise = unit_noise(digests, preprocess.size, seed=seed)
-        for deviation in chosen:
+        for deviation in passed:
             if space == "pixel":
                 yield _normalised((clean + deviation * noise).clamp(0, 1), preprocess)
             else:
                 yield _normalised(clean, preprocess) + deviation * noise
 
-    found = _hits(classify, split, preprocess, variants, len(chosen), batch_size, device, dtype, progress)
-    return {who: NoiseCurve(space, chosen, tuple(hits / len(split)), len(split)) for who, hits in found.items()}
+    found = _hits(classify, split, preprocess, variants, len(passed), batch_size, device, dtype, progress)
+    shares = {who: tuple((hits / len(split)).tolist()) for who, hits in found.items()}
+    return {who: NoiseCurve(space, chosen, top1[-len(chosen) :], len(split), top1[0]) for who, top1 in shares.items()}
 
 
 def corruption_score(classify: Classify, split: Split, preprocess: Preprocess, **settings: Any) -> CorruptionScores:
@@ -198,16 +204,19 @@ def corruption_scores(
     grid = [(name, severity) for name in names for severity in LEVELS]
 
     def variants(pixels: np.ndarray[Any, np.dtype[np.uint8]], digests: Sequence[str]) -> Iterator[Tensor]:
+        yield _normalised(torch.from_numpy(pixels).float().div(255), preprocess)
         for name, severity in grid:
             worse = corrupt_batch(pixels, name, severity, digests=digests, seed=seed, workers=workers)
             yield _normalised(torch.from_numpy(worse).float().div(255), preprocess)
 
-    found = _hits(classify, split, preprocess, variants, len(grid), batch_size, device, dtype, progress)
-    scores = {who: hits.reshape(len(names), len(LEVELS)) / len(split) for who, hits in found.items()}
-    return {
-        who: CorruptionScores({name: tuple(row.tolist()) for name, row in zip(names, table, strict=True)}, len(split))
-        for who, table in scores.items()
-    }
+    found = _hits(classify, split, preprocess, variants, 1 + len(grid), batch_size, device, dtype, progress)
+    scores = {}
+    for who, hits in found.items():
+        shares = hits / len(split)
+        table = shares[1:].reshape(len(names), len(LEVELS))
+        top1 = {name: tuple(row.tolist()) for name, row in zip(names, table, strict=True)}
+        scores[who] = CorruptionScores(top1, len(split), float(shares[0]))
+    return scores
 
 
 def _normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:

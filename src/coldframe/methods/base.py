@@ -197,16 +197,31 @@ class Method(Settings, ABC):
         """
         return None
 
+    def labels_alone(self, classes: Sequence[str]) -> str:
+        """Return why the method, once it has learned ``classes``, can score no others, and what to do; empty where it can.
+
+        Asked of the object, fitted or not: its settings decide, not its class.
+        """
+        return (
+            f"{self.name} learns its classes from labels and can score no others; "
+            "choose a method that scores texts, such as zero-shot or text-prompt"
+        )
+
     def with_classes(self, classes: Sequence[str]) -> Self:
         """Return a copy that scores other classes with what was learned.
 
         Raises:
             InputError: the method knows its classes by their labels alone.
         """
-        raise InputError(
-            f"{self.name} has learned its {len(self.classes)} classes from labels and can score no others; "
-            "choose a method that scores texts, such as zero-shot or text-prompt"
-        )
+        self._check_fitted()
+        reason = self.labels_alone(self.classes)
+        if reason:
+            raise InputError(reason)
+        return self._for_names(tuple(classes))
+
+    def _for_names(self, classes: tuple[str, ...]) -> Self:
+        """Return a copy that scores other classes; asked only where :meth:`labels_alone` says nothing."""
+        raise NotImplementedError
 
     def save(self, folder: str | Path) -> Path:
         """Write ``adaptation.safetensors`` and ``adaptation.json``: what was learned, never the backbone."""

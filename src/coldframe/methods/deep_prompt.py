@@ -118,13 +118,12 @@ class DeepPrompt(Trained):
         self.scores.prepare(self.classes, self.seed)
         self.scores.tensors = {name: state[name] for name in self.scores.tensors}
 
-    def with_classes(self, classes: Sequence[str]) -> Self:
-        """Return a copy that scores other classes under the same prompt. Raises :class:`InputError` without texts."""
-        self._check_fitted()
-        if self.scores.now != "text":
-            return super().with_classes(classes)
+    def labels_alone(self, classes: Sequence[str]) -> str:
+        return self.scores.labels_alone(self.name, "head", classes)
+
+    def _for_names(self, classes: tuple[str, ...]) -> Self:
         other = copy.copy(self)
-        other.classes, other.scores = tuple(classes), heads.Head("text", self.backbone, self.template)
+        other.classes, other.scores = classes, heads.Head("text", self.backbone, self.template)
         other.scores.prepare(classes, self.seed)
         return other
 

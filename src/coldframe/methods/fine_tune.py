@@ -202,13 +202,18 @@ class FineTune(Trained):
         with torch.no_grad():
             self.linear.weight.copy_(self.backbone.logit_scale * embeddings)
 
-    def with_classes(self, classes: Sequence[str]) -> Self:
-        """Return a copy whose head is the texts of other classes, over the fine-tuned network; it takes ``head="text"``."""
-        self._check_fitted()
-        if self.head != "text":
-            return super().with_classes(classes)
+    def labels_alone(self, classes: Sequence[str]) -> str:
+        if self.head == "text":
+            return ""
+        return (
+            f"{self.name} with head={self.head!r} learns its classes from labels and can score no others; "
+            "set head='text' on a model that has texts"
+        )
+
+    def _for_names(self, classes: tuple[str, ...]) -> Self:
+        """Return a copy whose head is the texts of other classes, over the fine-tuned network."""
         other = copy.copy(self)
-        other.classes = tuple(classes)
+        other.classes = classes
         other.linear = nn.Linear(self.backbone.feature_dim, len(classes)).to(self.backbone.device).requires_grad_(False)
         other.linear.bias.zero_()
         other._start_from_texts(classes)

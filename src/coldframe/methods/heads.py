@@ -64,6 +64,17 @@ class Head:
             return "text"
         return "iterative" if len(self.backbone.classes) >= len(classes) * self.sources else "linear"
 
+    def labels_alone(self, method: str, setting: str, classes: Sequence[str]) -> str:
+        """Return why a head of these classes scores no others, for :meth:`Method.labels_alone`; empty for texts."""
+        kind = self.kind(classes)
+        if kind == "text":
+            return ""
+        asked = f"{setting}={self.asked!r}" + (f" (here {kind})" if self.asked == "auto" else "")
+        return (
+            f"{method} with {asked} learns its classes from labels and can score no others; "
+            f"set {setting}='text' on a model that has texts"
+        )
+
     @property
     def mapped(self) -> bool:
         """Whether outputs are assigned by frequency."""

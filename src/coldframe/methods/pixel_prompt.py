@@ -153,13 +153,12 @@ class PixelPrompt(Trained):
         x = self._shrunk(net.normalise(images)).float().cpu() + v
         return v[0] * std, x * std + mean
 
-    def with_classes(self, classes: Sequence[str]) -> Self:
-        """Return a copy that scores other classes under the same prompt. Raises :class:`InputError` without texts."""
-        self._check_fitted()
-        if self.head.now != "text":
-            return super().with_classes(classes)
+    def labels_alone(self, classes: Sequence[str]) -> str:
+        return self.head.labels_alone(self.name, "mapping", classes)
+
+    def _for_names(self, classes: tuple[str, ...]) -> Self:
         other = copy.copy(self)
-        other.classes, other.head = tuple(classes), heads.Head("text", self.backbone, self.template)
+        other.classes, other.head = classes, heads.Head("text", self.backbone, self.template)
         other.head.prepare(classes, self.seed)
         return other
 

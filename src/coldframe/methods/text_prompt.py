@@ -95,20 +95,17 @@ class TextPrompt(Trained):
         self._made = self._prompts(self.classes)
         self.settle()
 
-    def with_classes(self, classes: Sequence[str]) -> Self:
-        """Return a copy that scores other classes with the same context.
+    def labels_alone(self, classes: Sequence[str]) -> str:
+        if not self.class_specific:
+            return ""
+        return (
+            "expected one context for all classes, found one for each (class_specific), which serves no other class; "
+            "fit text-prompt without class_specific"
+        )
 
-        Raises:
-            InputError: every class has a context of its own, so there is none for others.
-        """
-        self._check_fitted()
-        if self.class_specific:
-            raise InputError(
-                "expected one context for all classes, found one for each (class_specific), which serves no other class; "
-                "fit text-prompt without class_specific"
-            )
+    def _for_names(self, classes: tuple[str, ...]) -> Self:
         other = copy.copy(self)
-        other.classes = tuple(classes)
+        other.classes = classes
         other._made = other._prompts(other.classes)
         other.settle()
         return other

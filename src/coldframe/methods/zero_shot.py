@@ -51,7 +51,10 @@ class ZeroShot(Method):
         self.choices = {"texts": [templates.fill(text, classes[0]) for text in templates.resolve(self.template)]}
         return self
 
-    def with_classes(self, classes: Sequence[str]) -> Self:
+    def labels_alone(self, classes: Sequence[str]) -> str:
+        return ""
+
+    def _for_names(self, classes: tuple[str, ...]) -> Self:
         return copy.copy(self).for_classes(classes)
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:

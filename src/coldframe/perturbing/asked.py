@@ -79,7 +79,7 @@ class Asked:
     @property
     def named(self) -> str:
         """The standard deviation of ``noise_top1`` as text; empty without noise."""
-        return f"{NoiseCurve(self.space, self.noise, (), 0).named:g}" if self.noise else ""
+        return f"{NoiseCurve(self.space, self.noise, (), 0, 0.0).named:g}" if self.noise else ""
 
     @property
     def named_eps(self) -> str:

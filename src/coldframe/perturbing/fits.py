@@ -25,6 +25,8 @@ from coldframe.report.parts import Curve
 from coldframe.types import Row, digest_of
 
 Who = TypeVar("Who", str, tuple[str, int])
+_KEPT = 2
+"""Of what is kept beside a fit: another number where it holds other things."""
 
 
 def jointly(methods: Mapping[Who, Method]) -> ClassifyAll[Who]:
@@ -123,7 +125,7 @@ def add(
     """
     if not asked:
         return {}
-    name = f"robustness-{digest_of([__version__, asdict(asked)])[:8]}.json"
+    name = f"robustness-{digest_of([__version__, _KEPT, asdict(asked)])[:8]}.json"
     kept = {who: folder / name for who, (_, folder) in fits.items() if folder is not None}
     found = {who: Found.from_json(files.read_json(path)) for who, path in kept.items() if path.exists()}
     todo = {who: method for who, (method, _) in fits.items() if who not in found}

@@ -25,15 +25,19 @@ class Found:
     attack: AttackCurve | None = None
 
     def fields(self) -> Row:
-        """Return what the row of ``results.json`` gains."""
+        """Return what the row of ``results.json`` gains; ``clean_top1`` is of the very images that were disturbed."""
         row: Row = {}
+        first = self.corruptions or self.noise or self.attack
+        if first is not None:
+            row |= {"clean_top1": first.clean, "disturbed_n": first.n}
         if self.noise is not None:
             by = {f"{d:g}": top1 for d, top1 in zip(self.noise.deviations, self.noise.top1, strict=True)}
             row |= {"noise_top1": self.noise.noise_top1, "noise_n": self.noise.n}
-            row["noise"] = {"space": self.noise.space, "n": self.noise.n, "top1": by}
+            row["noise"] = {"space": self.noise.space, "n": self.noise.n, "clean_top1": self.noise.clean, "top1": by}
         if self.corruptions is not None:
             row["corruption_top1"] = self.corruptions.mean
-            row["corruptions"] = {"n": self.corruptions.n, "top1": self.corruptions.by_corruption}
+            scores = self.corruptions
+            row["corruptions"] = {"n": scores.n, "clean_top1": scores.clean, "top1": scores.by_corruption}
         if self.attack is not None:
             made = self.attack
             by = {eps_text(eps): top1 for eps, top1 in zip(made.eps, made.top1, strict=True)}
@@ -47,16 +51,19 @@ class Found:
         said = []
         if self.noise is not None:
             pairs = zip(self.noise.deviations, self.noise.top1, strict=True)
-            said.append(f"noise ({self.noise.space})  " + "   ".join(f"{d:g}: {top1:.2%}" for d, top1 in pairs))
+            clean = f"noise ({self.noise.space}, {self.noise.n:,} images)  clean: {self.noise.clean:.2%}   "
+            said.append(clean + "   ".join(f"{d:g}: {top1:.2%}" for d, top1 in pairs if d))
         if self.corruptions is not None:
             by = self.corruptions.by_corruption
-            said.append(f"corruptions  mean {self.corruptions.mean:.2%}")
+            clean = f"the same {self.corruptions.n:,} images clean {self.corruptions.clean:.2%}"
+            said.append(f"corruptions  mean {self.corruptions.mean:.2%} ({clean})")
             for group, names in GROUPS.items():
                 said.append(f"  {group:8}  " + "   ".join(f"{name} {by[name]:.1%}" for name in names if name in by))
         if self.attack is not None:
             pairs = zip(self.attack.eps, self.attack.top1, strict=True)
-            scores = "   ".join(f"{eps_text(eps)}: {top1:.2%}" for eps, top1 in pairs)
-            said.append(f"attack (PGD, {self.attack.steps} steps, {self.attack.n:,} images)  {scores}")
+            scores = "   ".join(f"{eps_text(eps)}: {top1:.2%}" for eps, top1 in pairs if eps)
+            made = f"attack (PGD, {self.attack.steps} steps, {self.attack.n:,} images)"
+            said.append(f"{made}  clean: {self.attack.clean:.2%}   {scores}")
         return said
 
     @classmethod
@@ -64,9 +71,9 @@ class Found:
         """Return what ``dataclasses.asdict`` made plain."""
         noise, corruptions, attack = value["noise"], value["corruptions"], value["attack"]
         return cls(
-            noise and NoiseCurve(noise["space"], tuple(noise["deviations"]), tuple(noise["top1"]), noise["n"]),
+            noise and NoiseCurve(**(noise | {"deviations": tuple(noise["deviations"]), "top1": tuple(noise["top1"])})),
             corruptions
-            and CorruptionScores({name: tuple(row) for name, row in corruptions["top1"].items()}, corruptions["n"]),
+            and CorruptionScores(**(corruptions | {"top1": {name: tuple(row) for name, row in corruptions["top1"].items()}})),
             attack and AttackCurve(**(attack | {"eps": tuple(attack["eps"]), "top1": tuple(attack["top1"])})),
         )
 

@@ -49,6 +49,7 @@ _RIGHT = "percent of test images whose first answer is right, ± the 95% interva
 _FIVE = "percent of test images whose true class is among the first five answers"
 _CLASS = "top-1 averaged over classes, so that small classes count as much as large ones"
 _NOISE = "top-1 after Gaussian noise of this standard deviation is added to the test images"
+_CLEAN = "top-1 of the very test images that were disturbed, as they are: what the columns after it fall from"
 _CORRUPTED = "top-1 over corrupted test images: blur, weather, compression and the like"
 _ATTACKED = "top-1 after an attack has changed every value of the test images by at most this much, against each method itself"
 _ECE = "expected calibration error: how far stated confidence is from being right that often; 0 is perfect"
@@ -62,6 +63,7 @@ COLUMNS = (
     Column("top1", "top-1", _accuracy("top1"), 99, _RIGHT),
     Column("top5", "top-5", _plain_accuracy("top5"), 3, _FIVE),
     Column("mean_per_class", "per class", _plain_accuracy("mean_per_class"), 8, _CLASS),
+    Column("clean_top1", "clean, same", _plain_accuracy("clean_top1"), 7, _CLEAN),
     Column("noise_top1", "noise", _plain_accuracy("noise_top1"), 7, _NOISE),
     Column("corruption_top1", "corrupted", _plain_accuracy("corruption_top1"), 6, _CORRUPTED),
     Column("robust_top1", "attacked", _plain_accuracy("robust_top1"), 7, _ATTACKED),
@@ -75,8 +77,10 @@ COLUMNS = (
 
 
 def columns(table: Table) -> list[Column]:
-    """Return the columns in which at least one line was measured."""
-    return [column for column in COLUMNS if any(row.get(column.field) is not None for row in table.rows)]
+    """Return the columns in which at least one line was measured; that of clean images where some were not disturbed."""
+    shown = [column for column in COLUMNS if any(row.get(column.field) is not None for row in table.rows)]
+    all_of_them = all(row.get("disturbed_n") in (None, row.get("n")) for row in table.rows)
+    return [column for column in shown if not (column.field == "clean_top1" and all_of_them)]
 
 
 def title(column: Column, about: About) -> str:

@@ -23,16 +23,20 @@ def corruption_means(group: Group) -> dict[str, float]:
     return {name: float(np.mean([one[name] for one in measured])) for name in measured[0]} if measured else {}
 
 
+def _clean(group: Group) -> float:
+    """Return top-1 of the images that were corrupted, as they are, mean over seeds."""
+    return float(np.mean([row["corruptions"]["clean_top1"] for row in group.rows if row.get("corruptions")]))
+
+
 def corruption_figure(table: Table) -> Figure | None:
     """Draw top-1 under each corruption as a field of numbers: a row a corruption, a column a method, clean and mean first."""
     shown = [(group, means) for group in table.groups() if (means := corruption_means(group))]
     if not shown:
         return None
     names = list(shown[0][1])
-    first = [[group.mean("top1") or 0.0, group.mean("corruption_top1") or 0.0] for group, _ in shown]
+    first = [[_clean(group), group.mean("corruption_top1") or 0.0] for group, _ in shown]
     field = np.array([[*pair, *means.values()] for pair, (_, means) in zip(first, shown, strict=True)])
-    whole = all(row["corruptions"]["n"] == row["n"] for group, _ in shown for row in group.rows if row.get("corruptions"))
-    labels = ["clean" if whole else "clean, all images", "mean of 15", *(name.replace("-", " ") for name in names)]
+    labels = ["clean", "mean of 15", *(name.replace("-", " ") for name in names)]
     with style():
         figure = new_figure(max(3.6, 1.8 + 0.85 * len(shown)), 1.3 + 0.27 * len(labels))
         axes = figure.add_subplot()

@@ -34,7 +34,7 @@ FIELDS = (
     "stored_bytes",
 )
 """What every row of ``results.json`` has; None where it was not measured."""
-OPTIONAL = ("noise_top1", "corruption_top1", "robust_top1", "fooled")
+OPTIONAL = ("clean_top1", "noise_top1", "corruption_top1", "robust_top1", "fooled")
 ACCURACIES = ("top1", "top5", "mean_per_class", "ece", *OPTIONAL)
 MEASURED = (*FIELDS[6:], *OPTIONAL)
 
