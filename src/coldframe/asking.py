@@ -18,7 +18,7 @@ from coldframe.data import load_dataset
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import templates
-from coldframe.methods.zero_shot import ZeroShot
+from coldframe.methods.zero_shot import Probabilities, ZeroShot
 from coldframe.types import Row
 
 
@@ -30,6 +30,7 @@ class Answer:
         texts: one text a class, with the first template.
         shares: fraction of the images whose most probable class it is, by class.
         confidence: mean probability of the most probable class.
+        probabilities: ``softmax`` over the texts, or ``sigmoid`` of each by itself.
         row: the measured row, where the classes are the data's own; else empty.
         figure: where the picture is; None where none was asked for.
     """
@@ -38,12 +39,14 @@ class Answer:
     shares: dict[str, float]
     confidence: float
     n: int
+    probabilities: str = "softmax"
     row: Row = field(default_factory=dict)
     figure: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
         about = {"texts": self.texts, "shares": self.shares, "confidence": self.confidence, "n": self.n}
+        about["probabilities"] = self.probabilities
         return about | ({"row": self.row} if self.row else {}) | ({"figure": str(self.figure)} if self.figure else {})
 
 
@@ -54,6 +57,7 @@ def ask(
     template: str | Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     split: str = "test",
+    probabilities: Probabilities = "auto",
     show: int = 0,
     seed: int = 0,
     out: Path | None = None,
@@ -68,6 +72,8 @@ def ask(
         template: one text with ``{}``, several, or an ensemble's name; the photo template when None.
         classes: own classes; the data's when None, and then accuracy is measured.
         split: ``train``, ``val`` or ``test``.
+        probabilities: ``softmax`` over the texts, ``sigmoid`` of each by itself, or ``auto``: a sigmoid for own classes where
+            the model was trained with one (SigLIP), else a softmax.
         show: number of random images to draw, into ``out``.
         seed: of the random images.
         out: folder for ``results.json`` and the figure.
@@ -86,8 +92,9 @@ def ask(
     chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
     names = tuple(classes or dataset.classes)
     method = ZeroShot(backbone, template or templates.PHOTO).for_classes(names)
-    probabilities = method.predict_proba(chosen, cold=cold)  # [N, K]
-    best = probabilities.max(-1)
+    kind = method.kind_of("softmax" if probabilities == "auto" and classes is None else probabilities)
+    found = method.judged(chosen, kind, cold=cold)  # [N, K]
+    best = found.max(-1)
     counts = torch.bincount(best.indices, minlength=len(names)) / max(1, len(chosen))
     first = templates.resolve(method.template)[0]
     answer = Answer(
@@ -95,12 +102,13 @@ def ask(
         shares=dict(zip(names, counts.tolist(), strict=True)),
         confidence=float(best.values.mean()),
         n=len(chosen),
+        probabilities=kind,
     )
     if classes is None:
         answer.row = evaluation.evaluate(method, chosen, data=data, cold=cold).row
     if out is not None:
         if show:
-            answer.figure = _draw(method, chosen, probabilities, show, seed, first, out, own=classes is not None)
+            answer.figure = _draw(method, chosen, found, show, seed, first, out, own=classes is not None)
         files.write_json(out / "results.json", answer.as_dict())
     return answer
 

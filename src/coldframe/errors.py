@@ -45,6 +45,10 @@ class MissingPackage(ColdframeError, ImportError):
     """An optional package that the asked-for feature needs."""
 
 
+class TextWarning(UserWarning):
+    """A model is asked about texts outside what it knows: words it was not trained with, or more than it reads."""
+
+
 def visible(text: object) -> str:
     """Return foreign text as one line that does nothing to a terminal: line breaks, escapes and the like are written out.
 

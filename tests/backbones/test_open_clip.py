@@ -158,6 +158,19 @@ def test_activation_follows_the_weights_and_not_the_name(name: str, small_archit
     assert local.digest == quick.digest
 
 
+def test_a_local_file_says_its_activation_or_is_refused(small_architectures: Path, tmp_path: Path) -> None:
+    state = {**tiny().state_dict(), "input_resolution": torch.tensor(32), "context_length": torch.tensor(12)}
+    marked = write_safetensors(tmp_path / "openai.safetensors", {**state, "vocab_size": torch.tensor(49408)})
+    for name in ("Tiny", "Tiny/later", "Tiny-quickgelu"):
+        found = load_backbone(f"open_clip:{name}@{marked}")
+        with torch.no_grad():
+            same(found.run(pictures()), tiny().encode_image(pictures()))
+    with pytest.raises(ModelError, match=r"no sign of it.* open_clip:Tiny-quickgelu@PATH .* open_clip:Tiny/later@PATH"):
+        load_backbone(f"open_clip:Tiny@{small_architectures}")
+    plain = load_backbone(f"open_clip:Tiny/later@{small_architectures}")
+    assert not torch.allclose(plain.run(pictures()), found.run(pictures()), rtol=1e-4)
+
+
 def test_preprocessing_is_that_of_the_weights(small_architectures: Path) -> None:
     assert load_backbone("open_clip:Tiny/openai").preprocess.mean == (0.1, 0.2, 0.3)
     assert load_backbone("open_clip:Tiny/openai").preprocess.mode == "squash"
@@ -174,8 +187,8 @@ def test_local_checkpoints(small_architectures: Path, tmp_path: Path) -> None:
     assert load(parse(f"open_clip:Tiny-quickgelu@{tmp_path / 'tiny.pt'}")).digest == backbone.digest
     state = tiny().state_dict()
     state["visual.proj"] = torch.zeros(32, 25)
-    with pytest.raises(ModelError, match=r"does not fit open_clip:Tiny: it has wrong shapes: visual\.proj \(\[32, 25\]"):
-        load_backbone("open_clip:Tiny", checkpoint=write_safetensors(tmp_path / "bad.safetensors", state))
+    with pytest.raises(ModelError, match=r"not fit open_clip:Tiny-quickgelu: it has wrong shapes: visual\.proj \(\[32, 25\]"):
+        load_backbone("open_clip:Tiny-quickgelu", checkpoint=write_safetensors(tmp_path / "bad.safetensors", state))
 
 
 def test_without_a_tag_the_weights_are_random_and_said_to_be(small_architectures: Path) -> None:

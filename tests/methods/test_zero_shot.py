@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from open_clip.model import CLIP
 from torch.nn import functional
 
 from coldframe import asking
+from coldframe.backbones import load_backbone
 from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.open_clip import OpenClipBackbone, adapt
+from coldframe.cli import main
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
-from coldframe.errors import InputError
+from coldframe.errors import InputError, TextWarning
 from coldframe.methods import load, templates
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.zero_shot import ZeroShot
@@ -47,6 +50,55 @@ def test_logits_are_open_clips_own(clip: OpenClipBackbone, tmp_path: Path) -> No
         expected = clip.module.get_logits(pixels, tokens)[0]
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
     assert method.trainable_parameters == 0 and method.stored_bytes == 0
+
+
+def test_a_model_trained_with_a_sigmoid_offers_it_and_names_both(
+    clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net: Any = drawn(lambda: CLIP(24, VISION, TEXT, init_logit_bias=-3.0))
+    judge = adapt("judge", net.eval(), open_clip.SimpleTokenizer(context_length=12), clip.preprocess)
+    test, cold = split(6, name="test"), ColdPass(Store(tmp_path))
+    monkeypatch.setattr(asking, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    method = ZeroShot(judge, "a photo of a {}").fit(test)
+    pixels = judge.normalise(torch.from_numpy(load_pixels(test.images, range(6), judge.preprocess)))
+    tokens = open_clip.SimpleTokenizer(context_length=12)([f"a photo of a {name}" for name in test.classes])
+    with torch.no_grad():
+        expected = net.get_logits(pixels, tokens)[0]  # with the bias of -3
+    assert judge.logit_bias == -3.0 and judge.sigmoid and not clip.sigmoid
+    torch.testing.assert_close(method.judged(test, cold=cold), expected.sigmoid(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(method.judged(test, "softmax", cold=cold), expected.softmax(-1), rtol=1e-5, atol=1e-5)
+    own = asking.ask("x", judge, classes=["red", "green"], cold=cold)
+    one = asking.ask("x", judge, classes=["red"], cold=cold)
+    assert own.as_dict()["probabilities"] == "sigmoid" and one.confidence < 1
+    assert asking.ask("x", judge, cold=cold).probabilities == "softmax"
+    assert asking.ask("x", clip, classes=["red", "green"], cold=cold).probabilities == "softmax"
+    with pytest.raises(InputError, match="found tiny, which was trained with a softmax"):
+        asking.ask("x", clip, classes=["red", "green"], probabilities="sigmoid", cold=cold)
+
+
+def test_texts_that_a_model_cannot_read_are_named(clip: OpenClipBackbone) -> None:
+    exact = "one two three four five six seven eight nine ten"
+    templates.class_embeddings(clip, [exact], ["{}"])
+    with pytest.warns(TextWarning, match=r"tiny reads 12 tokens .* the texts 'one .* eleven', 'one .* a\.\.\.'") as told:
+        templates.class_embeddings(clip, [exact + " eleven", "dog", exact + " eleven and the rest of it" * 9], ["{}"])
+    assert len(told) == 1 and "dog" not in str(told[0].message)
+    pocket = load_backbone("pocket")
+    assert pocket.text is not None and pocket.text.unknown_words("a zebra")
+    templates.class_embeddings(pocket, ["cat", "dog"], templates.PHOTO)
+    with pytest.warns(TextWarning, match="pocket was not trained with the word 'zebra', so that .* chance"):
+        templates.class_embeddings(pocket, ["cat", "zebra"], templates.PHOTO)
+
+
+def test_the_command_line_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    test = split(4, name="test")
+    monkeypatch.setattr(asking, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as stopped:
+        warnings.simplefilter("default", TextWarning)
+        main(["zero-shot", "--classes", "cat,zebra"])
+    assert not stopped.value.code
+    said = capsys.readouterr()
+    assert said.err.count("coldframe: note: pocket was not trained with the word 'zebra'") == 1
+    assert "(softmax over the texts)" in said.out
 
 
 def test_ensembles_average_unit_vectors(clip: OpenClipBackbone) -> None:

@@ -36,6 +36,9 @@ class TextTower(Protocol):
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of ``text`` that the vocabulary cannot spell; empty for byte-level vocabularies."""
 
+    def cut(self, texts: Sequence[str]) -> list[str]:
+        """Return those of the texts that are longer than the tower reads, so that their ends would be cut off."""
+
     @property
     def causal(self) -> bool:
         """Whether no position sees a later one."""
@@ -108,6 +111,16 @@ class Backbone(ABC):
     def logit_scale(self) -> float:
         """exp of the learned temperature of a vision-language model; 100 for the others, as CLIP's upper bound."""
         return 100.0
+
+    @property
+    def logit_bias(self) -> float:
+        """What is added to the logits; 0 but for models trained with a sigmoid loss."""
+        return 0.0
+
+    @property
+    def sigmoid(self) -> bool:
+        """Whether it was trained to judge each text by itself, sigmoid(logit + bias), and not against the others."""
+        return False
 
     def index(self, cut: str) -> int:
         """Return the position of a cut in ``cuts``. Raises :class:`InputError` with the nearest names."""

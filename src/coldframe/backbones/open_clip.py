@@ -26,6 +26,9 @@ from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, neares
 from coldframe.files import read_weights
 from coldframe.types import Interpolation, Preprocess
 
+_QUICK = "-quickgelu"
+_OPENAI = {"input_resolution", "context_length", "vocab_size"}
+"""Numbers that OpenAI's own files hold beside the weights; all of OpenAI's were trained with QuickGELU."""
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 
@@ -71,6 +74,11 @@ class OpenClipBackbone(ChainBackbone):
         """What is added to the logits; zero but for models trained with a sigmoid loss."""
         bias = getattr(self.module, "logit_bias", None)
         return float(bias) if bias is not None else 0.0
+
+    @property
+    def sigmoid(self) -> bool:
+        """Whether it was trained with a sigmoid for each text: SigLIP's kind, which has a bias."""
+        return getattr(self.module, "logit_bias", None) is not None
 
     @property
     def _temperature(self) -> nn.Parameter:
@@ -194,10 +202,12 @@ def load(model: ModelId) -> OpenClipBackbone:
     """Return ``open_clip:NAME/TAG``; without a tag, or with ``/random``, its weights are drawn.
 
     Weights trained with QuickGELU get QuickGELU, and others GELU, whichever of the two the name of the architecture
-    says: the wrong activation costs points without a word. What was corrected stands in ``weights``.
+    says: the wrong activation costs points without a word. What was corrected stands in ``weights``. A local file says it by
+    OpenAI's own marks; without these, the name or the tag has to.
 
     Raises:
-        ModelError: open_clip has no such model or tag, or a local file does not fit.
+        ModelError: open_clip has no such model or tag, or a local file does not fit, or neither it nor the id says which
+            activation it was trained with.
         WeightsNotFound: the weights are not on this disk and may not be fetched.
     """
     config = open_clip.get_model_config(model.name) if model.name in open_clip.list_models() else None
@@ -212,10 +222,13 @@ def load(model: ModelId) -> OpenClipBackbone:
     source = model.checkpoint or (_on_disk(model, settings) if trained else None)
     named = bool(config.get("quick_gelu", False))
     quick = bool(settings.get("quick_gelu", False)) if model.tag else named
+    state = read_weights(source) if source is not None else None
+    if model.checkpoint is not None and state is not None:
+        quick = _quick(model, state, quick)
     net = _build(model, config, quick)
     words = "random"
-    if source is not None:
-        load_state(net, _converted(net, read_weights(source)), model.trained, str(source))
+    if source is not None and state is not None:
+        load_state(net, _converted(net, state), model.trained, str(source))
         words = source.name if model.checkpoint else f"{model.tag}, from {settings.get('hf_hub') or source.name}".rstrip("/")
     if trained and quick != named:
         words += f" (with {'QuickGELU' if quick else 'GELU'}, as these weights were trained, not as {model.name} is named)"
@@ -223,6 +236,34 @@ def load(model: ModelId) -> OpenClipBackbone:
     own = {key: settings[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in settings}
     chosen = {**tower.preprocess_cfg, **own}
     return OpenClipBackbone(str(model), net, preprocess_of(chosen), _tokenizer(model, config), weights=words)
+
+
+def _quick(model: ModelId, state: Mapping[str, Tensor], said: bool) -> bool:
+    """Return whether a local checkpoint was trained with QuickGELU.
+
+    Args:
+        model: names the file.
+        state: what is in it.
+        said: what the tag says, or without one the name.
+
+    Raises:
+        ModelError: it may be either, and nothing says which.
+    """
+    if state.keys() >= _OPENAI:
+        return True
+    if not model.tag and not said and f"{model.name}{_QUICK}" in open_clip.list_models():
+        raise ModelError(
+            f"expected {model.checkpoint} to say whether it was trained with QuickGELU, found no sign of it in the weights; "
+            f"write open_clip:{model.name}{_QUICK}@PATH if it was (OpenAI's, MetaCLIP's and DFN's are), or name a tag that was "
+            f"trained with GELU, such as open_clip:{model.name}/{_gelu_tag(model.name)}@PATH"
+        )
+    return said
+
+
+def _gelu_tag(name: str) -> str:
+    """Return a tag of an architecture whose weights were trained with GELU."""
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    return next((tag for tag in tags if not open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False)), "TAG")
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

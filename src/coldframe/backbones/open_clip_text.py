@@ -7,7 +7,7 @@ that are the same in every row run once for all rows; and the last block runs fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,12 @@ class OpenClipText:
     def tokenize(self, texts: Sequence[str]) -> Tensor:
         """Return token ids [K, context_length], int64, where the model is."""
         return self.tokenizer(list(texts)).to(next(self.model.parameters()).device)
+
+    def cut(self, texts: Sequence[str]) -> list[str]:
+        """Return those of the texts that are longer than ``context_length`` tokens: the tower reads their start alone."""
+        wide: Tensor = cast(Any, self.tokenizer)(list(texts), 4 * self.context_length)
+        rest = wide[:, self.context_length :]  # all padding behind a text that fits
+        return [text for text, row in zip(texts, rest, strict=True) if not bool((row == row[-1]).all())]
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return text features before normalisation [K, D]."""

@@ -103,11 +103,30 @@ def _dispatch(words: list[str]) -> None:
     # Threads that spin long while they wait slow a busy machine down many times; read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_freed_memory()
+    _show_warnings()
 
     try:
         command_line()(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise InputError(f"{' '.join(str(error).split()).removesuffix('.')} ({_help_of(words)} lists the options)") from error
+
+
+def _show_warnings() -> None:
+    """Print the house's own warnings as a sentence on stderr, each once; others as Python does."""
+    import warnings
+
+    from coldframe.errors import TextWarning
+
+    other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, TextWarning):
+            streams.complain(f"coldframe: note: {visible(message)}")
+        else:
+            other(message, category, *rest, **more)
+
+    if getattr(other, "__name__", "") != "show":
+        warnings.showwarning = show
 
 
 def command_line() -> App:

@@ -15,6 +15,7 @@ def zero_shot(
     template: list[str] | None = None,
     classes: str | None = None,
     split: Literal["train", "val", "test"] = "test",
+    probabilities: Literal["auto", "softmax", "sigmoid"] = "auto",
     show: numbers.Shown = 0,
     seed: numbers.Seed = 0,
     out: Path | None = None,
@@ -36,6 +37,9 @@ def zero_shot(
         Your own classes with commas between, or a file of lines; the data's own when left out, and then accuracy is measured.
     split:
         Which images.
+    probabilities:
+        softmax over the texts, sigmoid of each text by itself (SigLIP), or auto: a sigmoid for your own --classes where the
+        model was trained with one, else a softmax.
     show:
         Draw this many random images with their five most probable classes into --out.
     seed:
@@ -57,6 +61,7 @@ def zero_shot(
         template=template or None,
         classes=common.class_names(classes),
         split=split,
+        probabilities=probabilities,
         show=show,
         seed=seed,
         out=out,
@@ -70,7 +75,8 @@ def zero_shot(
     width = max(len(name) for name in answer.shares)
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1])[:20]:
         common.say(f"  {name:<{width}}  {share:6.1%} of the images")
-    common.say(f"mean probability of the answer: {answer.confidence:.1%}")
+    how = "softmax over the texts" if answer.probabilities == "softmax" else "sigmoid of each text by itself"
+    common.say(f"mean probability of the answer: {answer.confidence:.1%} ({how})")
     if answer.row:
         common.print_row(answer.row, json=False)
     if answer.figure is not None:

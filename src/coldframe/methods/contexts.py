@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from coldframe.backbones.base import Backbone, TextTower
-from coldframe.errors import InputError
+from coldframe.errors import InputError, TextWarning
 
 Position = Literal["end", "middle", "front"]
 """Where the class name stands: at the end, after the context; in its middle; or in front of it."""
@@ -56,6 +57,12 @@ def prompts_of(
     Raises:
         InputError: a name leaves no room for the context.
     """
+    if unknown := list(dict.fromkeys(word for name in names for word in text.unknown_words(name))):
+        shown = ", ".join(repr(word) for word in unknown[:3])
+        warnings.warn(
+            f"the text tower was not trained with {shown}{' and others' if len(unknown) > 3 else ''}; a context is learned "
+            "around these words, and serves no other class of such words", TextWarning, stacklevel=2,
+        )  # fmt: skip
     tokens = text.tokenize([name + ending for name in names])  # [K, T]
     frame = Frame.of(text, tokens)
     used, words = frame.used(tokens), frame.used(text.tokenize(list(names))) - frame.last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coldframe.backbones.base import Backbone
-from coldframe.errors import InputError
+from coldframe.errors import InputError, TextWarning
 
 PHOTO = "This is a photo of a {}"
 """The template of Bahng et al. (2022) and of the founding course, without a full stop."""
@@ -59,6 +60,30 @@ def unknown_words(backbone: Backbone, classes: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(word for name in classes for word in backbone.text.unknown_words(fill("{}", name))))
 
 
+def warn_of(backbone: Backbone, texts: Sequence[str]) -> None:
+    """Warn, by :class:`coldframe.errors.TextWarning`, of words that a model was not trained with and of texts it would cut."""
+    if backbone.text is None:
+        return
+    words = list(dict.fromkeys(word for text in texts for word in backbone.text.unknown_words(text)))
+    if words:
+        warnings.warn(
+            f"{backbone.name} was not trained with the {_some(words, 'word')}, so that what it says of such texts is chance; "
+            "use words that it knows, a method that learns from labels, or a larger model", TextWarning, stacklevel=3,
+        )  # fmt: skip
+    if long := backbone.text.cut(texts):
+        warnings.warn(
+            f"{backbone.name} reads {backbone.text.context_length} tokens of a text and cuts off the end of the "
+            f"{_some([text if len(text) <= 60 else text[:57] + '...' for text in long], 'text')}; use shorter ones",
+            TextWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    """Return the first three names and how many there are besides."""
+    shown = ", ".join(repr(name) for name in names[:3])
+    return f"{what}{'s' if len(names) > 1 else ''} {shown}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 @torch.no_grad()
 def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str | Sequence[str]) -> Tensor:
     """Return unit class embeddings [K, D]: the mean over templates of unit text features, made unit again.
@@ -73,7 +98,9 @@ def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str |
         )
     total = torch.zeros(len(classes), 0)
     for text in resolve(template):
-        tokens = backbone.text.tokenize([fill(text, name) for name in classes])
+        texts = [fill(text, name) for name in classes]
+        tokens = backbone.text.tokenize(texts)
+        warn_of(backbone, texts)
         parts = torch.split(tokens.to(backbone.device), 256)
         features = torch.cat([backbone.text.encode(part).float() for part in parts])
         unit = functional.normalize(features, dim=-1)  # [K, D]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -13,9 +13,13 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
+from coldframe.errors import InputError
 from coldframe.methods import templates
 from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
+
+Probabilities = Literal["auto", "softmax", "sigmoid"]
+"""How logits of texts become probabilities, see :meth:`ZeroShot.judged`."""
 
 
 class ZeroShot(Method):
@@ -59,6 +63,35 @@ class ZeroShot(Method):
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.for_classes(train.classes)
+
+    @torch.no_grad()
+    def judged(self, split: Split, kind: Probabilities = "auto", *, cold: ColdPass | None = None) -> Tensor:
+        """Return probabilities [N, K] of a split's images.
+
+        Args:
+            split: images.
+            kind: ``softmax`` over the texts, which sum to 1: one of them is the answer. ``sigmoid``, sigmoid(logit + b) of
+                each text by itself with the model's own bias b, as SigLIP was trained: none or several may hold. ``auto`` is
+                the one that the model was trained with.
+            cold: the store.
+
+        Raises:
+            InputError: the model was trained with a softmax, so it has no bias to judge a text by itself with.
+        """
+        if self.kind_of(kind) == "softmax":
+            return self.predict_proba(split, cold=cold)
+        return (self.logits(split, cold=cold) + self.backbone.logit_bias).sigmoid()
+
+    def kind_of(self, kind: Probabilities) -> Literal["softmax", "sigmoid"]:
+        """Return which of the two ``kind`` stands for."""
+        if kind not in get_args(Probabilities):
+            raise InputError(f"expected probabilities of {', '.join(get_args(Probabilities))}, found {kind!r}")
+        if kind == "sigmoid" and not self.backbone.sigmoid:
+            raise InputError(
+                f"expected a model that judges each text by itself, such as SigLIP, found {self.backbone.name}, which was "
+                "trained with a softmax over texts; choose softmax"
+            )
+        return "sigmoid" if kind != "softmax" and self.backbone.sigmoid else "softmax"
 
     def warm(self, x: Tensor) -> Tensor:
         return self.backbone.logit_scale * functional.normalize(x.float(), dim=-1) @ self.embeddings.T  # [B, K]
