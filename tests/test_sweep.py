@@ -73,5 +73,5 @@ def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
 def test_refusals() -> None:
     with pytest.raises(InputError, match="name some with --data"):
         sweep(Plan((Part("zero-shot"),), ()), model=tiny_clip())
-    with pytest.raises(InputError, match="it has: tokens, layer"):
+    with pytest.raises(InputError, match="found 'token'; did you mean 'tokens'"):
         sweep(Plan((Part("deep-prompt", settings={"token": 1}),), ("mini:mnist",)), model=tiny_clip())

@@ -55,11 +55,7 @@ def methods_for(
         kind, settings = method_class(name), options.get(name, {})
         if epochs is not None and "epochs" in kind.settings():
             settings = {"epochs": epochs, **settings}
-        try:
-            chosen.append(kind(backbone, **settings))
-        except TypeError as error:
-            known = ", ".join(kind(backbone).config())
-            raise InputError(f"{name} does not take these settings ({error}); it has: {known}") from error
+        chosen.append(kind(backbone, **settings))
     unknown = set(options) - {method.name for method in chosen}
     if unknown:
         raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, get_args, get_origin
 
 import pytest
 
-from coldframe.cli import numbers
-from coldframe.cli.numbers import NAMED, Number, option
+from coldframe import values
+from coldframe.cli.numbers import option
 from coldframe.errors import InputError
+from coldframe.values import NAMED, Number
 
 
 def test_the_ends_of_a_range_belong_to_it_unless_it_says_above() -> None:
@@ -23,10 +24,10 @@ def test_the_ends_of_a_range_belong_to_it_unless_it_says_above() -> None:
 
 
 def test_whole_numbers_are_not_rounded() -> None:
-    assert numbers.SEED.read("4294967295") == 2**32 - 1
+    assert values.SEED.read("4294967295") == 2**32 - 1
     for text in ("2.5", "2.0", "1e3", "0x10", "1_000", "١", ""):
         with pytest.raises(InputError, match=r"expected a whole number from 0 to 4,294,967,295, found "):
-            numbers.SEED.read(text)
+            values.SEED.read(text)
 
 
 def test_words_stand_beside_numbers_and_the_nearest_is_named() -> None:
@@ -48,7 +49,7 @@ def test_a_foreign_argument_gets_the_type_of_its_name() -> None:
     assert option("name", str | None) == str | None
 
 
-@pytest.mark.parametrize("number", [value for value in vars(numbers).values() if isinstance(value, Number)])
+@pytest.mark.parametrize("number", [value for value in vars(values).values() if isinstance(value, Number)])
 def test_every_range_has_finite_ends_that_are_read_back(number: Number) -> None:
     assert number.read(str(number.kind(number.most))) == number.most
     with pytest.raises(InputError):

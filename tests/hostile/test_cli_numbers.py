@@ -14,8 +14,8 @@ from coldframe import registry
 from coldframe.cli import main
 from coldframe.cli.fit import method_app
 from coldframe.cli.guard import command_line
-from coldframe.cli.numbers import Number
 from coldframe.errors import InputError
+from coldframe.values import Number
 
 HOSTILE = ("nan", "inf", "-inf", "1e400", "99999999999999999999", "-1")
 MORE = (

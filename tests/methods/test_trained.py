@@ -124,7 +124,7 @@ def test_a_new_method_lists_its_own_settings_and_gets_the_shared_ones(tmp_path: 
     assert method.again(seed=5, nothing=1).config() == method.config() | {"seed": 5}
     method.fit(TRAIN, VAL, cold=ColdPass(Store(tmp_path)))
     assert len(method.history) == 4 and method.state()["factor"].shape == (1,)
-    with pytest.raises(InputError, match="expected kind of one, two, found 'three'"):
+    with pytest.raises(InputError, match="expected kind of scaled to be one, two, found 'three'"):
         Scaled(backbone, kind="three")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Early inherits lr by name"):
 

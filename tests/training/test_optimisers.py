@@ -36,8 +36,10 @@ def test_adam_takes_steps_of_the_learning_rate_and_adamw_decays_beside_them() ->
     ("name", "settings", "message"),
     [
         ("adamx", {}, "unknown optimiser 'adamx'"),
-        ("sgd", {"lr": 0.0}, "above 0, found lr=0.0"),
-        ("sgd", {"weight_decay": -1.0}, "0 or more, found weight_decay=-1.0"),
+        ("sgd", {"lr": 0.0}, "lr to be a number above 0"),
+        ("muon", {"momentum": 2.0}, "momentum to be a number from 0 to 1, found 2.0"),
+        ("adam", {"lr": float("inf")}, "lr to be a number above 0"),
+        ("sgd", {"weight_decay": -1.0}, "weight_decay to be a number from 0"),
     ],
 )
 def test_bad_settings_are_refused(name: str, settings: dict[str, float], message: str) -> None:

@@ -6,9 +6,10 @@ import inspect
 import re
 from dataclasses import Field, dataclass, field
 from functools import cache
-from typing import Any, Literal, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Self, dataclass_transform, get_type_hints
 
-from coldframe.errors import InputError
+from coldframe.errors import InputError, nearest
+from coldframe.values import checked
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
@@ -17,8 +18,8 @@ class Settings:
 
     A class lists its own fields only, in the order of its positional arguments. Fields behind a ``KW_ONLY`` marker are
     given by name; a class that changes the default of one that it inherits puts it behind a marker of its own.
-    Values are checked in ``__post_init__``, which calls ``super().__post_init__()`` first. A class with an ``__init__`` of
-    its own keeps it.
+    Types and ranges are checked first; what depends on other values is checked in ``__post_init__``, which calls
+    ``super().__post_init__()`` first. A class with an ``__init__`` of its own keeps it.
     """
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -29,12 +30,21 @@ class Settings:
             if wrong := sorted(name for name in by_name if not _fields(cls)[name].kw_only):
                 raise TypeError(f"{cls.__name__} inherits {', '.join(wrong)} by name; put _: KW_ONLY before the new default")
 
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Refuse a setting that there is none of, before anything is made."""
+        known = cls.settings()
+        taken = [parameter.kind for parameter in known.values()]
+        for name in named:
+            if name not in known and name != "backbone" and inspect.Parameter.VAR_KEYWORD not in taken:
+                hint = nearest(name, known)
+                hint = hint if hint.startswith("; did") else f"; it has {', '.join(known) or 'no settings'}"
+                raise InputError(f"expected a setting of {_spoken(cls)}, found {name!r}{hint}")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
-        """Refuse a value that is not among the words of its field's ``Literal``."""
+        """Refuse a value of another type, or out of range; see :func:`coldframe.values.checked`."""
         for name, parameter in self.settings().items():
-            known = get_args(parameter.annotation) if get_origin(parameter.annotation) is Literal else ()
-            if known and (value := getattr(self, name)) not in known:
-                raise InputError(f"expected {name} of {', '.join(map(str, known))}, found {value!r}")
+            setattr(self, name, checked(name, getattr(self, name), parameter.annotation, _spoken(type(self))))
 
     @classmethod
     def settings(cls) -> dict[str, inspect.Parameter]:
@@ -51,6 +61,10 @@ class Settings:
             found = _parted(inspect.cleandoc(vars(base).get("__doc__") or ""))[1]
             own |= {name: text for name, text in found.items() if name in missing and name not in own}
         return f"{before}Args:\n{''.join(own.values())}\n{after}".strip() if own else before
+
+
+def _spoken(cls: type[Any]) -> str:
+    return str(getattr(cls, "name", cls.__name__))
 
 
 def _fields(cls: type[Any]) -> dict[str, Field[Any]]:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coldframe.values import FINITE, FRACTION, POSITIVE
+
 STEPS = 3
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -46,11 +48,15 @@ class Muon(torch.optim.Optimizer):
         momentum: of all of them.
         weight_decay: of vectors and matrices.
 
+    Raises:
+        InputError: a number is out of range.
+
     Source: as in :func:`orthogonalised`; the fixed norm is that of the same author's airbench.
     """
 
     def __init__(self, parameters: Iterable[Any], lr: float, momentum: float = 0.6, weight_decay: float = 0.0) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        checked = {"lr": POSITIVE.check("lr", lr), "momentum": FRACTION.check("momentum", momentum)}
+        super().__init__(parameters, checked | {"weight_decay": FINITE.check("weight_decay", weight_decay)})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from coldframe.errors import InputError, nearest
 from coldframe.training.muon import Muon
+from coldframe.values import FINITE, FRACTION, POSITIVE
 
 Optimiser = Literal["sgd", "nesterov", "adam", "adamw", "nadam", "radam", "muon"]
 
@@ -46,10 +47,8 @@ def build(
     Raises:
         InputError: the name is unknown, or a number is out of range.
     """
-    if lr <= 0:
-        raise InputError(f"expected a learning rate above 0, found lr={lr}")
-    if weight_decay < 0:
-        raise InputError(f"expected a weight decay of 0 or more, found weight_decay={weight_decay}")
+    lr, momentum = POSITIVE.check("lr", lr), FRACTION.check("momentum", momentum)
+    weight_decay = FINITE.check("weight_decay", weight_decay)
     settings = [
         {"params": list(group.parameters), "lr": lr * group.scale, "weight_decay": weight_decay if group.decay else 0.0}
         for group in groups

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import get_args
+from typing import get_type_hints
 
-from coldframe.errors import InputError, nearest
 from coldframe.training.optimisers import Optimiser
 from coldframe.training.schedules import Schedule
+from coldframe.values import checked
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,9 @@ class Recipe:
         patience: stop after this many epochs without a better validation value; None never stops early.
         clip: largest norm of the gradient; None leaves it alone.
         seed: decides the order of the data.
+
+    Raises:
+        InputError: a value is of another type or out of range.
     """
 
     epochs: int
@@ -42,15 +44,5 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("optimiser", get_args(Optimiser)), ("schedule", get_args(Schedule))):
-            if getattr(self, name) not in known:
-                raise InputError(f"unknown {name} {getattr(self, name)!r}{nearest(str(getattr(self, name)), known)}")
-        leasts = {"epochs": 1, "batch_size": 1, "patience": 1, "warmup": 0, "momentum": 0, "weight_decay": 0}
-        for name, least in leasts.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise InputError(f"expected {name} of {least} or more, found {name}={value}")
-        for name in ("lr", "clip"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"expected {name} to be a number above 0, found {name}={value}")
+        for name, annotation in get_type_hints(Recipe).items():
+            object.__setattr__(self, name, checked(name, getattr(self, name), annotation))
