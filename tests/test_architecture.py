@@ -19,10 +19,12 @@ ROOMS = (
     "cli", "recipes", "sweep", "plan", "compare", "disagreeing", "extracting", "inspecting", "generalising", "running",
     "choosing", "picturing", "measuring", "uniting", "perturbing", "asking", "attacking", "attackable", "benchmarking",
     "prediction", "evaluation", "foundations", "methods", "report", "measures", "inspection", "attacks", "cold", "training",
-    "backbones", "data", "folding", "files", "allocator", "registry", "values", "errors", "types",
+    "backbones", "data", "folding", "files", "spreading", "waiting", "allocator", "registry", "values", "errors", "types",
 )  # fmt: skip
 """From the top of the house to its ground: a room imports from those after it."""
-FOUNDATIONS_USE = {"foundations", "data", "training", "folding", "files", "measures", "report", "values", "errors", "types"}
+FOUNDATIONS_USE = {
+    "foundations", "data", "training", "folding", "files", "measures", "report", "values", "errors", "types", "spreading",
+}
 FACE = "coldframe"
 """The package's own ``__init__``: it imports nothing at the top, and anyone may read the version from it."""
 HEAVY = {"torch", "torchvision", "timm", "open_clip", "matplotlib", "numpy", "pyarrow", "safetensors"}

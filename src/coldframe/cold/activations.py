@@ -15,6 +15,7 @@ from coldframe.cold.store import Shard
 from coldframe.data.base import Split
 from coldframe.data.decode import load_pixels
 from coldframe.errors import DataError
+from coldframe.spreading import spread
 from coldframe.types import PIXELS
 
 _IN_MEMORY_BYTES = 1 << 30
@@ -121,7 +122,8 @@ class Computed:
     @torch.no_grad()
     def gather(self, indices: Tensor) -> Tensor:
         indices, size = indices.cpu(), self._batch_size
-        return torch.cat([self._run(indices[at : at + size]) for at in range(0, max(1, len(indices)), size)])
+        pieces = [indices[at : at + size] for at in range(0, max(1, len(indices)), size)]
+        return torch.cat(spread(self._run, pieces) if self._backbone.device.type == "cpu" else [*map(self._run, pieces)])
 
     def _run(self, indices: Tensor) -> Tensor:
         x = self._source(indices)

@@ -24,6 +24,7 @@ from coldframe.cold.feed import batches
 from coldframe.cold.store import Key, ShardWriter, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
+from coldframe.spreading import spread
 from coldframe.types import PIXELS, Precision, digest_of
 
 VIEWS = ("plain", "flip")
@@ -250,9 +251,10 @@ def _close(writers: dict[Key, ShardWriter]) -> int:
 
 
 def tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str, Tensor]:
-    """Return the activations of uint8 images [B, 3, S, S] at each cut, run in pieces on a CPU; at ``pixels`` the images."""
+    """Return the activations of uint8 images [B, 3, S, S] at each cut; at ``pixels`` the images. A CPU runs a piece a thread."""
     deeper = [cut for cut in cuts if cut != PIXELS]
-    parts = [backbone.taps(backbone.normalise(piece), deeper) for piece in torch.split(pixels, _piece(backbone)) if deeper]
+    pieces = torch.split(pixels, _piece(backbone)) if deeper else ()
+    parts = spread(lambda piece: backbone.taps(backbone.normalise(piece), deeper), pieces)
     return {cut: torch.cat([part[cut] for part in parts]) for cut in deeper} | {PIXELS: pixels}
 
 

@@ -109,7 +109,9 @@ class _Kept:
 
     def __call__(self, graph: Graph, dtype: torch.dtype) -> tuple[Graph, Tensor]:
         if self._value is None or self._graph is not graph or self._value[1].dtype != dtype:
-            self._graph, self._value = graph, self._compute(graph, dtype)
+            # Weights made under inference mode could never be trained with afterwards.
+            with torch.inference_mode(False):
+                self._graph, self._value = graph, self._compute(graph, dtype)
         return self._value
 
 

@@ -11,6 +11,8 @@ is what random reads need), takes 32-bit indices, and was measured faster than t
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +22,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coldframe.spreading import spread
+
 CHUNK = 1 << 18
 """Arcs whose features are looked at together where a gradient needs both ends: 64 MB at 64 features."""
 BLOCK = 1 << 11
 """Nodes whose sums are used at once: 512 KB at 64 features in float32, about a core's own cache."""
+PARTS = 32
+"""Runs of blocks that threads take one after the other: enough that a thread which is not running delays little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +117,13 @@ class _WeightedSum(torch.autograd.Function):
             # Values that are learned are other ones at every step.
             to_features = _bags(turned, values[order] if ctx.needs_input_grad[1] else rows.turned(values), grad)  # [C, D]
         if ctx.needs_input_grad[1]:
-            to_values = torch.empty_like(values)
-            for start in range(0, len(values), CHUNK):
+            filled = to_values = torch.empty_like(values)
+
+            def fill(start: int) -> None:
                 span = slice(start, start + CHUNK)
-                to_values[span] = (grad[rows.entry_rows[span]] * features[rows.columns[span]]).sum(dim=1)
+                filled[span] = (grad[rows.entry_rows[span]] * features[rows.columns[span]]).sum(dim=1)
+
+            spread(fill, range(0, len(values), CHUNK))
         return None, to_values, to_features
 
 
@@ -151,14 +160,18 @@ class _SumAndSelf(torch.autograd.Function):
         narrow = W.shape[0] < W.shape[1]
         read = features @ W.T if narrow else features.contiguous()
         result = features.new_empty(features.shape[0], W.shape[0])
-        for span, gathered in _blocks(rows, values, read):
-            block = result[span]
-            if narrow:
-                torch.addmm(gathered, features[span], B.T, out=block)
-            else:
-                torch.mm(features[span], B.T, out=block).addmm_(gathered, W.T)
-            if bias is not None:
-                block += bias
+
+        def fill(part: slice) -> None:
+            for span, gathered in _blocks(rows, values, read, part):
+                block = result[span]
+                if narrow:
+                    torch.addmm(gathered, features[span], B.T, out=block)
+                else:
+                    torch.mm(features[span], B.T, out=block).addmm_(gathered, W.T)
+                if bias is not None:
+                    block += bias
+
+        spread(fill, _parts(features))
         return result
 
     @staticmethod
@@ -167,26 +180,39 @@ class _SumAndSelf(torch.autograd.Function):
         values, features, W, B = ctx.saved_tensors
         grad = grads[0].contiguous()  # [N, E]
         to_features = torch.empty_like(features) if ctx.needs_input_grad[2] else None
-        to_W, to_B, to_bias = torch.zeros_like(W), torch.zeros_like(B), grad.new_zeros(len(W))
-        for span, back in _blocks(ctx.rows.transpose[0], ctx.rows.turned(values), grad):  # S^T grad
-            if to_features is not None:
-                torch.mm(back, W, out=to_features[span]).addmm_(grad[span], B)
-            to_W.addmm_(back.T, features[span])
-            to_B.addmm_(grad[span].T, features[span])
-            to_bias += grad[span].sum(dim=0)
+        turned, turned_values = ctx.rows.transpose[0], ctx.rows.turned(values)
+
+        def sums(part: slice) -> tuple[Tensor, Tensor, Tensor]:
+            to_W, to_B, to_bias = torch.zeros_like(W), torch.zeros_like(B), grad.new_zeros(len(W))
+            for span, back in _blocks(turned, turned_values, grad, part):  # S^T grad
+                if to_features is not None:
+                    torch.mm(back, W, out=to_features[span]).addmm_(grad[span], B)
+                to_W.addmm_(back.T, features[span])
+                to_B.addmm_(grad[span].T, features[span])
+                to_bias += grad[span].sum(dim=0)
+            return to_W, to_B, to_bias
+
+        # Each part has sums of its own, added in the parts' order: the same bits whichever thread was first.
+        to_W, to_B, to_bias = (functools.reduce(torch.add, one) for one in zip(*spread(sums, _parts(grad)), strict=True))
         return None, None, to_features, to_W, to_B, to_bias if ctx.needs_input_grad[5] else None
 
 
-def _blocks(rows: Rows, values: Tensor, features: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield each block of rows and its part of S H [rows of the block, D]."""
-    n_rows = len(rows.pointers) - 1
-    size = BLOCK if features.device.type == "cpu" else n_rows
-    for start in range(0, n_rows, size):
-        span = slice(start, min(start + size, n_rows))
+def _parts(nodes: Tensor) -> list[slice]:
+    """Cut N nodes into at most ``PARTS`` runs of whole blocks; on a GPU there is one."""
+    n = len(nodes)
+    size = BLOCK * max(1, math.ceil(n / BLOCK / PARTS)) if nodes.device.type == "cpu" else n
+    return [slice(start, min(start + size, n)) for start in range(0, n, max(1, size))] or [slice(0, 0)]
+
+
+def _blocks(rows: Rows, values: Tensor, features: Tensor, part: slice) -> Iterator[tuple[slice, Tensor]]:
+    """Yield each block of a part of the rows, and its part of S H [rows of the block, D]."""
+    size = BLOCK if features.device.type == "cpu" else max(1, part.stop)
+    for start in range(part.start, part.stop, size):
+        span = slice(start, min(start + size, part.stop))
         pointers = rows.pointers[start : span.stop + 1]
         first, last = int(pointers[0]), int(pointers[-1])
-        part = Rows(pointers - first, rows.columns[first:last], rows.entry_rows[first:last], rows.n_columns)
-        yield span, _bags(part, values[first:last], features)
+        block = Rows(pointers - first, rows.columns[first:last], rows.entry_rows[first:last], rows.n_columns)
+        yield span, _bags(block, values[first:last], features)
 
 
 @dataclass(frozen=True, eq=False)
