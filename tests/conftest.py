@@ -11,6 +11,11 @@ from hypothesis import settings
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
+from coldframe.waiting import wait_quietly
+
+# Before torch: pytest runs beside itself and beside other work.
+wait_quietly()
+
 from coldframe.files import data_root
 
 settings.register_profile("house", deadline=None, derandomize=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
+from coldframe.cold.passes import tapped
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.errors import DataError, InputError
@@ -20,6 +21,7 @@ from coldframe.files import expanded
 from coldframe.methods import load
 from coldframe.report.drawing import save_figure, shorten, style
 from coldframe.report.predictions import prediction_figure
+from coldframe.types import FEATURES
 
 Classifier = Callable[[Tensor], Tensor]
 """uint8 images [B, 3, S, S] at the model's resolution -> probabilities [B, K]."""
@@ -80,7 +82,7 @@ def classifier(source: str | Path | Backbone, *, device: str = "cpu") -> tuple[C
 
     @torch.no_grad()
     def own_head(images: Tensor) -> Tensor:
-        logits = backbone.head(backbone.run(backbone.normalise(images)))
+        logits = backbone.head(tapped(backbone, images, [FEATURES])[FEATURES])
         assert logits is not None
         return logits.float().softmax(-1).cpu()
 

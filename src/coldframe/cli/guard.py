@@ -99,9 +99,9 @@ def _dispatch(words: list[str]) -> None:
     from cyclopts import CycloptsError
 
     from coldframe.allocator import keep_freed_memory
+    from coldframe.waiting import wait_quietly
 
-    # Threads that spin long while they wait slow a busy machine down many times; read when torch is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    wait_quietly()
     keep_freed_memory()
     _show_warnings()
 
