@@ -13,10 +13,9 @@ os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 from coldframe.waiting import wait_quietly
 
-# Before torch: pytest runs beside itself and beside other work.
-wait_quietly()
+wait_quietly()  # before torch: pytest runs beside itself and beside other work
 
-from coldframe.files import data_root
+from coldframe.files import data_root  # noqa: E402
 
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")

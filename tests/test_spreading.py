@@ -92,7 +92,8 @@ def test_gradients_on_two_threads_are_finite_differences(monkeypatch: pytest.Mon
     graph = random_graph(17, 40, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(2)
     H, W, B, b = (
-        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_() for shape in ((17, 3), (2, 3), (2, 3), (2,))
+        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+        for shape in ((17, 3), (2, 3), (2, 3), (2,))
     )
     values = torch.rand(graph.arcs.shape[1], dtype=torch.float64, generator=generator)
     assert torch.autograd.gradcheck(lambda *a: sum_and_self(graph.rows, values, *a), (H, W, B, b))
