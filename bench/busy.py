@@ -140,7 +140,7 @@ def main() -> None:
         command = [sys.executable, __file__, "--way", way, "--samples", str(options.samples), "--seconds", str(options.seconds)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=plain | given)
         found[way] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{about['cpu']}, {about['cores']} cores, torch {about['torch']}, {priority}; GOMP_SPINCOUNT={spins} in the last way;")
+    print(f"{about['cpu']}, {about['cores']} cores, torch {about['torch']}, {priority}; GOMP_SPINCOUNT={spins} last;")
     print(f"ms, medians of up to {options.samples} samples; in brackets the ratio to one thread in the same state\n")
     print("| path | " + " | ".join(f"{way}, {state}" for way in WAYS for state in ("idle", "beside")) + " |")
     print("| --- " * (1 + 2 * len(WAYS)) + "|")

@@ -1,8 +1,8 @@
 """How torch's threads wait for each other: short, so that a machine which also does something else is not slowed down.
 
 torch's OpenMP (GNU's libgomp on Linux) lets a thread that has finished its share look again and again whether the others have,
-and by default does so for many milliseconds. Beside one busy process on two cores the thread waited for is often the one that is
-not running, because a waiting one holds its core: lite0's forward takes many times as long as on one thread
+and by default does so for many milliseconds. Beside one busy process on two cores the thread waited for is often the one that
+is not running, because a waiting one holds its core: lite0's forward takes many times as long as on one thread
 (``bench/busy.py``, bench/RESULTS.md). A few hundred looks keep most of the gain of a quiet machine; then the thread sleeps.
 """
 

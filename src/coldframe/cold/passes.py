@@ -251,7 +251,7 @@ def _close(writers: dict[Key, ShardWriter]) -> int:
 
 
 def tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str, Tensor]:
-    """Return the activations of uint8 images [B, 3, S, S] at each cut; at ``pixels`` the images. A CPU runs a piece a thread."""
+    """Return the activations of uint8 images [B, 3, S, S] at each cut; at ``pixels`` the images. A CPU runs pieces."""
     deeper = [cut for cut in cuts if cut != PIXELS]
     pieces = torch.split(pixels, _piece(backbone)) if deeper else ()
     parts = spread(lambda piece: backbone.taps(backbone.normalise(piece), deeper), pieces)
