@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import timm
 import torch
 from fakes import split, tiny_clip
+from torch import Tensor
+from torch.nn import functional
 
+from coldframe.backbones import timm as timm_zoo
+from coldframe.backbones.base import Backbone
+from coldframe.backbones.checkpoint import drawn
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import TrainingError
 from coldframe.methods import deep_prompt
 from coldframe.methods.deep_prompt import DeepPrompt
+from coldframe.types import Preprocess
 
 
 def test_kept_keys_give_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +46,8 @@ def test_saved_prompt_holds_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_learning_rate_that_is_too_large_is_named(tmp_path: Path) -> None:
-    method = DeepPrompt(tiny_clip(), epochs=3, lr=1e30, optimiser="sgd", warmup=0, schedule="constant")
+    method = DeepPrompt(tiny_clip(), epochs=3, optimiser="sgd", warmup=0, schedule="constant")
+    method.recipe = replace(method.recipe, lr=1e30)  # more than the constructor takes
     with pytest.raises(TrainingError, match=r"learning rate 1e\+30"):
         method.fit(split(24), cold=ColdPass(Store(tmp_path)))
 
@@ -49,3 +61,79 @@ def test_what_was_there_before_is_kept_where_no_epoch_is_better(tmp_path: Path) 
     assert max(line["val"] for line in method.history) < 1.0
     assert method.choices["epoch"] == 0
     assert torch.equal(method.prompt, method._drawn())
+
+
+def rotary(pool: str, name: str = "vit_small_patch16_dinov3") -> tuple[Any, Backbone]:
+    """Return a network of DINOv3's kind with random weights in float64, and its staged view."""
+    settings: dict[str, Any] = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 2}
+    net: Any = drawn(lambda: timm.create_model(name, num_classes=0, global_pool=pool, **settings)).eval().double()
+    with torch.no_grad():
+        for value in net.parameters():  # layer scales of 1e-5 would hide the blocks
+            value.add_(torch.randn(value.shape, generator=torch.Generator().manual_seed(1)), alpha=0.2)
+    return net, timm_zoo.cut(f"timm:{name}", net, Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
+
+
+def features(net: Any, images: Tensor, prompts: Sequence[Tensor], layer: int) -> Tensor:
+    """Return the features of timm's own network with prompts behind its class token and registers, as further prefix tokens."""
+    net, P = copy.deepcopy(net), prompts[0].shape[0]
+    prefix = net.num_prefix_tokens
+    x, rope = net._pos_embed(net.patch_embed(images))
+    x = net.norm_pre(x)
+    for index, block in enumerate(net.blocks):
+        if 0 <= index - layer < len(prompts):
+            rest = x[:, prefix:] if index == layer else x[:, prefix + P :]
+            x = torch.cat([x[:, :prefix], prompts[index - layer].expand(len(x), -1, -1), rest], dim=1)
+        block.attn.num_prefix_tokens = prefix + (P if index >= layer else 0)
+        x = block(x, rope=rope)
+    own: Tensor = net.forward_head(net.norm(torch.cat([x[:, :prefix], x[:, prefix + P :]], dim=1)), pre_logits=True)
+    return own
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_dinov3", "eva02_tiny_patch14_224"])
+@pytest.mark.parametrize("pool", ["avg", "token"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"layer": 1, "depth": "all"}, {"layer": 2, "position": "front"}, {"depth": 2, "shared": True}], ids=str
+)
+def test_rotary_networks_take_prompts_as_prefix_tokens(name: str, pool: str, settings: dict[str, Any]) -> None:
+    net, backbone = rotary(pool, name)
+    method = DeepPrompt(backbone, tokens=3, head="linear", **settings)
+    method.classes = ("red", "green", "blue")
+    method.scores.prepare(method.classes, 0)
+    method.prompt = method._drawn().double() * 50
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
+    prompts = [method.prompt[0 if method.shared else i] for i in range(method.replaced)]
+    expected = features(net, images, prompts, method.layer)
+    plain = backbone.run(images)
+    found = method._features(backbone.run(images, stop=method.cut))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    assert float((found - plain).abs().max()) > 1e-3, "the prompts do nothing, so that nothing was tested"
+    torch.testing.assert_close(backbone.run(images), plain, rtol=0, atol=0)  # the count of prefix tokens is put back
+
+    # The gradient is that of finite differences.
+    method.prompt.requires_grad_(True)
+    labels = torch.tensor([0, 2])
+
+    def loss() -> Tensor:
+        return functional.cross_entropy(method._features(backbone.run(images, stop=method.cut)) @ weight, labels)
+
+    weight = torch.randn(found.shape[1], 3, generator=torch.Generator().manual_seed(1)).double()
+    (slope,) = torch.autograd.grad(loss(), [method.prompt])
+    with torch.no_grad():
+        for place in ((0, 0, 1), (0, 2, 20), (-1, 1, 7)):
+            ends = []
+            for step in (1e-5, -2e-5):
+                method.prompt[place] += step
+                ends.append(float(loss()))
+            method.prompt[place] += 1e-5
+            assert float(slope[place]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-9)
+
+
+def test_the_first_prompt_of_a_rotary_network_can_be_read(tmp_path: Path) -> None:
+    _, backbone = rotary("token")
+    backbone = backbone.to(dtype=torch.float32)
+    first = DeepPrompt(backbone, position="front", readout="first", head="linear", epochs=1)
+    same = [DeepPrompt(backbone, position=place, head="linear", epochs=2) for place in ("back", "front")]  # type: ignore[arg-type]
+    cold, train = ColdPass(Store(tmp_path)), split(12)
+    logits = [method.fit(train, cold=cold).logits(train, cold=cold) for method in (*same, first)]
+    torch.testing.assert_close(logits[0], logits[1])
+    assert not torch.allclose(logits[0], logits[2])

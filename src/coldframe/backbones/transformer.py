@@ -39,6 +39,31 @@ class Block:
 
 
 @dataclass(frozen=True)
+class RotaryBlock(Block):
+    """A block that turns queries and keys of the patches by their places in the image, which stand at the end.
+
+    Whatever comes before the patches (class token, registers, prompts) has no place and is not turned.
+
+    Args:
+        patches: how many tokens stand for patches.
+        counting: the modules that know the number of tokens before the patches, as ``num_prefix_tokens``.
+    """
+
+    patches: int
+    counting: tuple[Any, ...]
+
+    def __call__(self, x: Tensor, rows: slice | None = None) -> Tensor:
+        before = [module.num_prefix_tokens for module in self.counting]
+        try:
+            for module in self.counting:
+                module.num_prefix_tokens = x.shape[1] - self.patches
+            return super().__call__(x, rows)
+        finally:
+            for module, count in zip(self.counting, before, strict=True):
+                module.num_prefix_tokens = count
+
+
+@dataclass(frozen=True)
 class PreNormBlock(Block):
     """x + scale1(out(attention(norm1(x)))), then + scale2(mlp(norm2(.))).
 
@@ -110,6 +135,7 @@ class Transformer:
         tokens: T of an image.
         width: D.
         patch: pixels on a side of a patch.
+        rotary: whether patches know their places by rotation, so that tokens of one's own must come before them.
     """
 
     blocks: tuple[Block, ...]
@@ -119,6 +145,7 @@ class Transformer:
     tokens: int
     width: int
     patch: int
+    rotary: bool = False
 
     def features(self, x: Tensor, start: int = 0) -> Tensor:
         """Run tokens entering block ``start`` [B, T, D] to features [B, D'], the last block only where it is read."""
@@ -158,10 +185,11 @@ def transformer_of(backbone: Backbone, what: str = "deep prompts") -> Transforme
     patches = grid.shape[-2] * grid.shape[-1] if grid.dim() == 4 else 0
     if first.dim() != 3 or first.shape != last.shape or not 0 <= first.shape[1] - patches < 32:
         raise ModelError(f"{kind}, whose blocks do not take a sequence of tokens; {other}")
-    if any(getattr(module, "rope", None) is not None for module in backbone.module.modules()):
-        raise ModelError(f"{kind}, whose rotary positions leave no place for tokens between the patches; {other}")
+    rotary = any(getattr(module, "rope", None) is not None for module in backbone.module.modules())
     chains = [backbone.links(block(layer)) for layer in range(backbone.layers)]
-    blocks = tuple(_block(backbone, layer) for layer in range(backbone.layers))
+    blocks = tuple(_rotary(backbone, layer, patches) if rotary else _block(backbone, layer) for layer in range(backbone.layers))
+    if rotary and not all(isinstance(each, RotaryBlock) for each in blocks):
+        raise ModelError(f"{kind}, whose rotary positions are not told from tokens without one; {other}")
 
     def end(x: Tensor) -> Tensor:
         for link in chains[-1][1:]:
@@ -170,13 +198,13 @@ def transformer_of(backbone: Backbone, what: str = "deep prompts") -> Transforme
 
     _check_length(blocks, first, kind, other)
     tokens, width = int(first.shape[1]), int(first.shape[2])
-    return Transformer(blocks, end, _reads(end, first), tokens - patches, tokens, width, side // int(grid.shape[-1]))
+    return Transformer(blocks, end, _reads(end, first), tokens - patches, tokens, width, side // int(grid.shape[-1]), rotary)
 
 
 @torch.no_grad()
 def _check_length(blocks: tuple[Block, ...], x: Tensor, kind: str, other: str) -> None:
     try:
-        same = blocks[0](torch.cat([x, x[:, :1]], dim=1)).shape[1] == x.shape[1] + 1
+        same = blocks[0](torch.cat([x[:, :1], x], dim=1)).shape[1] == x.shape[1] + 1
     except (RuntimeError, IndexError, ValueError):
         same = False
     if not same:
@@ -190,6 +218,19 @@ def _reads(end: Call, x: Tensor) -> int | None:
     noise = torch.randn(x.shape, generator=generator).to(x.device, x.dtype)
     other = torch.cat([noise[:, :1], noise[:, 1:].flip(1) + 1], dim=1)
     return 1 if torch.equal(end(noise), end(other)) else None
+
+
+def _rotary(backbone: ChainBackbone, layer: int, patches: int) -> Block:
+    link = backbone.links(block(layer))[0]
+    own: Any = backbone.module.get_submodule(link.owns[0])
+    network: Any = backbone.module.get_submodule(link.owns[0].rpartition(".blocks.")[0])  # "" is the module itself
+    counting = tuple(module for module in (network, *own.modules()) if hasattr(module, "num_prefix_tokens"))
+
+    def whole(x: Tensor) -> Tensor:
+        return link(backbone.module, x)
+
+    turning = any(hasattr(module, "num_prefix_tokens") for module in own.modules())
+    return RotaryBlock(whole, patches, counting) if turning else Block(whole)
 
 
 def _block(backbone: ChainBackbone, layer: int) -> Block:

@@ -32,7 +32,8 @@ class DeepPrompt(Trained):
     the last block, its keys and values of the image tokens are kept as well and a step computes those of the prompt alone.
 
     Prompt tokens carry no position and attention has no mask, so that with ``readout="class"`` both positions are the same
-    function. ``position="front"`` with ``readout="first"`` reads the output of the first prompt token.
+    function. ``position="front"`` with ``readout="first"`` reads the output of the first prompt token. Where patches know
+    their places by rotation (DINOv3, EVA), prompts stand before them and are not turned, like the class token: the same holds.
 
     Args:
         backbone: a vision transformer.
@@ -170,7 +171,7 @@ class DeepPrompt(Trained):
         net, P = self.network, self.tokens
         blocks = net.blocks[self.layer :]
         last = len(blocks) - 1
-        front = self.position == "front"
+        front = self._front
         for index, each in enumerate(blocks):
             if index < self.replaced:
                 p = self.prompt[0 if self.shared else index].to(x.dtype).expand(len(x), -1, -1)  # [B, P, D]
@@ -181,11 +182,17 @@ class DeepPrompt(Trained):
 
     def _rows(self) -> slice:
         """Return which tokens of the last block are read."""
-        P, front = self.tokens, self.position == "front"
+        P = self.tokens
         if self.network.reads is None:
-            return slice(P, None) if front else slice(0, -P)
-        at = P if front and self.readout == "class" else 0
+            return slice(P, None) if self._front else slice(0, -P)
+        prompt = self.position == "front" and self.readout == "first"
+        at = P if self._front and not prompt else 0
         return slice(at, at + 1)
+
+    @property
+    def _front(self) -> bool:
+        """Whether prompts are put before the image's tokens; behind them is the same function where none has a place."""
+        return self.position == "front" or self.network.rotary
 
     def _last(self, row: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the token that is read after the last block [B, 1, D], from what is kept of the image's tokens.
