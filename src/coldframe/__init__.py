@@ -10,7 +10,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from coldframe.backbones import load_backbone
     from coldframe.cold import ColdPass
-    from coldframe.compare import compare
     from coldframe.data import load_dataset
     from coldframe.methods import load
     from coldframe.methods.deep_prompt import DeepPrompt
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
     from coldframe.methods.text_prompt import TextPrompt
     from coldframe.methods.tip_adapter import TipAdapter, TipAdapterF
     from coldframe.methods.zero_shot import ZeroShot
+    from coldframe.verbs.compare import compare
 
 _FACE = {
     "load_backbone": "coldframe.backbones",
     "load_dataset": "coldframe.data",
     "ColdPass": "coldframe.cold",
-    "compare": "coldframe.compare",
+    "compare": "coldframe.verbs.compare",
     "load": "coldframe.methods",
     "ZeroShot": "coldframe.methods.zero_shot",
     "LinearProbe": "coldframe.methods.linear_probe",

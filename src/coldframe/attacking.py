@@ -45,7 +45,7 @@ class Attacked:
         targets: wanted classes [B], or None.
         found: what the attack found.
         odds: the class that comes first on the adversarial images, and its probability: ([B], [B]).
-        survived: the same after each change of :data:`coldframe.attacks.survival.CHANGES`.
+        survived: the same after each change of :data:`coldframe.attacks.changes.CHANGES`.
     """
 
     files: tuple[Path, ...]

@@ -12,7 +12,6 @@ from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.choosing import label
 from coldframe.cold import ColdPass
-from coldframe.compare import compare
 from coldframe.data.load import canonical
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
@@ -24,6 +23,7 @@ from coldframe.report.heat import Panel, heat_map
 from coldframe.report.single import page
 from coldframe.report.summary import Group
 from coldframe.running import Watch, command_line, folder_name
+from coldframe.verbs.compare import compare
 
 
 @dataclass(frozen=True)

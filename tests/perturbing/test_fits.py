@@ -14,7 +14,6 @@ from coldframe import perturbing
 from coldframe.attackable import logits_of
 from coldframe.attacks import PGD
 from coldframe.cold import ColdPass, Store
-from coldframe.compare import compare
 from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
 from coldframe.measures.robustness import unit_noise
@@ -25,7 +24,8 @@ from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.zero_shot import ZeroShot
 from coldframe.perturbing import Asked, fits, measure
-from coldframe.report import verdict
+from coldframe.report.verdict import verdict
+from coldframe.verbs.compare import compare
 
 DATA = Dataset("noise", split(24), split(12, seed=1, name="val"), split(18, seed=2, name="test"))
 

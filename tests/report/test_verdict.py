@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from coldframe.report import Comparison, Table, recommended, verdict
+from coldframe.report import Comparison, Table, recommended
+from coldframe.report.verdict import verdict
 
 
 def table_of(lines, differences=None, seeds=2, n=1000, choices="", **more):

@@ -98,10 +98,10 @@ def compare(
     """
     from coldframe import perturbing, registry
     from coldframe.cli.live import Terminal
-    from coldframe.compare import compare as run
     from coldframe.report import print_table, save_report
     from coldframe.report.index import joined, save_index
     from coldframe.running import Watch, folder_name
+    from coldframe.verbs.compare import compare as run
 
     if fast:
         seeds, shots, epochs = 1, shots or 20, epochs or 4

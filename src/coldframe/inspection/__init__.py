@@ -1,7 +1,7 @@
 """What a frozen model sees, as arrays: feature maps, token norms, attention, filters, and where two models differ."""
 
-from coldframe.inspection.attention import Attention, attention
-from coldframe.inspection.disagreements import Disagreements, disagreements
+from coldframe.inspection.attending import Attention, attention
+from coldframe.inspection.differing import Disagreements, disagreements
 from coldframe.inspection.filters import first_convolution, rgb, sheet
 from coldframe.inspection.layers import look, spatial_layers
 from coldframe.inspection.maps import LayerMaps, feature_maps, token_norms

@@ -11,11 +11,10 @@ from coldframe.measures.accuracy import (
     topk,
 )
 from coldframe.measures.calibration import Reliability, ece, reliability
+from coldframe.measures.hardware import available_memory, machine
 from coldframe.measures.held import Fitted, ForwardMemory, fitted_memory, forward_memory
-from coldframe.measures.latency import Latency, latencies, latency
-from coldframe.measures.machine import available_memory, machine
-from coldframe.measures.macs import macs
 from coldframe.measures.memory import PeakMemory, peak_memory
+from coldframe.measures.operations import macs
 from coldframe.measures.significance import (
     Interval,
     Paired,
@@ -24,6 +23,7 @@ from coldframe.measures.significance import (
     paired_bootstrap,
     t_quantile,
 )
+from coldframe.measures.timing import Latency, latencies, latency
 from coldframe.measures.trade_off import Correlation, pareto, pearson
 
 __all__ = [

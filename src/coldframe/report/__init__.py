@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coldframe.report.parts import About, Comparison, Curve, Detail
 from coldframe.report.table import Table
-from coldframe.report.verdict import recommended, verdict
+from coldframe.report.verdict import recommended
 
 if TYPE_CHECKING:
     from coldframe.report.page import save_report
@@ -23,7 +23,6 @@ __all__ = [
     "print_table",
     "recommended",
     "save_report",
-    "verdict",
 ]
 
 

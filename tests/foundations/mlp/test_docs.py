@@ -23,7 +23,7 @@ def test_a_pages_examples_run_in_order(page: str, expected: int) -> None:
 
 @pytest.mark.parametrize("name", [
     "foundations.mlp.gradients", "foundations.mlp.network", "foundations.mlp.scores", "foundations.mlp.twin",
-    "foundations.batch_norm.neuron", "folding",
+    "foundations.batch_norm.dot_product", "folding",
 ])  # fmt: skip
 def test_docstring_examples_run(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"coldframe.{name}"))

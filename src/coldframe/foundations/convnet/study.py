@@ -19,7 +19,7 @@ from coldframe.foundations.convnet.images import Pictures
 from coldframe.foundations.convnet.networks import NetworkName
 from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.pictures import Examples, read
-from coldframe.measures.machine import machine
+from coldframe.measures.hardware import machine
 from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups
 from coldframe.training import Optimiser, Schedule

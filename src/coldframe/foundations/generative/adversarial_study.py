@@ -14,7 +14,7 @@ from coldframe.foundations.generative import digits, quality, saved
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, fit
 from coldframe.foundations.generative.digits import Digits
-from coldframe.measures.machine import machine
+from coldframe.measures.hardware import machine
 from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, plain
 from coldframe.training.checkpoint import Progress

@@ -23,7 +23,7 @@ from coldframe.foundations.generative.bounds import (
 from coldframe.foundations.generative.likelihoods import LikelihoodName
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
-from coldframe.measures.machine import machine
+from coldframe.measures.hardware import machine
 from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, plain
 from coldframe.training.loop import Result

@@ -13,9 +13,9 @@ from coldframe.errors import InputError
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.identities import Finding, check_all
 from coldframe.foundations.graphs.messages import check_positive
+from coldframe.foundations.graphs.powers import power, walks
 from coldframe.foundations.graphs.readers import open_graph
-from coldframe.foundations.graphs.walks import power, walks
-from coldframe.measures.machine import machine
+from coldframe.measures.hardware import machine
 
 PRINTED = 40
 """Largest N whose matrices are printed: wider lines are not read."""

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coldframe.errors import InputError
+from coldframe.foundations.graphs.by_name import named
 from coldframe.foundations.graphs.convolution import Activation, new_matrix
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.messages import check_features
-from coldframe.foundations.graphs.named import named
 from coldframe.foundations.graphs.sparse import Features, project, weighted_sum
 
 

@@ -14,7 +14,7 @@ from coldframe.foundations.graphs.attention import GraphAttention, attend_by_mes
 from coldframe.foundations.graphs.convolution import GCNConv, MeanConv, convolve_matrix, convolve_nodes, convolve_sparse
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.messages import Aggregation, MessagePassing, gather
-from coldframe.foundations.graphs.walks import power, walks
+from coldframe.foundations.graphs.powers import power, walks
 
 EQUAL = 1e-10
 """Largest difference in float64 at which two results are the same."""

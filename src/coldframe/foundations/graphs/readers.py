@@ -11,8 +11,8 @@ import torch
 
 from coldframe import files
 from coldframe.errors import DataError, InputError
+from coldframe.foundations.graphs.by_name import NAMES, named
 from coldframe.foundations.graphs.graph import Graph
-from coldframe.foundations.graphs.named import NAMES, named
 
 _SEPARATOR = re.compile(r"[,;\s]+")
 

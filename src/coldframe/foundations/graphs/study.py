@@ -16,7 +16,7 @@ from coldframe.foundations.graphs.classifier import LayerName, NodeClassifier, p
 from coldframe.foundations.graphs.failures import Depth, Failures, measure_failures, measure_smoothing
 from coldframe.foundations.graphs.fitting import Fit, fit
 from coldframe.foundations.graphs.planetoid import NAMES, Citations, load_planetoid
-from coldframe.measures.machine import machine
+from coldframe.measures.hardware import machine
 from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups
 from coldframe.types import Row

@@ -16,7 +16,7 @@ from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.fitting import EngineName, Fit, NumpyEngine, Settings, fit, predict
 from coldframe.foundations.mlp.network import MLP
 from coldframe.foundations.mlp.pictures import Examples, read_all
-from coldframe.measures.machine import machine
+from coldframe.measures.hardware import machine
 from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups, plain
 from coldframe.training.schedules import Schedule

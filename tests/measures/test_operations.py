@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from coldframe.backbones import load_backbone
 from coldframe.measures import macs
-from coldframe.measures.macs import uncounted
+from coldframe.measures.operations import uncounted
 
 aten = torch.ops.aten
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.attacks import PGD, survival
-from coldframe.attacks.survival import CHANGES, jpeg, rounded
+from coldframe.attacks.changes import CHANGES, jpeg, rounded
 
 
 def test_every_change_is_judged_on_both_images(net: nn.Module, pictures: Tensor, labels: Tensor) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError
-from coldframe.inspection.attention import Watching, attention, by_block, rolled
+from coldframe.inspection.attending import Watching, attention, by_block, rolled
 
 Tiny, Photo = Callable[[str], Backbone], Callable[[Backbone], torch.Tensor]
 

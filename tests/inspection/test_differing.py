@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coldframe.errors import InputError
-from coldframe.inspection.disagreements import disagreements
+from coldframe.inspection.differing import disagreements
 
 
 def test_four_kinds_of_images() -> None:

@@ -5,7 +5,7 @@ import torch
 
 from coldframe.measures import available_memory, machine
 
-module = sys.modules["coldframe.measures.machine"]
+module = sys.modules["coldframe.measures.hardware"]
 
 
 def test_names_what_numbers_depend_on():

@@ -13,7 +13,6 @@ from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
 from coldframe.backbones import load_backbone
 from coldframe.choosing import DEFAULT_METHODS, label, unfit
 from coldframe.cold import ColdPass, PassReport, Store
-from coldframe.compare import compare
 from coldframe.data.base import Dataset, Split
 from coldframe.errors import InputError, TrainingError
 from coldframe.methods.fine_tune import FineTune
@@ -23,6 +22,7 @@ from coldframe.methods.linear_probe import LinearProbe
 from coldframe.report import save_report
 from coldframe.running import Watch
 from coldframe.types import Precision
+from coldframe.verbs.compare import compare
 
 
 def coloured(n: int, seed: int, name: str) -> Split:

@@ -6,9 +6,9 @@ import torch
 
 from coldframe.errors import InputError
 from coldframe.measures import Latency, latencies, latency
-from coldframe.measures.latency import device_of
+from coldframe.measures.timing import device_of
 
-module = sys.modules["coldframe.measures.latency"]
+module = sys.modules["coldframe.measures.timing"]
 
 
 def test_counts_calls_and_makes_the_input_once():

@@ -1,0 +1,1 @@
+"""What the verbs of the command line do; the command line itself parses, calls and prints."""
