@@ -122,7 +122,7 @@ def main() -> None:
     if options.way is not None:
         worker(options.way, options.samples, options.seconds)
         return
-    from coldframe.measures.machine import machine
+    from coldframe.measures.hardware import machine
     from coldframe.waiting import SPINS
 
     about = machine()

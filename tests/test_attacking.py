@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,9 +15,13 @@ from torch import Tensor
 
 from coldframe import attackable, attacking
 from coldframe.cold import ColdPass, Store
+from coldframe.data.decode import load_pixels
+from coldframe.data.folder import Files
+from coldframe.data.own_png import is_fitted
 from coldframe.errors import DataError, InputError
 from coldframe.files import read_json
 from coldframe.methods.linear_probe import LinearProbe
+from coldframe.prediction import predict
 
 
 class Headed(TinyBackbone):
@@ -120,3 +126,26 @@ def test_a_fitted_method_is_attacked_with_the_classes_it_learned(files: list[Pat
     targets = [done.classes[(int(label) + 1) % 3] for label in done.labels]
     rows = attacking.rows(attacking.attack_files(probe, files, attacking.usual(60 / 255), targets))
     assert [row["target"] for row in rows] == targets and any(row["fooled"] for row in rows)
+
+
+@pytest.mark.parametrize("mode", ["crop", "squash"])
+def test_what_is_written_is_read_back_as_what_it_is(files: list[Path], tmp_path: Path, mode: Literal["crop", "squash"]) -> None:
+    """The adversarial file still fools, to the bit: it is the model's input and is not resized and cropped once more."""
+    net = Headed()
+    net.preprocess = replace(net.preprocess, resize=20, mode=mode)  # a crop that would take a second bite
+    done = attacking.attack_files(net, files, attacking.usual(16 / 255))
+    attacking.write(done, tmp_path / "out", {})
+    made = sorted((tmp_path / "out").glob("adversarial_*.png"))
+    pixels = load_pixels(Files(tuple(made)), range(3), net.preprocess)
+    assert np.array_equal(pixels, done.found.uint8.numpy())
+    again = predict(net, made, top=1)
+    assert [one.classes[0] for one in again] == [row["adversarial_class"] for row in attacking.rows(done)]
+    told = [row["adversarial_probability"] for row in attacking.rows(done)]
+    assert [one.probabilities[0] for one in again] == pytest.approx(told, abs=1e-5)
+    # The same pixels in an unmarked file are an ordinary picture, and so is a marked one that another program has cropped.
+    with Image.open(made[0]) as picture:
+        plain, cropped = tmp_path / "plain.png", picture.crop((0, 0, 12, 12))
+        picture.save(plain)
+        assert not is_fitted(cropped)
+    if mode == "crop":
+        assert not np.array_equal(load_pixels(Files((plain,)), [0], net.preprocess)[0], pixels[0])

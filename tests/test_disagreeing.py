@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import Pictures
+from PIL import Image
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.timm import cut, network
@@ -62,6 +63,9 @@ def test_a_cnn_against_a_strong_transformer(name: str, settings: dict[str, objec
     for folder in ("only_a", "only_b"):
         written = list((tmp_path / "out" / folder).glob("*.png"))
         assert len(written) == min(2, len(found["images"][folder]))
+        for file in written:  # what is written is the picture itself, which a model answers the same
+            pixels = np.asarray(Image.open(file))
+            assert any(np.array_equal(pixels, np.asarray(test.images.open(row))) for row in range(len(test)))
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<figure>") == sum(min(2, len(lines)) for lines in found["images"].values())
     assert "McNemar" in page and "<script" not in page and 'src="http' not in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from coldframe.attackable import opened
 from coldframe.attacks import PGD, Adversarial, Attack, Survival, everyday, survival
 from coldframe.attacks.checks import LEVELS, SMALLEST
 from coldframe.backbones.base import Backbone
+from coldframe.data import own_png
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.errors import DataError, InputError, nearest
@@ -229,6 +229,5 @@ def _last(image: Tensor) -> Tensor:
 
 
 def _png(picture: Tensor) -> bytes:
-    held = io.BytesIO()
-    Image.fromarray(_last(picture).contiguous().numpy()).save(held, "PNG")
-    return held.getvalue()
+    """Return a picture [3, S, S] as a file that is read back as these very pixels, not resized and cropped once more."""
+    return own_png.as_png(Image.fromarray(_last(picture).contiguous().numpy()), fitted=True)

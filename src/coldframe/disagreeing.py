@@ -15,6 +15,7 @@ from coldframe import files, measures
 from coldframe.cold import ColdPass
 from coldframe.data import load_dataset
 from coldframe.data.base import Split
+from coldframe.data.own_png import as_png
 from coldframe.errors import InputError
 from coldframe.inspection import disagreements
 from coldframe.methods import Method, load
@@ -25,8 +26,6 @@ from coldframe.report.pictures import thumbnail
 from coldframe.running import command_line
 
 FOLDERS = ("only_a", "only_b")
-_SIDE = 384
-"""Longer side in pixels of the pictures in the folder."""
 _FIGURE = 12
 """Pictures of each kind in the figure."""
 
@@ -180,7 +179,7 @@ def _shown(split: Split, row: int, line: dict[str, Any], folder: Path, rank: int
     image = split.images.open(row)
     wrong = line["b"] if line["a"] == line["true"] else line["a"]
     name = f"{rank:03}_{_plain(line['true'])}_taken_for_{_plain(wrong)}.png"
-    files.write_bytes(folder / name, thumbnail(image, _SIDE))
+    files.write_bytes(folder / name, as_png(image))  # its own size, so that the file is answered as the picture was
     answers = ((line["a"], line["a_probability"]), (line["b"], line["b_probability"]))
     return Answered(thumbnail(image), line["true"], *answers, Path(line["image"]).name)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from coldframe.data.base import Images
+from coldframe.data.own_png import is_fitted
 from coldframe.errors import DataError
 from coldframe.types import Preprocess
 
@@ -135,7 +136,8 @@ def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
     """Resize and crop to a model's input.
 
     ``mode="crop"``: the shorter side becomes ``resize``, the longer int(resize * long / short), then the central S x S
-    are cut out, with black around what is smaller. ``mode="squash"``: both sides become S.
+    are cut out, with black around what is smaller. ``mode="squash"``: both sides become S. A picture that is marked as the
+    input of a model (:mod:`coldframe.data.own_png`) is whole: it stays as it is at S x S, and is scaled to any other S.
 
     Args:
         image: RGB.
@@ -145,7 +147,7 @@ def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
         Pixels 0 .. 255, uint8 [3, S, S].
     """
     size, (width, height) = preprocess.size, image.size
-    if preprocess.mode == "squash":
+    if preprocess.mode == "squash" or is_fitted(image):
         target = (size, size)
     elif width <= height:
         target = (preprocess.resize, int(preprocess.resize * height / width))
