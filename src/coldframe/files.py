@@ -10,11 +10,13 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from coldframe.errors import FileError, ModelError
 
@@ -25,6 +27,21 @@ except ImportError:  # not on Windows
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MOST_TEXT = 2**28
+"""Most bytes of a file of text that is read: settings, lists, results."""
+MOST_WEIGHTS = 2**38
+"""Most bytes of a file of weights."""
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_LONE = re.compile("[\ud800-\udfff]")
+"""Halves of a pair of UTF-16: a byte of a file name that is not UTF-8 arrives as one."""
 
 
 @contextlib.contextmanager
@@ -81,9 +98,14 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     return Path(path)
 
 
+def encoded(text: str) -> bytes:
+    """Return UTF-8; a byte of a file name that is not UTF-8 is written out, as in ``rose\\\\udcff.jpg``."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Write UTF-8 text so that ``path`` is whole or absent; return the path."""
-    return write_bytes(path, text.encode())
+    return write_bytes(path, encoded(text))
 
 
 def write_json(path: str | Path, value: object) -> Path:
@@ -92,7 +114,8 @@ def write_json(path: str | Path, value: object) -> Path:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise FileError(f"cannot write {path}: a value is not a finite number or not JSON ({error})") from error
-    return write_text(path, text + "\n")
+    # JSON can carry half a pair as an escape, so that the path of a file whose name is not UTF-8 is read back as it was.
+    return write_text(path, _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Path:
@@ -147,12 +170,59 @@ def append_line(path: str | Path, line: str) -> None:
             log.write(line.rstrip("\n") + "\n")
 
 
+def regular(path: str | Path, most: int) -> int:
+    """Return the size in bytes of a file that can be read to its end: a regular one of at most ``most`` bytes.
+
+    A pipe would wait for ever, a device may never end; links are followed.
+
+    Raises:
+        FileError: it is no regular file, is larger, or cannot be looked at.
+    """
+    path = Path(path)
+    with explained(path, "read"):
+        return _measured(path.stat(), path, most)
+
+
+def _measured(found: os.stat_result, path: Path, most: int) -> int:
+    kind = next((name for test, name in _KINDS if test(found.st_mode)), "")
+    if kind:
+        raise FileError(f"expected a regular file at {path}, found {kind}; remove it or give another path")
+    if found.st_size > most:
+        sizes = f"at most {most:,} bytes, found {found.st_size:,}"
+        raise FileError(f"refused to read {path}: expected {sizes}; give a smaller file")
+    return found.st_size
+
+
+def opened(path: str | Path, most: int) -> BinaryIO:
+    """Open a regular file of at most ``most`` bytes for reading; see :func:`regular`. A system error stays one."""
+    path = Path(path)
+    _measured(path.stat(), path, most)
+    # Should a pipe have taken the file's place since, opening it does not wait.
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    try:
+        _measured(os.fstat(file.fileno()), path, most)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_bytes(path: str | Path, most: int) -> bytes:
+    """Return the bytes of a regular file of at most ``most``."""
+    path = Path(path)
+    with explained(path, "read"), opened(path, most) as file:
+        content = file.read(most + 1)
+    if len(content) > most:  # files of the kernel have no size before they are read
+        raise FileError(f"refused to read {path}: expected at most {most:,} bytes, found more; give a smaller file")
+    return content
+
+
 def read_text(path: str | Path) -> str:
-    """Return the UTF-8 text of a file."""
+    """Return the UTF-8 text of a regular file of at most ``MOST_TEXT`` bytes."""
     path = Path(path)
     with explained(path, "read"):
         try:
-            return path.read_text(encoding="utf-8")
+            return read_bytes(path, MOST_TEXT).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError as error:
             raise FileError(f"cannot read {path}: expected UTF-8 text, found other bytes at {error.start}") from error
 
@@ -172,8 +242,7 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
 
     path = Path(path)
     with explained(path, "read"):
-        if not path.is_file():
-            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+        regular(path, MOST_WEIGHTS)
         try:
             with safe_open(path, framework="pt") as archive:
                 return {name: archive.get_tensor(name) for name in archive.keys()}, dict(archive.metadata() or {})  # noqa: SIM118
@@ -196,6 +265,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return read_safetensors(path)[0]
     with explained(path, "read"):
+        regular(path, MOST_WEIGHTS)
         try:
             value: Any = torch.load(path, map_location="cpu", weights_only=True)
         except OSError:

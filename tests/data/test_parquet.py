@@ -72,12 +72,12 @@ def test_several_label_columns_must_be_chosen(tmp_path: Path) -> None:
 
 def test_damage_is_said(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_text("text")
-    with pytest.raises(DataError, match="expected a parquet file"):
+    with pytest.raises(DataError, match="expected a sound parquet file"):
         load_dataset(f"parquet:{tmp_path}")
     with pytest.raises(DataError, match="found nothing there"):
         load_dataset(f"parquet:{tmp_path / 'gone'}")
     write(tmp_path / "train.parquet", {"y": [0, -1] * 5})
-    with pytest.raises(DataError, match="found none in row 1"):
+    with pytest.raises(DataError, match="row 1, found -1"):
         load_dataset(f"parquet:{tmp_path}")
 
 

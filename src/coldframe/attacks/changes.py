@@ -31,7 +31,7 @@ def jpeg(images: Tensor, quality: int = QUALITY) -> Tensor:
     for picture in pixels:
         held = io.BytesIO()
         Image.fromarray(picture).save(held, "JPEG", quality=quality)
-        back.append(torch.from_numpy(np.array(Image.open(held))))
+        back.append(torch.from_numpy(np.array(Image.open(held, formats=["JPEG"]))))
     return torch.stack(back).permute(0, 3, 1, 2).to(images) / LEVELS
 
 

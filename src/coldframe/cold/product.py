@@ -67,7 +67,7 @@ def lines_of(lines: Iterable[Iterable[object]]) -> bytes:
     """Return rows as CSV, UTF-8."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue().encode()
+    return files.encoded(text.getvalue())
 
 
 def finish(place: Path, source: Source, rows: range, manifest: dict[str, Any]) -> None:

@@ -209,7 +209,7 @@ class Store:
         """Describe every shelf; one whose description is lost or damaged appears under the model ``"?"``."""
         for folder in self._folders():
             try:
-                about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
+                about = files.read_json(folder / "shelf.json")
                 words = {name: str(about[name]) for name in ("model", "cut", "view", "dtype")}
             except (OSError, ValueError, KeyError, TypeError):
                 words = dict.fromkeys(("model", "cut", "view", "dtype"), "?")
@@ -247,7 +247,7 @@ def _size(folder: Path) -> int:
 
 def _trusted(manifest: Path) -> Shard | None:
     try:
-        shard = Shard(manifest.parent, json.loads(manifest.read_text()))
+        shard = Shard(manifest.parent, files.read_json(manifest))
         width = np.dtype(_DTYPES[shard.dtype][1]).itemsize
         expected = len(shard.digests) * int(np.prod(shard.shape, dtype=np.int64)) * width
         return shard if (manifest.parent / "values.bin").stat().st_size == expected else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -15,6 +15,19 @@ from coldframe.errors import DataError, InputError, nearest
 
 OnError = Literal["raise", "skip"]
 """What to do with a file that cannot be decoded: stop and name it, or leave it out and count it."""
+
+
+class Unreadable(DataError):
+    """A picture that cannot be used.
+
+    Args:
+        message: the sentence.
+        reason: a few words that many pictures share, by which they are counted.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Images(Protocol):
@@ -121,6 +134,7 @@ class Dataset:
         test: what is read once, at the end.
         origin: how the splits came about, in words: official, or drawn with which seed.
         skipped: unreadable files that were left out on request, by name.
+        reasons: a few words why, for each of them.
         parts: what was joined, in order; empty where nothing was.
     """
 
@@ -130,6 +144,7 @@ class Dataset:
     test: Split
     origin: str = ""
     skipped: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
 
     @property

@@ -201,7 +201,7 @@ def _pixelate(x: Floats, values: Values, draw: np.random.Generator) -> Floats:
 def _jpeg(x: Floats, values: Values, draw: np.random.Generator) -> Floats:
     buffer = io.BytesIO()
     Image.fromarray(_as_bytes(x)).save(buffer, "JPEG", quality=int(values[0]))
-    with Image.open(buffer) as squeezed:
+    with Image.open(buffer, formats=["JPEG"]) as squeezed:
         return np.asarray(squeezed.convert("RGB"), dtype=np.float32) / np.float32(255)
 
 

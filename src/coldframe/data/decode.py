@@ -12,18 +12,27 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
-from coldframe.data.base import Images
+from coldframe.data.base import Images, Unreadable
 from coldframe.data.own_png import is_fitted
-from coldframe.errors import DataError
+from coldframe.errors import DataError, FileError
+from coldframe.files import opened
 from coldframe.types import Preprocess
 
 LARGEST = 89_478_485
 """Most pixels of a picture: a quarter of a gigabyte as RGB, Pillow's own limit for a warning."""
+
+MOST_BYTES = 2**30
+"""Most bytes of an image file: a picture of ``LARGEST`` pixels with 16 bits and transparency, uncompressed, is smaller."""
+_AVIF = ("AVIF",) if features.check("avif") else ()
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", *_AVIF)
+"""What is opened at all. Pillow knows more, and hands some of it (EPS) to programs of the system."""
+READS = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000" + (", AVIF" if "AVIF" in FORMATS else "")
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -52,12 +61,13 @@ def decode(source: Path | bytes, name: str, *, draft: bool = False) -> Image.Ima
         draft: decode a JPEG at an eighth of its size, to learn cheaply whether it is whole.
 
     Raises:
-        DataError: the bytes are no picture, are damaged or truncated, or are more than ``LARGEST`` pixels.
+        Unreadable: the bytes are no picture of the ``FORMATS``, the file is no regular one, is damaged or truncated, or is
+            more than ``LARGEST`` pixels.
     """
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with _source(source) as file, picture(file) as image:
             if image.width * image.height > LARGEST:
-                raise DataError(_too_large(name, f"{image.width} x {image.height}"))
+                raise Unreadable(_too_large(name, f"{image.width} x {image.height}"), "too large")
             if draft:
                 image.draft("RGB", (1, 1))
             image.load()
@@ -65,26 +75,45 @@ def decode(source: Path | bytes, name: str, *, draft: bool = False) -> Image.Ima
             try:
                 return to_rgb(upright)
             except DataError as error:
-                raise DataError(f"cannot decode {name}: {error}") from None
-    except DataError:
+                raise Unreadable(f"cannot decode {name}: {error}", "values without a known white") from None
+    except Unreadable:
         raise
+    except FileError as error:
+        raise Unreadable(str(error), "too large" if str(error).startswith("refused") else "not a regular file") from None
     except FileNotFoundError as error:
-        raise DataError(f"expected an image at {name}, found no file; was it moved while it was used?") from error
+        said = f"expected an image at {name}, found no file; was it moved while it was used?"
+        raise Unreadable(said, "missing") from error
     except PermissionError as error:
-        raise DataError(f"cannot read {name}: permission denied; make the file readable or remove it") from error
+        said = f"cannot read {name}: permission denied; make the file readable or remove it"
+        raise Unreadable(said, "permission denied") from error
     except UnidentifiedImageError as error:
-        raise DataError(
-            f"cannot decode {name}: expected an image, found bytes of no known image format; replace or remove the file"
-        ) from error
+        raise Unreadable(
+            f"cannot decode {name}: expected an image that coldframe reads ({READS}), found other bytes; "
+            "replace or remove the file", "not an image",
+        ) from error  # fmt: skip
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(_too_large(name, "more")) from error
+        raise Unreadable(_too_large(name, "more"), "too large") from error
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, IndexError ...
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"cannot decode {name}: the image is damaged or truncated ({reason}); replace or remove the file"
+        raise Unreadable(
+            f"cannot decode {name}: the image is damaged or truncated ({reason}); replace or remove the file",
+            "damaged or truncated",
         ) from error
+
+
+def _source(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else opened(source, MOST_BYTES)
+
+
+def picture(file: BinaryIO) -> Image.Image:
+    """Open a picture of one of the ``FORMATS``, not yet decoded: the one call of Pillow's opener on foreign bytes.
+
+    Raises:
+        UnidentifiedImageError: the bytes are of no such format.
+    """
+    return Image.open(file, formats=FORMATS)
 
 
 def _too_large(name: str, found: str) -> str:

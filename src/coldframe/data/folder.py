@@ -16,10 +16,10 @@ import numpy as np
 from PIL.Image import Image
 
 from coldframe.data.base import Dataset, LoadOptions, Split
-from coldframe.data.decode import decode
+from coldframe.data.decode import MOST_BYTES, decode
 from coldframe.data.splits import assemble
 from coldframe.errors import DataError, nearest
-from coldframe.files import expanded, explained
+from coldframe.files import expanded, explained, read_bytes
 
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".jp2", ".avif"]
@@ -63,7 +63,7 @@ def digest_file(path: Path) -> str:
         known = _digests.get(str(path))
         if known is not None and known[:2] == (stat.st_mtime_ns, stat.st_size):
             return known[2]
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+        digest = hashlib.sha256(read_bytes(path, MOST_BYTES)).hexdigest()[:32]
         _digests[str(path)] = (stat.st_mtime_ns, stat.st_size, digest)
         return digest
 

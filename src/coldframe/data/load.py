@@ -37,7 +37,8 @@ def load_dataset(
         spec: ``folder:PATH``, ``parquet:PATH``, ``torchvision:NAME``, ``mini:NAME``, a path (``folder:`` or, for a file
             that ends in ``.parquet``, ``parquet:``), or several joined by ``+``: the classes of the second follow those
             of the first, and a class name that both have gets the name of its data set behind it, in brackets.
-        shots: training images a class; None uses all. Of joined sets each has so many a class.
+        shots: training images a class, or what a small class has beside one for each drawn split; None uses all. Of joined
+            sets each has so many a class.
         seed: decides which images are drawn, wherever a split is drawn.
         val: share of each class of train that becomes the validation split where the data has none, in (0, 1); or a number
             of images, drawn from the whole of train as ``torch.utils.data.random_split`` draws them with this seed.
@@ -161,7 +162,8 @@ def join(parts: Sequence[Dataset], classes: Sequence[str] | str | Path | None = 
     spec = "+".join(part.spec for part in parts)
     bounds = zip(short_names(parts), parts, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
     places = tuple(Part(name, part.spec, start, stop) for name, part, start, stop in bounds)
-    return Dataset(spec, joined("train"), joined("val"), joined("test"), origin, skipped, places)
+    reasons = {name: why for part in parts for name, why in part.reasons.items()}
+    return Dataset(spec, joined("train"), joined("val"), joined("test"), origin, skipped, reasons, places)
 
 
 def short_names(parts: Sequence[Dataset]) -> list[str]:

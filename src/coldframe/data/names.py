@@ -8,28 +8,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coldframe.errors import DataError
-from coldframe.files import read_text
+from coldframe.files import encoded, read_text
 
-_NUMBERED = re.compile(r"^\d+\s*[._-]+\s*(?=[^\W\d_])")
+_NUMBERED = re.compile(r"^(\d+)\s*[._-]+\s*(?=[^\W\d_])")
 _WORDNET = re.compile(r"^n\d{8}[._ -]+(?=\S)")
 
 
 def clean_names(raw: Sequence[str]) -> tuple[str, ...]:
     """Return K readable class names, as distinct as the K names given.
 
-    A WordNet id in front goes (``n01440764_tench``); a number in front goes when every name has one (``001.Albatross``,
-    ``0 - zero``), so that ``2-door car`` among other names keeps its own; ``_`` and ``-`` become spaces. Names that
-    would become equal stay as they were.
+    A WordNet id in front goes (``n01440764_tench``); a number in front goes when it is a numbering of the classes: every
+    name has one, and together they are 0 .. K-1 or 1 .. K (``001.Albatross``, ``0 - zero``). So ``2-door car`` and
+    ``4-door car`` keep theirs. ``_`` and ``-`` become spaces. A byte that is not UTF-8 is written out (``\\udcff``), because
+    a name becomes a text. Names that would become equal stay as they were.
 
     Example:
         >>> clean_names(["001.Black_footed_Albatross", "002.Least-Auklet"])
         ('Black footed Albatross', 'Least Auklet')
     """
-    numbered = all(_NUMBERED.match(name) for name in raw)
+    raw = [encoded(name).decode() for name in raw]
+    numbered = _is_numbering(raw)
     cleaned = [_clean(name, numbered) for name in raw]
     count = Counter(cleaned)
     kept = [new if count[new] == 1 else old for new, old in zip(cleaned, raw, strict=True)]
     return tuple(kept if len(set(kept)) == len(kept) else raw)
+
+
+def _is_numbering(raw: Sequence[str]) -> bool:
+    found = [_NUMBERED.match(name) for name in raw]
+    if len(raw) < 2 or not all(found):
+        return False
+    numbers = sorted(int(match[1]) for match in found if match is not None)
+    return numbers in ([*range(len(raw))], [*range(1, len(raw) + 1)])
 
 
 def _clean(name: str, numbered: bool) -> str:

@@ -8,10 +8,10 @@ ClassLabel of the Hub's metadata, else integers, else text. ``parquet:PATH?image
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,10 +19,19 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL.Image import Image
 
-from coldframe.data.base import Dataset, LoadOptions, Split
+from coldframe.data.base import Dataset, LoadOptions, Split, Unreadable
+from coldframe.data.columns import (
+    features_of,
+    image_column,
+    label_column,
+    names_of,
+    numbered,
+    open_parquet,
+    read_labels,
+    sound,
+)
 from coldframe.data.decode import decode
 from coldframe.data.folder import SPLIT_NAMES
 from coldframe.data.splits import assemble
@@ -37,7 +46,7 @@ class Rows:
     """Pictures in the rows of parquet files, read a row group at a time when one of its rows is asked for."""
 
     def __init__(self, paths: Sequence[Path], column: str, kept_bytes: int = KEPT_BYTES) -> None:
-        self._files = [_open(path) for path in paths]
+        self._files = [open_parquet(path) for path in paths]
         self._paths, self._column, self._kept_bytes = tuple(paths), column, kept_bytes
         self._groups = [(f, g) for f, file in enumerate(self._files) for g in range(file.metadata.num_row_groups)]
         counts = [self._files[f].metadata.row_group(g).num_rows for f, g in self._groups]
@@ -53,7 +62,8 @@ class Rows:
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
         value = self._group(number)[index - int(self._starts[number])].as_py()
         if value is None:
-            raise DataError(f"expected the bytes of an image in {self.name(index)}, found none; store images, not paths")
+            said = f"expected the bytes of an image in {self.name(index)}, found none; store images, not paths"
+            raise Unreadable(said, "without bytes")
         return bytes(value)
 
     def _group(self, number: int) -> Any:
@@ -62,11 +72,8 @@ class Rows:
                 self._kept.move_to_end(number)
                 return self._kept[number]
             file, group = self._groups[number]
-            with explained(self._paths[file], "read"):
-                try:
-                    values = self._files[file].read_row_group(group, columns=[self._column], use_threads=False).column(0)
-                except pa.ArrowInvalid as error:
-                    raise DataError(f"cannot read {self._paths[file]}: the file is damaged; fetch it again") from error
+            with explained(self._paths[file], "read"), sound(self._paths[file]):
+                values = self._files[file].read_row_group(group, columns=[self._column], use_threads=False).column(0)
             if pa.types.is_struct(values.type):
                 values = pc.struct_field(values, "bytes")
             self._kept[number] = values
@@ -94,8 +101,10 @@ class Rows:
 def load(path: str, options: LoadOptions) -> Dataset:
     """Load a data set from parquet. See the module's text for layouts and columns.
 
+    A test or validation split whose labels are all withheld (-1 or none) is left out, and ``origin`` says so.
+
     Raises:
-        DataError: files are missing or damaged, or the columns cannot be told apart.
+        DataError: files are missing or damaged, the columns cannot be told apart, or labels cannot be used.
         InputError: an unknown choice behind the ``?``.
     """
     place, _, query = path.partition("?")
@@ -103,32 +112,24 @@ def load(path: str, options: LoadOptions) -> Dataset:
     for key in choice:
         if key not in ("image", "label"):
             raise InputError(f"unknown choice {key!r} in parquet:{path}{nearest(key, ['image', 'label'])}")
-    files = _find(expanded(place))
-    schema = _open(files["train"][0]).schema_arrow
-    features = _features(schema)
-    image = _image_column(schema, features, choice.get("image"), place)
-    label = _label_column(schema, features, choice.get("label"), image, place)
-    values = {split: _read_labels(paths, label) for split, paths in files.items()}
-    names: list[str] = list(features.get(label, {}).get("names") or [])
-    labels: dict[str, Any] = values
-    if not names:
-        known = sorted({value for column in values.values() for value in column})
-        index = {value: number for number, value in enumerate(known)}
-        names = [str(value) for value in known]
-        labels = {split: [index[value] for value in column] for split, column in values.items()}
+    found = _find(expanded(place))
+    schema = open_parquet(found["train"][0]).schema_arrow
+    described = features_of(schema)
+    image = image_column(schema, described, choice.get("image"), place)
+    label = label_column(schema, described, choice.get("label"), image, place)
+    columns = {split: read_labels(paths, image, label) for split, paths in found.items()}
+    withheld = [split for split, column in columns.items() if split != "train" and set(column.values) <= {None, -1}]
+    for split in withheld:
+        del columns[split]
+    names, labels = numbered(columns, names_of(described, label, found["train"][0]))
     splits = {
-        split: Split(split, Rows(paths, image), np.asarray(labels[split], dtype=np.int64), tuple(names))
-        for split, paths in files.items()
-    }
-    return assemble(f"parquet:{path}", splits["train"], splits.get("val"), splits.get("test"), options)
-
-
-def _open(path: Path) -> Any:
-    with explained(path, "read"):
-        try:
-            return pq.ParquetFile(path, memory_map=True)
-        except pa.ArrowInvalid as error:
-            raise DataError(f"cannot read {path}: expected a parquet file, found damage or another format") from error
+        split: Split(split, Rows(found[split], image), labels[split], names) for split in columns
+    }  # fmt: skip
+    data = assemble(f"parquet:{path}", splits["train"], splits.get("val"), splits.get("test"), options)
+    if withheld:
+        said = f"{' and '.join(withheld)} left out: its labels in column {label!r} are withheld"
+        data = replace(data, origin="; ".join(filter(None, (data.origin, said))))
+    return data
 
 
 def _find(root: Path) -> dict[str, list[Path]]:
@@ -158,61 +159,3 @@ def _find(root: Path) -> dict[str, list[Path]]:
 def _split_of(stem: str) -> str | None:
     word = stem.lower()
     return next((split for split, names in SPLIT_NAMES.items() if word.startswith(names)), None)
-
-
-def _features(schema: Any) -> dict[str, dict[str, Any]]:
-    """Return column -> its description in the Hub's metadata; empty where there is none or it cannot be read."""
-    try:
-        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return {name: value for name, value in described.items() if isinstance(value, dict)}
-
-
-def _image_column(schema: Any, features: dict[str, dict[str, Any]], chosen: str | None, place: str) -> str:
-    def holds_bytes(kind: Any) -> bool:
-        if pa.types.is_struct(kind):
-            return kind.get_field_index("bytes") >= 0 and holds_bytes(kind.field("bytes").type)
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-    fits = [field.name for field in schema if holds_bytes(field.type)]
-    told = [name for name in fits if features.get(name, {}).get("_type") == "Image"]
-    return _one(told or fits, fits, chosen, "image", schema, place)
-
-
-def _label_column(schema: Any, features: dict[str, dict[str, Any]], chosen: str | None, image: str, place: str) -> str:
-    def fit(field: Any) -> bool:
-        kind = field.type
-        return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-    fits = [field.name for field in schema if fit(field) and field.name != image]
-    told = [name for name in fits if features.get(name, {}).get("_type") == "ClassLabel"]
-    named = [name for name in fits if name == "label"]
-    return _one(told or named or fits, fits, chosen, "label", schema, place)
-
-
-def _one(found: list[str], fits: list[str], chosen: str | None, what: str, schema: Any, place: str) -> str:
-    if chosen is not None:
-        if chosen not in fits:
-            raise DataError(f"expected {what}s in column {chosen!r} of {place}, found none{nearest(chosen, fits)}")
-        return chosen
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        columns = ", ".join(f"{field.name} ({field.type})" for field in schema)
-        raise DataError(f"expected a column of {what}s in {place}, found none among {columns}")
-    example = f"parquet:{place}?{what}={found[0]}"
-    raise DataError(f"expected one column of {what}s in {place}, found {' and '.join(found)}; choose, as in {example}")
-
-
-def _read_labels(paths: Sequence[Path], column: str) -> list[Any]:
-    values: list[Any] = []
-    for path in paths:
-        file = _open(path)
-        if column not in file.schema_arrow.names:
-            raise DataError(f"expected a column {column!r} in {path}, found {', '.join(file.schema_arrow.names)}")
-        values += file.read(columns=[column], use_threads=False).column(0).to_pylist()
-    for row, value in enumerate(values):
-        if value is None or value == -1:
-            raise DataError(f"expected a label in every row of {paths[0].parent}, found none in row {row}; remove that file")
-    return values

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -19,9 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coldframe.data.base import Dataset, LoadOptions, Split
+from coldframe.data.base import Dataset, Images, LoadOptions, Split, Unreadable
 from coldframe.data.names import chosen_names
-from coldframe.errors import DataError, InputError
+from coldframe.errors import ColdframeError, DataError, InputError
 
 TEST_SHARE = 0.2
 """Share of each class that becomes the test split where the data has none."""
@@ -47,7 +48,8 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
     A validation split is the share ``options.val`` of each class of what remains for training, and at least one image.
     With ``shots`` it is at most ``max(shots, 4)`` images a class, drawn from images that are not shots: a choice made
     on many more images than the model learns from would not be a few-shot result. Official validation and test splits
-    are never cut. Class names without any image are left out.
+    are never cut. A class that has fewer images than ``shots`` gives what it has beside one image for each split that is
+    drawn, and ``origin`` names it. Class names without any image are left out.
 
     Raises:
         DataError: a class has too few images, or is tested and not trained.
@@ -57,11 +59,11 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
         val, test = None, val
     given: dict[str, Split | None] = {"train": train, "val": val, "test": test}
     splits = {name: replace(split, name=name) for name, split in given.items() if split is not None}
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}
     if options.on_error == "skip":
         for name, split in splits.items():
             splits[name], bad = drop_unreadable(split)
-            skipped += bad
+            skipped |= bad
     names = chosen_names(train.classes, options.classes)
     splits, unused = _drop_unused({name: replace(split, classes=names) for name, split in splits.items()})
     _check_trained(spec, splits)
@@ -72,26 +74,44 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
     if unused:
         notes.append(f"{unused} class names without images left out")
     if skipped:
-        notes.append(f"{len(skipped)} unreadable files skipped")
-    return Dataset(spec, drawn["train"], drawn["val"], drawn["test"], "; ".join(filter(None, notes)), tuple(skipped))
+        notes.append(f"{len(skipped)} unreadable files skipped ({counted(skipped.values())})")
+    return Dataset(spec, drawn["train"], drawn["val"], drawn["test"], "; ".join(filter(None, notes)), tuple(skipped), skipped)
 
 
-def drop_unreadable(split: Split) -> tuple[Split, list[str]]:
-    """Return the split without the images that do not decode, and the names of those; threads try every image."""
-    check = getattr(split.images, "check", split.images.open)
+def drop_unreadable(split: Split) -> tuple[Split, dict[str, str]]:
+    """Return the split without the images that do not decode, and these by name with the reason of each."""
+    bad = unreadable(split.images)
+    if not bad:
+        return split, {}
+    good = np.setdiff1d(np.arange(len(split)), list(bad))
+    return split.subset(good), {split.images.name(index): reason for index, reason in bad.items()}
 
-    def readable(index: int) -> bool:
+
+def unreadable(images: Images) -> dict[int, str]:
+    """Return the numbers of the images that cannot be used, each with a few words why; threads try every image."""
+    check = getattr(images, "check", images.open)
+
+    def fault(index: int) -> str:
         try:
             check(index)
-        except DataError:
-            return False
-        return True
+        except Unreadable as error:
+            return error.reason
+        except ColdframeError:
+            return "cannot be read"
+        return ""
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        good = np.fromiter(pool.map(readable, range(len(split))), dtype=bool, count=len(split))
-    if good.all():
-        return split, []
-    return split.subset(np.flatnonzero(good)), [split.images.name(int(index)) for index in np.flatnonzero(~good)]
+        return {index: reason for index, reason in enumerate(pool.map(fault, range(len(images)))) if reason}
+
+
+def counted(reasons: Iterable[str]) -> str:
+    """Return how often each reason occurs, the commonest first.
+
+    Example:
+        >>> counted(["missing", "not an image", "missing"])
+        '2 missing, 1 not an image'
+    """
+    return ", ".join(f"{count} {reason}" for reason, count in Counter(reasons).most_common())
 
 
 def shuffled(seed: int, group: str, count: int) -> list[int]:
@@ -133,33 +153,37 @@ def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[di
     if not missing and options.shots is None:
         return splits, []
     taken: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    short: list[str] = []
     for label, name in enumerate(train.classes):
         rows = np.flatnonzero(train.labels == label)
         order = [int(rows[position]) for position in shuffled(options.seed, name, len(rows))]
-        need = (options.shots or 1) + len(missing)
+        need = 1 + len(missing)
         if len(order) < need:
-            raise DataError(_too_few(spec, name, len(order), need, missing, options.shots))
+            raise DataError(_too_few(spec, name, len(order), need, missing))
+        shots = min(options.shots or 1, len(order) - len(missing))  # what a small class has
         if "test" in missing:
-            most = len(order) - need + 1
+            most = len(order) - shots - len(missing) + 1
             fixed = [int(rows[position]) for position in shuffled(TEST_SEED, name, len(rows))]
             fixed, taken["test"][len(taken["test"]) :] = _cut(fixed, min(most, share_of(len(order), TEST_SHARE)))
             remaining = set(fixed)
             order = [row for row in order if row in remaining]
         if "val" in missing:
-            most = len(order) - (options.shots or 1)
+            most = len(order) - shots
             if options.shots is not None:
                 most = min(most, max(options.shots, LEAST_VAL))
             order, taken["val"][len(taken["val"]) :] = _cut(order, min(most, share_of(len(order), options.val)))
         taken["train"] += order[: options.shots]
+        if options.shots is not None and len(order) < options.shots:
+            short.append(f"{name} has {len(order)}")
     result = splits | {name: train.subset(sorted(taken[name]), name) for name in ("train", *missing)}
-    return result, _words(missing, options)
+    return result, _words(missing, options, short)
 
 
 def _cut(order: Sequence[int], count: int) -> tuple[list[int], list[int]]:
     return list(order[: len(order) - count]), list(order[len(order) - count :])
 
 
-def _words(missing: list[str], options: LoadOptions) -> list[str]:
+def _words(missing: list[str], options: LoadOptions, short: Sequence[str]) -> list[str]:
     words = []
     if "test" in missing:
         words.append(f"test: {TEST_SHARE:.0%} of each class drawn with seed {TEST_SEED}, whatever the seed")
@@ -167,17 +191,14 @@ def _words(missing: list[str], options: LoadOptions) -> list[str]:
         limit = "" if options.shots is None else f", at most {max(options.shots, LEAST_VAL)} a class,"
         words.append(f"val: {options.val:.0%} of each class of train{limit} drawn with seed {options.seed}")
     if options.shots is not None:
-        words.append(f"train: {options.shots} images a class drawn with seed {options.seed}")
+        more = f" and {len(short) - 5} more classes have fewer" if len(short) > 5 else ""
+        fewer = f" ({', '.join(short[:5])}{more})" if short else ""
+        words.append(f"train: {options.shots} images a class{fewer} drawn with seed {options.seed}")
     return words
 
 
-def _too_few(spec: str, name: str, count: int, need: int, missing: list[str], shots: int | None) -> str:
+def _too_few(spec: str, name: str, count: int, need: int, missing: list[str]) -> str:
     images = "1 image" if count == 1 else f"{count} images"
-    if shots is not None and shots > 1:
-        others = f" beside {' and '.join(missing)}" if missing else ""
-        most = count - len(missing)
-        advice = f"; ask for at most {most} shots" if most > 0 else "; add images or remove the class"
-        return f"class {name!r} of {spec} has {images}, but {shots} shots{others} need {need}{advice}"
     parts = " and ".join(["train", *missing])
     return (
         f"class {name!r} of {spec} has {images}, but {need} are needed, one each for {parts}; "

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from coldframe.data.base import Dataset, LoadOptions, Split
+from coldframe.data.decode import picture
 from coldframe.data.splits import assemble
 from coldframe.errors import DataError, InputError, nearest
 
@@ -51,8 +52,8 @@ class Packed:
 
     def open(self, index: int) -> Image.Image:
         try:
-            with Image.open(io.BytesIO(self.stored(index))) as picture:
-                return picture.convert("RGB")
+            with picture(io.BytesIO(self.stored(index))) as image:
+                return image.convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"cannot decode {self.name(index)} of a bundled sample ({error}); install again") from error
 

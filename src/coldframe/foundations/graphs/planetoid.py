@@ -112,8 +112,7 @@ def _assemble(parts: dict[str, Any], order: NDArray[np.int64], name: str) -> Cit
 
 def _read(path: Path) -> Any:
     """Return what a file holds: an array, a :class:`_Matrix`, or a dict of lists."""
-    with files.explained(path, "read"):
-        content = path.read_bytes()
+    content = files.read_bytes(path, files.MOST_TEXT)
     try:
         value = _Reader(io.BytesIO(content), encoding="latin1").load()
         return value.array() if isinstance(value, _Array) else value

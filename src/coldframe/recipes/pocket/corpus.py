@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from coldframe.data.decode import picture
 from coldframe.data.splits import shuffled
 from coldframe.errors import DataError
 
@@ -110,8 +111,8 @@ def read(root: Path, split: str, size: int, cache: Path | None = None) -> Pictur
 
 
 def _decoded(content: bytes, size: int) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(content)) as picture:
-        small = picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    with picture(io.BytesIO(content)) as image:
+        small = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(small, dtype=np.uint8).transpose(2, 0, 1))  # [3, S, S]
 
 
