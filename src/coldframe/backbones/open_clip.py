@@ -17,13 +17,12 @@ from torch import Tensor, nn
 
 from coldframe.backbones import hub
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
-from coldframe.backbones.checkpoint import drawn, load_state
+from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
 from coldframe.backbones.timm import maps
 from coldframe.backbones.trace import Trace, stages
 from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest
-from coldframe.files import read_weights
 from coldframe.types import Interpolation, Preprocess
 
 _QUICK = "-quickgelu"

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.checkpoint import drawn, load_state
+from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.words import Words
 from coldframe.errors import ModelError, WeightsNotFound
-from coldframe.files import read_json, read_safetensors, read_weights, write_json, write_safetensors
+from coldframe.files import read_json, read_safetensors, write_json, write_safetensors
 from coldframe.types import Preprocess
 
 CONTEXT = 16

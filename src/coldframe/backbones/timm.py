@@ -20,12 +20,11 @@ from torch import Tensor, nn
 from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
-from coldframe.backbones.checkpoint import drawn, misfit, unfit
+from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
-from coldframe.files import read_weights
 from coldframe.types import Interpolation, Preprocess
 
 FILES = ("model.safetensors", "pytorch_model.bin")

@@ -16,11 +16,10 @@ from torchvision.models import VisionTransformer
 from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, stages_of
-from coldframe.backbones.checkpoint import drawn, load_state
+from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.trace import Call, Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
-from coldframe.files import read_weights
 from coldframe.types import Interpolation, Preprocess
 
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos"}
