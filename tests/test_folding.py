@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import timm
 import torch
+from fakes import tiny_classifier
 from timm.layers import ScaledStdConv2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -108,3 +111,64 @@ class Deciding(nn.Module):
 def test_a_module_that_cannot_be_followed_is_one_sentence() -> None:
     with pytest.raises(ModelError, match=r"expected a module whose calls torch\.fx can follow, found one that stops it"):
         fold_batch_norm(Deciding())
+
+
+class ReadsItsWeight(nn.Module):
+    """Uses a layer's weight, or a normalisation's averages, beside calling it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what, self.layer, self.norm = what, nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(self.layer(x))
+        return y + (nn.functional.linear(x, self.layer.weight) if self.what == "weight" else self.norm.running_mean)
+
+
+@pytest.mark.parametrize("what", ["weight", "mean"])
+def test_a_layer_whose_numbers_are_read_beside_its_call_is_left(what: str) -> None:
+    net, x = settled(ReadsItsWeight(what)), torch.randn(3, 4, generator=torch.Generator().manual_seed(4))
+    assert find_pairs(net) == []
+    torch.testing.assert_close(fold_batch_norm(net)(x), net(x))
+
+
+@pytest.mark.parametrize("net", [
+    nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)), nn.Sequential(nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4)),
+])  # fmt: skip
+def test_a_normalisation_along_another_axis_is_never_folded_silently(net: nn.Module) -> None:
+    net, generator = settled(net), torch.Generator().manual_seed(5)
+    linear = isinstance(net[0], nn.Linear)
+    other = torch.randn((2, 4, 5) if linear else (3, 4), generator=generator)  # T = D, or no batch: normalised over T, L
+    own = torch.randn((2, 5) if linear else (2, 3, 4), generator=generator)
+    folded = fold_batch_norm(net)
+    torch.testing.assert_close(folded(own), net(own))
+    assert net(other).shape[1] == 4
+    with pytest.raises(ModelError, match="normalises along another axis"):
+        folded(other)
+    left_out = fold_batch_norm(net, other)
+    assert left(left_out) == 1
+    torch.testing.assert_close(left_out(other), net(other))
+    assert left(fold_batch_norm(net, own)) == 0
+
+
+class Odd(nn.Linear):
+    """Linear in its weight on one row or two, and something else on more."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * (1 + self.weight.mean() * (len(x) > 2))
+
+
+def test_only_the_pair_that_disagrees_on_the_example_is_left_out() -> None:
+    net = settled(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), Odd(4, 4), nn.BatchNorm1d(4)))
+    example = torch.randn(5, 4, generator=torch.Generator().manual_seed(6))
+    assert len(find_pairs(net)) == 2  # on one row it looks linear
+    folded = fold_batch_norm(net, example)
+    assert left(folded) == 1 and isinstance(folded[3], nn.BatchNorm1d)
+    torch.testing.assert_close(folded(example), net(example), atol=1e-4, rtol=1e-4)
+
+
+def test_a_backbone_that_folds_wrongly_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = tiny_classifier()
+    assert backbone.folded() is not backbone
+    monkeypatch.setattr("coldframe.backbones.base.fold_batch_norm", lambda net: settled(copy.deepcopy(net), 3))
+    assert backbone.folded() is backbone

@@ -20,9 +20,8 @@ from torch.nn.utils import parametrize
 
 from coldframe.errors import ModelError
 
-_PLAIN = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _TRIED = 1e-4
-"""Largest relative difference on random input at which a subclass of these counts as linear in its weight, in float32."""
+"""Largest relative difference on random input at which a fold counts as exact, in float32."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,10 @@ class _Tracer(fx.Tracer):
 def find_pairs(module: nn.Module) -> list[Pair]:
     """Return every pair that can be folded exactly, in the order in which they run.
 
-    A pair is left as it is where the layer's output is also used elsewhere, where either is called twice, where the
-    normalisation has no running averages, or where the layer's weight is computed from other parameters (weight or spectral
-    normalisation, and subclasses that change it in their forward pass).
+    A pair is left as it is where the layer's output is also used elsewhere, where either is called twice or its numbers are
+    read beside its call, where the normalisation has no running averages, or where the layer's weight is computed from other
+    parameters (weight or spectral normalisation, and subclasses that change it in their forward pass). Each pair is tried on
+    random input before it counts.
 
     Raises:
         ModelError: torch.fx cannot follow the module's forward pass.
@@ -67,6 +67,7 @@ def find_pairs(module: nn.Module) -> list[Pair]:
     for node in graph.nodes:
         if node.op == "call_module":
             calls[node.target] = calls.get(node.target, 0) + 1
+    read = {id(_attribute(module, str(node.target))) for node in graph.nodes if node.op == "get_attr"}
     pairs = []
     for node in graph.nodes:
         if node.op != "call_module" or not isinstance(modules[node.target], _BatchNorm) or not node.args:
@@ -74,9 +75,16 @@ def find_pairs(module: nn.Module) -> list[Pair]:
         source = _through_identities(node.args[0], modules)
         if source is None or calls[source.target] > 1 or calls[node.target] > 1:
             continue
-        if _foldable(modules[source.target], cast(_BatchNorm, modules[node.target])):
+        layer, norm = modules[source.target], cast(_BatchNorm, modules[node.target])
+        own = [*layer.parameters(), *layer.buffers(), *norm.parameters(), *norm.buffers()]
+        if not any(id(tensor) in read for tensor in own) and _foldable(layer, norm):
             pairs.append(Pair(source.target, node.target))
     return pairs
+
+
+def _attribute(module: nn.Module, name: str) -> Any:
+    owner, _, last = name.rpartition(".")
+    return getattr(module.get_submodule(owner), last, None)
 
 
 def _through_identities(node: Any, modules: dict[str, nn.Module]) -> Any:
@@ -96,11 +104,11 @@ def _foldable(layer: nn.Module, norm: _BatchNorm) -> bool:
     if layer._forward_hooks or layer._forward_pre_hooks or norm._forward_hooks or norm._forward_pre_hooks:
         return False
     channels = layer.out_channels if isinstance(layer, _ConvNd) else cast(nn.Linear, layer).out_features
-    return channels == norm.num_features and (type(layer) in _PLAIN or _linear_in_weight(layer, norm))
+    return channels == norm.num_features and _agrees(layer, norm)
 
 
-def _linear_in_weight(layer: nn.Module, norm: _BatchNorm) -> bool:
-    """Try a subclass on random input: a scaled weight and a moved bias must give what the normalisation gives."""
+def _agrees(layer: nn.Module, norm: _BatchNorm) -> bool:
+    """Try a fold on random input: a scaled weight and a moved bias must give what the normalisation gives."""
     weight = cast(Tensor, layer.weight)
     copied = copy.deepcopy(layer).eval()
     shape = [1, weight.shape[1]]
@@ -141,16 +149,46 @@ def _fold(layer: nn.Module, norm: _BatchNorm) -> None:
     layer.bias = nn.Parameter(bias.to(old), requires_grad=old.requires_grad)
 
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+class Rows(nn.Module):
+    """Hands on what a layer gave, [B, C] or [B, C, L], and refuses other shapes.
+
+    One-dimensional batch normalisation takes the second axis as its channels, whatever the layer before means by it: a
+    linear layer on [B, T, D] has D channels and is normalised over T. Where the two numbers are equal that is no error, and
+    a fold would be another function.
+
+    Args:
+        axes: number of axes where the two agree.
+    """
+
+    def __init__(self, axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x. Raises :class:`ModelError` unless it has ``axes`` axes."""
+        if x.dim() != self.axes:
+            raise ModelError(
+                f"expected {self.axes} axes where a one-dimensional batch normalisation was folded, found {list(x.shape)}, "
+                "which it normalises along another axis than the layer's channels; use the network as it was before folding"
+            )
+        return x
+
+    def extra_repr(self) -> str:
+        """Return the number of axes, for the printed network."""
+        return f"axes={self.axes}"
+
+
+def fold_batch_norm(module: nn.Module, example: Tensor | None = None) -> nn.Module:
     """Return a copy of ``module`` in evaluation mode, without batch normalisations behind convolutions and linear layers.
 
     Its outputs are those of ``module.eval()`` up to rounding. A normalisation that carries its activation with it (timm's
     ``BatchNormAct2d``) leaves the activation in its place. The copy is for inference: its running averages are gone. What is
-    not part of a pair stays; :func:`find_pairs` names the pairs. A linear layer must be fed [B, D], where the normalised axis
-    is its own.
+    not part of a pair stays; :func:`find_pairs` names the pairs. A linear layer must be fed [B, D] and a one-dimensional
+    convolution [B, C, L], where the normalised axis is the layer's own: :class:`Rows` stands there and refuses others.
 
     Args:
         module: any module that torch.fx can follow: torchvision's and timm's convolutional networks, ``nn.Sequential``, ...
+        example: an input; where the folded module disagrees on it, the pairs at fault are left out.
 
     Raises:
         ModelError: torch.fx cannot follow the module's forward pass.
@@ -159,21 +197,51 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
         >>> fold_batch_norm(nn.Sequential(nn.Linear(3, 2, bias=False), nn.BatchNorm1d(2)))
         Sequential(
           (0): Linear(in_features=3, out_features=2, bias=True)
-          (1): Identity()
+          (1): Rows(axes=2)
         )
     """
-    folded = copy.deepcopy(module).eval()
+    plain = copy.deepcopy(module).eval()
+    pairs = find_pairs(plain)
+    folded = _folded(plain, pairs)
+    if example is None or _same(plain, folded, example):
+        return folded
+    kept: list[Pair] = []
+    for pair in pairs:
+        if _same(plain, _folded(plain, [*kept, pair]), example):
+            kept.append(pair)
+    return _folded(plain, kept)
+
+
+def _folded(module: nn.Module, pairs: list[Pair]) -> nn.Module:
+    folded = copy.deepcopy(module)
     modules = dict(folded.named_modules())
-    for pair in find_pairs(folded):
-        norm = cast(_BatchNorm, modules[pair.norm])
-        _fold(modules[pair.layer], norm)
-        _replace(folded, norm, _remainder(norm))
+    for pair in pairs:
+        layer, norm = modules[pair.layer], cast(_BatchNorm, modules[pair.norm])
+        axes = {nn.Linear: 2, nn.Conv1d: 3, nn.ConvTranspose1d: 3}
+        guard = next((Rows(count) for kind, count in axes.items() if isinstance(layer, kind)), None)
+        _fold(layer, norm)
+        _replace(folded, norm, _remainder(norm, guard))
     return folded
 
 
-def _remainder(norm: _BatchNorm) -> nn.Module:
+@torch.no_grad()
+def _same(module: nn.Module, folded: nn.Module, example: Tensor) -> bool:
+    """Whether two modules give the same on an input, and on another of its shape."""
+    other = torch.randn(example.shape, generator=torch.Generator().manual_seed(0)).to(example)
+    for x in (example, other):
+        expected = module(x)
+        try:
+            found = folded(x)
+        except ModelError:
+            return False
+        if found.shape != expected.shape or (found - expected).abs().max() > _TRIED * (1 + expected.abs().max()):
+            return False
+    return True
+
+
+def _remainder(norm: _BatchNorm, guard: nn.Module | None) -> nn.Module:
     """Return what a normalisation does beside normalising: timm's carry a dropout and an activation."""
-    parts = [part for part in (getattr(norm, "drop", None), getattr(norm, "act", None)) if isinstance(part, nn.Module)]
+    parts = [part for part in (guard, getattr(norm, "drop", None), getattr(norm, "act", None)) if isinstance(part, nn.Module)]
     parts = [part for part in parts if not isinstance(part, nn.Identity)]
     if not parts:
         return nn.Identity()

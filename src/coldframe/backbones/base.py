@@ -202,8 +202,8 @@ class Backbone(ABC):
         """Return a copy for many passes with the weights as they are: batch normalisations folded into what is before them.
 
         From pixels to features, outputs and gradients of the input are this network's up to rounding; at a cut between a
-        convolution and its normalisation they are not. The text tower is shared. A network without batch normalisation, or one
-        that torch.fx cannot follow, is returned itself.
+        convolution and its normalisation they are not. The text tower is shared. A network without batch normalisation, one
+        that torch.fx cannot follow, or one whose copy does not agree on random images, is returned itself.
         """
         if not any(isinstance(module, _BatchNorm) for module in self.module.modules()):
             return self
@@ -214,7 +214,16 @@ class Backbone(ABC):
         other = copy.copy(self)
         other.module = module.requires_grad_(False)
         other.__dict__.pop("digest", None)
-        return other
+        return other if self._agrees(other) else self
+
+    @torch.no_grad()
+    def _agrees(self, other: Backbone) -> bool:
+        """Whether another network gives the same features on two random images, to rounding."""
+        side = self.preprocess.size
+        x = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.device, self.dtype)
+        expected, found = self.run(x).float(), other.run(x).float()
+        tolerance = 1e-3 if self.dtype == torch.float32 else 0.1
+        return bool((found - expected).abs().max() <= tolerance * expected.abs().max().clamp_min(1e-12))
 
     @property
     def parameter_count(self) -> int:
