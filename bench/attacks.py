@@ -23,11 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from coldframe import load_backbone, load_dataset
-from coldframe.attackable import own_logits
 from coldframe.attacks import PGD
 from coldframe.cold.activations import decoded
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
+from coldframe.evaluation.classifiers import own_logits
 from coldframe.files import data_root
 from coldframe.measures import machine
 

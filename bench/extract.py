@@ -39,7 +39,7 @@ from coldframe.allocator import keep_freed_memory
 keep_freed_memory()
 import torch
 torch.set_num_threads(1)
-from coldframe.extracting import extract_data
+from coldframe.verbs.extract import extract_data
 extract_data("pocket/random", sys.argv[1], sys.argv[2], layers=["features", "block6"])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -18,7 +18,7 @@ from coldframe.data import load_dataset
 from coldframe.data.decode import decode
 from coldframe.data.folder import digest_file
 from coldframe.errors import ColdframeError, DataError, FileError
-from coldframe.plan import read as read_plan
+from coldframe.verbs.plan import read as read_plan
 
 SRC = Path(files.__file__).parent
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n0 0 8 8 rectfill\nshowpage\n%%EOF\n"

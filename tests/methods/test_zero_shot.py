@@ -15,7 +15,6 @@ from fakes import split
 from open_clip.model import CLIP
 from torch.nn import functional
 
-from coldframe import asking
 from coldframe.backbones import load_backbone
 from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.open_clip import OpenClipBackbone, adapt
@@ -28,6 +27,7 @@ from coldframe.methods import load, templates
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.zero_shot import ZeroShot
 from coldframe.types import Preprocess
+from coldframe.verbs import zero_shot as verb
 
 VISION: dict[str, Any] = {"image_size": 32, "layers": 2, "width": 32, "patch_size": 8, "head_width": 16}
 TEXT: dict[str, Any] = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}
@@ -58,7 +58,7 @@ def test_a_model_trained_with_a_sigmoid_offers_it_and_names_both(
     net: Any = drawn(lambda: CLIP(24, VISION, TEXT, init_logit_bias=-3.0))
     judge = adapt("judge", net.eval(), open_clip.SimpleTokenizer(context_length=12), clip.preprocess)
     test, cold = split(6, name="test"), ColdPass(Store(tmp_path))
-    monkeypatch.setattr(asking, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "load_dataset", lambda spec: Dataset(spec, test, test, test))
     method = ZeroShot(judge, "a photo of a {}").fit(test)
     pixels = judge.normalise(torch.from_numpy(load_pixels(test.images, range(6), judge.preprocess)))
     tokens = open_clip.SimpleTokenizer(context_length=12)([f"a photo of a {name}" for name in test.classes])
@@ -67,13 +67,13 @@ def test_a_model_trained_with_a_sigmoid_offers_it_and_names_both(
     assert judge.logit_bias == -3.0 and judge.sigmoid and not clip.sigmoid
     torch.testing.assert_close(method.judged(test, cold=cold), expected.sigmoid(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(method.judged(test, "softmax", cold=cold), expected.softmax(-1), rtol=1e-5, atol=1e-5)
-    own = asking.ask("x", judge, classes=["red", "green"], cold=cold)
-    one = asking.ask("x", judge, classes=["red"], cold=cold)
+    own = verb.ask("x", judge, classes=["red", "green"], cold=cold)
+    one = verb.ask("x", judge, classes=["red"], cold=cold)
     assert own.as_dict()["probabilities"] == "sigmoid" and one.confidence < 1
-    assert asking.ask("x", judge, cold=cold).probabilities == "softmax"
-    assert asking.ask("x", clip, classes=["red", "green"], cold=cold).probabilities == "softmax"
+    assert verb.ask("x", judge, cold=cold).probabilities == "softmax"
+    assert verb.ask("x", clip, classes=["red", "green"], cold=cold).probabilities == "softmax"
     with pytest.raises(InputError, match="found tiny, which was trained with a softmax"):
-        asking.ask("x", clip, classes=["red", "green"], probabilities="sigmoid", cold=cold)
+        verb.ask("x", clip, classes=["red", "green"], probabilities="sigmoid", cold=cold)
 
 
 def test_texts_that_a_model_cannot_read_are_named(clip: OpenClipBackbone) -> None:
@@ -91,7 +91,7 @@ def test_texts_that_a_model_cannot_read_are_named(clip: OpenClipBackbone) -> Non
 
 def test_the_command_line_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     test = split(4, name="test")
-    monkeypatch.setattr(asking, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "load_dataset", lambda spec: Dataset(spec, test, test, test))
     with warnings.catch_warnings(), pytest.raises(SystemExit) as stopped:
         warnings.simplefilter("default", TextWarning)
         main(["zero-shot", "--classes", "cat,zebra"])
@@ -126,15 +126,15 @@ def test_a_head_that_starts_from_texts_is_zero_shot(clip: OpenClipBackbone, tmp_
 
 def test_any_question(clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = split(12, name="test")
-    monkeypatch.setattr(asking, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "load_dataset", lambda spec: Dataset(spec, test, test, test))
     question = "This is an image mostly coloured {}"
     cold = ColdPass(Store(tmp_path / "store"))
-    answer = asking.ask("x", clip, template=[question], classes=["red", "green"], show=8, out=tmp_path, cold=cold)
+    answer = verb.ask("x", clip, template=[question], classes=["red", "green"], show=8, out=tmp_path, cold=cold)
     assert answer.texts == ["This is an image mostly coloured red", "This is an image mostly coloured green"]
     assert sum(answer.shares.values()) == pytest.approx(1) and not answer.row
     assert answer.figure is not None and answer.figure.stat().st_size > 10_000
     assert json.loads((tmp_path / "results.json").read_text())["n"] == 12
-    own = asking.ask("x", clip, cold=cold)
+    own = verb.ask("x", clip, cold=cold)
     assert own.row["n"] == 12 and np.isfinite(own.row["ece"])
     with pytest.raises(InputError, match="--out DIR"):
-        asking.ask("x", clip, show=8)
+        verb.ask("x", clip, show=8)

@@ -11,7 +11,6 @@ import pytest
 from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
 
 from coldframe.backbones import load_backbone
-from coldframe.choosing import DEFAULT_METHODS, label, unfit
 from coldframe.cold import ColdPass, PassReport, Store
 from coldframe.data.base import Dataset, Split
 from coldframe.errors import InputError, TrainingError
@@ -20,9 +19,10 @@ from coldframe.methods.heads import Head
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.report import save_report
-from coldframe.running import Watch
 from coldframe.types import Precision
+from coldframe.verbs.choose import DEFAULT_METHODS, label, unfit
 from coldframe.verbs.compare import compare
+from coldframe.verbs.watch import Watch
 
 
 def coloured(n: int, seed: int, name: str) -> Split:

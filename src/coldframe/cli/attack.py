@@ -53,22 +53,22 @@ def attack(
     json:
         Print the rows as JSON.
     """
-    from coldframe import attacking
     from coldframe.attacks.checks import radius
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
+    from coldframe.verbs.attack import attack_files, rows, usual, write
 
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe attack'")
     if samples is not None and not robust:
         raise InputError("expected --samples with --robust only; add --robust or leave --samples out")
     size = radius(eps)
-    way = attacking.usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
+    way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     name = model or CLASSIFIER
-    done = attacking.attack_files(name, images, way, target or (), device=common.device_name(device))
+    done = attack_files(name, images, way, target or (), device=common.device_name(device))
     settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
-    written = attacking.write(done, out, settings | {"step": way.step, "seed": seed})
-    table = attacking.rows(done)
+    written = write(done, out, settings | {"step": way.step, "seed": seed})
+    table = rows(done)
     if json:
         common.print_json(table)
         return

@@ -63,12 +63,12 @@ def benchmark(
     """
     import sys
 
-    from coldframe import benchmarking
     from coldframe.errors import visible
-    from coldframe.running import command_line
+    from coldframe.verbs import benchmark as verb
+    from coldframe.verbs.watch import command_line
 
     where = common.device_name(device)
-    settings = benchmarking.Settings(
+    settings = verb.Settings(
         device=where,
         precision=precision,
         channels_last=channels_last,
@@ -80,7 +80,7 @@ def benchmark(
         images=images,
         download=download,
     )
-    found = benchmarking.benchmark(
+    found = verb.benchmark(
         models,
         settings,
         common.machine(where),

@@ -96,12 +96,13 @@ def compare(
     json:
         Print results.json to stdout and nothing else.
     """
-    from coldframe import perturbing, registry
+    from coldframe import registry
     from coldframe.cli.live import Terminal
+    from coldframe.evaluation.disturbances import deviations, radii
     from coldframe.report import print_table, save_report
     from coldframe.report.index import joined, save_index
-    from coldframe.running import Watch, folder_name
     from coldframe.verbs.compare import compare as run
+    from coldframe.verbs.watch import Watch, folder_name
 
     if fast:
         seeds, shots, epochs = 1, shots or 20, epochs or 4
@@ -122,10 +123,10 @@ def compare(
             options=common.settings(set_ or []),
             on_error=on_error,
             classes=common.class_names(classes),
-            noise=perturbing.deviations(noise),
+            noise=deviations(noise),
             space=space,
             corruptions=corruptions,
-            attack_eps=perturbing.radii(attack_eps) or None,
+            attack_eps=radii(attack_eps) or None,
             disturbed=disturbed,
             out=folder,
             device=common.device_name(device),

@@ -75,30 +75,31 @@ def evaluate(
     json:
         Print the row as JSON.
     """
-    from coldframe import measuring, perturbing
     from coldframe.cli.live import Terminal
     from coldframe.data import load_dataset
     from coldframe.errors import InputError
+    from coldframe.evaluation.disturbances import Asked, deviations, radii
     from coldframe.measures.attacked import STEPS, USUAL
     from coldframe.methods import load
-    from coldframe.running import Watch, command_line
+    from coldframe.verbs.evaluate import measure_run, write
+    from coldframe.verbs.watch import Watch, command_line
 
     if attack is None and any(value is not None for value in (eps, steps, restarts)):
         raise InputError("expected --eps, --steps and --restarts with an attack only; add --attack pgd or leave them out")
-    asked = perturbing.Asked.of(
-        perturbing.deviations(noise), space=space, corruptions=corruptions, images=disturbed,
-        attack_eps=None if attack is None else perturbing.radii(eps) or USUAL,
+    asked = Asked.of(
+        deviations(noise), space=space, corruptions=corruptions, images=disturbed,
+        attack_eps=None if attack is None else radii(eps) or USUAL,
         steps=STEPS if steps is None else steps, restarts=1 if restarts is None else restarts,
     )  # fmt: skip
     method = load(run, device=common.device_name(device))
     dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error)
     watch = Watch() if json else Terminal()
-    done = measuring.measure_run(
+    done = measure_run(
         method, dataset, split, asked=asked, cold=common.cold_pass("fp32", None, batch_size),
         command=command_line(), progress=watch.disturbed,
     )  # fmt: skip
     if out is not None:
-        measuring.write(done, out)
+        write(done, out)
     common.print_row(done.row, json=json)
     for line in () if json else done.lines:
         common.say(f"  {line}")

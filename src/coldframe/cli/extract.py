@@ -59,7 +59,7 @@ def extract(
         Print the manifest.
     """
     from coldframe.cli.live import Terminal
-    from coldframe.extracting import extract_data
+    from coldframe.verbs.extract import extract_data
 
     watch = Terminal()
     try:

@@ -86,7 +86,8 @@ def _fit(
     from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
     from coldframe.methods import protocols
-    from coldframe.running import Watch, fit_one
+    from coldframe.verbs.fit import fit_one
+    from coldframe.verbs.watch import Watch
 
     backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download)
     names = common.class_names(classes)
@@ -103,9 +104,9 @@ def _fit(
     cold = common.cold_pass(storage, budget_gb, batch)
     method.tensorboard = tensorboard
     if base_to_new:
-        from coldframe import generalising
+        from coldframe.verbs import base_to_new as verb
 
-        found = generalising.base_to_new(method, dataset, out, cold=cold, watch=watch)
+        found = verb.base_to_new(method, dataset, out, cold=cold, watch=watch)
         if isinstance(watch, Terminal):
             watch.stop()
         if json:

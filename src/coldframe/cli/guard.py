@@ -88,7 +88,7 @@ def _is_memory(error: BaseException) -> bool:
 
 
 def _dispatch(words: list[str]) -> None:
-    from coldframe import __version__
+    from coldframe.version import __version__
 
     if words[0] == "--version":
         print(__version__)
@@ -132,7 +132,7 @@ def command_line() -> App:
     """Return the parser with every verb, none of them imported yet."""
     from cyclopts import App
 
-    from coldframe import __version__
+    from coldframe.version import __version__
 
     app = App(name="coldframe", help=ABOUT, version=__version__, suppress_keyboard_interrupt=False)
     for name, (place, line) in VERBS.items():

@@ -38,13 +38,13 @@ def features(
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
         json: print results.json to stdout.
     """
-    from coldframe import inspecting
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
+    from coldframe.verbs import inspect as verb
 
     if not images:
         raise InputError("expected at least one image, found none; name files, folders or globs after 'inspect features'")
-    found = inspecting.features(
+    found = verb.features(
         model or CLASSIFIER, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
         device=common.device_name(device),
     )  # fmt: skip
@@ -72,10 +72,10 @@ def filters(
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
         json: print results.json to stdout.
     """
-    from coldframe import inspecting
     from coldframe.registry import CLASSIFIER
+    from coldframe.verbs import inspect as verb
 
-    found = inspecting.filters(model or CLASSIFIER, out=out, device=common.device_name(device))
+    found = verb.filters(model or CLASSIFIER, out=out, device=common.device_name(device))
     if json:
         common.print_json(found)
         return
@@ -113,9 +113,9 @@ def disagreements(
         batch_size: images in one forward pass of the frozen part.
         json: print results.json to stdout.
     """
-    from coldframe import disagreeing
+    from coldframe.verbs.disagreements import runs
 
-    found = disagreeing.runs(
+    found = runs(
         a, b, data=data, split=split, seed=seed, classes=common.class_names(classes), most=most, out=out,
         device=common.device_name(device), cold=common.cold_pass("fp32", None, batch_size),
     )  # fmt: skip

@@ -14,8 +14,8 @@ from coldframe.errors import visible
 from coldframe.report import Table
 from coldframe.report.terminal import LiveTable, live_table
 from coldframe.report.wording import seconds, size
-from coldframe.running import Watch
 from coldframe.types import Row
+from coldframe.verbs.watch import Watch
 
 
 class Terminal(Watch):

@@ -42,9 +42,9 @@ def predict(
         The same as --format json.
     """
     from coldframe.errors import InputError
-    from coldframe.prediction import MOST_DRAWN, draw
-    from coldframe.prediction import predict as run_predict
     from coldframe.registry import CLASSIFIER
+    from coldframe.verbs.predict import MOST_DRAWN, draw
+    from coldframe.verbs.predict import predict as run_predict
 
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")

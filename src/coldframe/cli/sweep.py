@@ -69,10 +69,10 @@ def sweep(
     json:
         Print results.json to stdout and nothing else.
     """
-    from coldframe import plan as plans
     from coldframe.cli.live import Terminal
-    from coldframe.running import Watch
-    from coldframe.sweep import sweep as run
+    from coldframe.verbs import plan as plans
+    from coldframe.verbs.sweep import sweep as run
+    from coldframe.verbs.watch import Watch
 
     asked = plans.read(plan)
     fixed, varied = common.settings(set_ or []), plans.grid_of(grid or [])

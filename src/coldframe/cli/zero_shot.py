@@ -53,7 +53,7 @@ def zero_shot(
     json:
         Print JSON.
     """
-    from coldframe.asking import ask
+    from coldframe.verbs.zero_shot import ask
 
     answer = ask(
         data,

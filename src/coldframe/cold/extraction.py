@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coldframe import __version__, files
+from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.cold.feed import ahead
 from coldframe.cold.growing import Growing, whole
@@ -26,6 +26,7 @@ from coldframe.cold.product import UNFINISHED, Source, finish, lines_of, merge
 from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError
 from coldframe.types import FEATURES, PIXELS, digest_of
+from coldframe.version import __version__
 
 _SAVE_SECONDS = 20.0
 

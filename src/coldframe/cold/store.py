@@ -30,9 +30,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coldframe import __version__, files
+from coldframe import files
 from coldframe.errors import FileError
 from coldframe.types import digest_of
+from coldframe.version import __version__
 
 try:
     import fcntl

@@ -15,13 +15,14 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from coldframe import __version__, files
+from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods.settings import Settings
 from coldframe.types import digest_of
+from coldframe.version import __version__
 
 Report = Callable[[dict[str, Any]], None]
 

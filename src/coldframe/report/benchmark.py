@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from coldframe import files
 from coldframe.report import wording
 from coldframe.report.summary import plain
 from coldframe.types import Row
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -165,7 +165,7 @@ class Benchmark:
 
         found = correlations(self.drawn(), self.accuracy)
         return {
-            "coldframe": version("coldframe"),
+            "coldframe": __version__,
             "command": self.command,
             "machine": plain(self.machine),
             "settings": plain(self.settings),

@@ -18,6 +18,7 @@ from coldframe.report.figures import all_figures, confused_pairs, main_detail
 from coldframe.report.pictures import HardImage, Picture
 from coldframe.report.summary import groups
 from coldframe.report.verdict import recommended, verdict
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,7 @@ def rendered(template: str, parts: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("coldframe.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template(template).render(**parts, version=version("coldframe"))
+    return environment.get_template(template).render(**parts, version=__version__)
 
 
 def _parts(
@@ -155,7 +156,7 @@ def _again(table: Table) -> list[tuple[str, str]]:
         ("seeds", ", ".join(seeds)),
         ("cold pass", about.cold.removeprefix("cold pass: ")),
         ("machine", ", ".join(f"{key} {value}" for key, value in table.machine.items() if value not in (None, "", "torch"))),
-        ("versions", ", ".join([f"coldframe {version('coldframe')}", *packages])),
+        ("versions", ", ".join([f"coldframe {__version__}", *packages])),
         *((f"digest of {name}", digest) for name, digest in about.digests.items()),
     ]
     return [(name, value) for name, value in facts if value]

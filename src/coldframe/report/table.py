@@ -7,7 +7,6 @@ import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from coldframe.report.parts import About, Comparison, Detail
 from coldframe.report.pictures import HardImage, Picture
 from coldframe.report.summary import FIELDS, OPTIONAL, Group, Key, complete, groups, plain
 from coldframe.types import Row
+from coldframe.version import __version__
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Table:
 
         over_seeds = [group.summary() for group in self.groups() if len(group.rows) > 1]
         return {
-            "coldframe": version("coldframe"),
+            "coldframe": __version__,
             "command": self.command,
             "machine": plain(self.machine),
             "rows": [*self.rows, *over_seeds],

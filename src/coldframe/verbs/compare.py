@@ -10,22 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe import measures, perturbing, picturing
+from coldframe import measures
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.choosing import distinct, label, methods_for
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
 from coldframe.errors import InputError
+from coldframe.evaluation.disturbances import Asked
+from coldframe.evaluation.disturbed import add
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.registry import EMBEDDED
 from coldframe.report import About, Curve, Detail, Table, recommended
 from coldframe.report.parts import training_curves
 from coldframe.report.summary import short
-from coldframe.running import Watch, command_line, describe_data, describe_model, finished, fit_and_evaluate
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
+from coldframe.verbs.choose import distinct, label, methods_for
+from coldframe.verbs.fit import finished, fit_and_evaluate
+from coldframe.verbs.pictures import hardest, prompts
+from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
 
 __all__ = ["Case", "Watch", "compare"]
 
@@ -116,7 +120,7 @@ def compare(
     """
     if seeds < 1:
         raise InputError(f"expected at least one seed, found seeds={seeds}")
-    asked = perturbing.Asked.of(
+    asked = Asked.of(
         noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed, attack_eps=attack_eps
     )
     cold, watch = cold or ColdPass(), watch or Watch()
@@ -143,7 +147,7 @@ def compare(
 
 
 def _run(
-    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: perturbing.Asked
+    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Asked
 ) -> None:
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     wants = [(FEATURES, "plain")] + [(method.cut, view) for method in methods for view in method.views]
@@ -172,7 +176,7 @@ def _run(
             if asked:
                 fits[name, seed] = fit, folder
             watch.row(row)
-    case.robustness = perturbing.add(case.rows, fits, case.datasets[0].test, asked, watch.disturbed)
+    case.robustness = add(case.rows, fits, case.datasets[0].test, asked, watch.disturbed)
 
 
 def _slug(method: Method, dataset: Dataset, name: str, seed: int, storage: str) -> str:
@@ -225,9 +229,9 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Ta
     best = recommended(table)
     for case in cases:
         if best is not None and case.backbone.name == best.model:
-            table.hardest = picturing.hardest(case.probabilities[best.method], data.test)
+            table.hardest = hardest(case.probabilities[best.method], data.test)
         for name, method in case.fitted.items():
-            table.prompts += picturing.prompts(name, method, data)
+            table.prompts += prompts(name, method, data)
     return table
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups
 from coldframe.training import Optimiser, Schedule
 from coldframe.types import Row
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +64,7 @@ class Study:
             for run in runs
         ]
         return {
-            "coldframe": version("coldframe"), "command": self.command, "machine": self.machine,
+            "coldframe": __version__, "command": self.command, "machine": self.machine,
             "rows": [*self.rows, *over_seeds], "published": [], "origin": self.origin, "curves": curves,
             "settings": {name: describe(value) for name, value in self.settings.items()},
         }  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from coldframe.report.summary import complete, plain
 from coldframe.training.checkpoint import Progress
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ class Study:
     def results(self) -> dict[str, Any]:
         """Return the value of ``results.json``."""
         return {
-            "coldframe": version("coldframe"),
+            "coldframe": __version__,
             "command": self.command,
             "machine": self.machine,
             "rows": [self.row],

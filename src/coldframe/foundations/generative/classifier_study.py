@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from coldframe.report.summary import complete
 from coldframe.training.loop import Result, train
 from coldframe.training.optimisers import Group
 from coldframe.training.recipe import Recipe
+from coldframe.version import __version__
 
 ONE_CLASS = 870.0
 """What the control of one class only scores on MNIST: the factor on the features is chosen so."""
@@ -99,7 +99,7 @@ class Trained:
         }  # fmt: skip
         machine = {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}
         machine["platform"] = f"{platform.system()} {platform.machine()}"
-        return {"coldframe": version("coldframe"), "command": self.command, "machine": machine, "rows": [complete(row)],
+        return {"coldframe": __version__, "command": self.command, "machine": machine, "rows": [complete(row)],
                 "settings": asdict(self.recipe), "history": self.history}  # fmt: skip
 
     def table(self) -> list[list[str]]:

@@ -10,7 +10,6 @@ import hashlib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.errors import FileError, InputError, ModelError
+from coldframe.version import __version__
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"
 DECODERS: dict[str, str] = {
@@ -74,7 +74,7 @@ def save(folder: str | Path, kind: str, settings: Mapping[str, Any], state: Mapp
         raise InputError(f"expected a kind of model of {', '.join(DECODERS)}, found {kind!r}; add it to saved.DECODERS")
     folder, digest = Path(folder), digest_of_tensors(state)
     files.write_safetensors(folder / WEIGHTS, state, {"digest": digest})
-    about = {"kind": kind, "settings": dict(settings), "coldframe": version("coldframe"), "digest": digest}
+    about = {"kind": kind, "settings": dict(settings), "coldframe": __version__, "digest": digest}
     files.write_json(folder / ABOUT, about)
     return digest
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from coldframe.report.summary import complete, plain
 from coldframe.training.loop import Result
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ class Study:
         """Return the value of ``results.json``."""
         bits, pictures, samples = self.bound
         return {
-            "coldframe": version("coldframe"),
+            "coldframe": __version__,
             "command": self.command,
             "machine": self.machine,
             "rows": [self.row],

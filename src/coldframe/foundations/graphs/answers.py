@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from coldframe.foundations.graphs.messages import check_positive
 from coldframe.foundations.graphs.powers import power, walks
 from coldframe.foundations.graphs.readers import open_graph
 from coldframe.measures.hardware import machine
+from coldframe.version import __version__
 
 PRINTED = 40
 """Largest N whose matrices are printed: wider lines are not read."""
@@ -52,7 +52,7 @@ class Answer:
         """Return the value of ``results.json``."""
         g = self.graph
         about = {"name": g.name, "nodes": g.n, "edges": g.edge_count, "directed": g.directed}
-        head = {"coldframe": version("coldframe"), "command": self.command, "machine": machine(), "graph": about}
+        head = {"coldframe": __version__, "command": self.command, "machine": machine(), "graph": about}
         return head | {"rows": self.rows} | self.extra
 
     def save(self, folder: str | Path) -> Path:

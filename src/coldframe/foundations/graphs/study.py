@@ -6,7 +6,6 @@ Measured on Cora, official split, 10 seeds, 200 epochs, best epoch by validation
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -20,6 +19,7 @@ from coldframe.measures.hardware import machine
 from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups
 from coldframe.types import Row
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ class Study:
             if layer in self.fits
         ]
         return {
-            "coldframe": version("coldframe"),
+            "coldframe": __version__,
             "command": self.command,
             "machine": machine(),
             "rows": [*self.rows, *over_seeds],

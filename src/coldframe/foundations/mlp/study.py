@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,6 +20,7 @@ from coldframe.report.single import plain_text, write
 from coldframe.report.summary import complete, groups, plain
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
+from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ class Study:
         over_seeds = [group.summary() for group in groups(self.rows) if len(group.rows) > 1]
         curves = [{k: v for k, v in vars(run).items() if k != "network"} for run in self.fits]
         return {
-            "coldframe": version("coldframe"),
+            "coldframe": __version__,
             "command": self.command,
             "machine": self.machine,
             "rows": [*self.rows, *over_seeds],

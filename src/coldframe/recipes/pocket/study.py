@@ -6,7 +6,6 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from coldframe.recipes.pocket.vocabulary import vocabulary
 from coldframe.report.drawing import line_plot
 from coldframe.report.single import page, save_figures
 from coldframe.report.summary import complete
+from coldframe.version import __version__
 
 
 def about(shape: Shape) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Trained:
         }
         machine = {"device": self.config.device, "threads": torch.get_num_threads(), "torch": torch.__version__}
         machine["platform"] = f"{platform.system()} {platform.machine()}"
-        return {"coldframe": version("coldframe"), "command": self.command, "machine": machine, "rows": [complete(row)]}
+        return {"coldframe": __version__, "command": self.command, "machine": machine, "rows": [complete(row)]}
 
     def table(self) -> list[list[str]]:
         """Return the printed table: a head and one line."""

@@ -1,0 +1,117 @@
+"""Pretrained models, saved runs and fitted methods as classifiers: callables from images to logits or to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from coldframe.attacks import Model
+from coldframe.backbones import load_backbone
+from coldframe.backbones.base import Backbone
+from coldframe.cold.passes import tapped
+from coldframe.errors import InputError
+from coldframe.methods import Method, load
+from coldframe.types import FEATURES
+
+Classifier = Callable[[Tensor], Tensor]
+"""uint8 images [B, 3, S, S] at the model's resolution -> probabilities [B, K]."""
+
+
+def own_logits(backbone: Backbone) -> Model:
+    """Return a model's own classifier as a callable from images, uint8 or in [0, 1], [B, 3, S, S], to logits [B, K].
+
+    Batch normalisations are folded first (:meth:`~coldframe.backbones.base.Backbone.folded`): whoever asks, asks the same
+    weights many times. The weights are those of the moment of the call.
+
+    Raises:
+        InputError: the model has no classifier of its own.
+    """
+    own_classes(backbone)
+    backbone = backbone.folded()
+
+    def model(images: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            features = backbone.run(backbone.normalise(images))
+        else:
+            features = tapped(backbone, images, [FEATURES])[FEATURES]
+        logits = backbone.head(features)
+        assert logits is not None
+        return logits
+
+    return model
+
+
+def own_classes(backbone: Backbone) -> tuple[str, ...]:
+    """Return the names of the classes that a model knows by itself; numbers stand for names that nobody gave.
+
+    Raises:
+        InputError: the model has no classifier of its own.
+    """
+    side = backbone.preprocess.size
+    with torch.no_grad():
+        blank = torch.zeros(1, 3, side, side, device=backbone.device, dtype=backbone.dtype)
+        logits = backbone.head(backbone.run(blank))
+    if logits is None:
+        raise InputError(
+            f"{backbone.name} has no classifier of its own; choose a model with one, such as lite0, "
+            "fit one with 'coldframe fit linear-probe', or name classes with 'coldframe zero-shot'"
+        )
+    return tuple(backbone.classes) or tuple(f"class {index}" for index in range(logits.shape[-1]))
+
+
+def logits_of(method: Method) -> Model:
+    """Return a fitted method as a callable from images in [0, 1], [B, 3, S, S], to logits [B, K]; gradients reach the images.
+
+    The whole network runs, from the method's own normalisation on; nothing stored is used.
+
+    Raises:
+        InputError: the method is not fitted, or its gradients say too little.
+
+    Example:
+        >>> PGD(4 / 255)(logits_of(probe), images, labels)  # doctest: +SKIP
+    """
+    method.check_classes(method.classes)
+    if method.gradientless:
+        raise InputError(f"{method.name} cannot be attacked: {method.gradientless}; choose another, such as linear-probe")
+
+    def model(images: Tensor) -> Tensor:
+        return method(method.backbone.normalise(images))
+
+    return model
+
+
+def opened(source: str | Backbone | Method, *, device: str = "cpu") -> tuple[Model, tuple[str, ...], Backbone]:
+    """Return what is attacked as a callable, the names of its classes, and its backbone.
+
+    Args:
+        source: the folder of a saved run, a model id, a backbone or a fitted method.
+        device: where what is loaded here runs.
+    """
+    if isinstance(source, str) and (Path(source) / "adaptation.json").is_file():
+        source = load(source, device=device)
+    if isinstance(source, Method):
+        return logits_of(source), source.classes, source.backbone
+    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device)
+    return own_logits(backbone), backbone.classes, backbone
+
+
+def classifier(source: str | Path | Backbone, *, device: str = "cpu") -> tuple[Classifier, tuple[str, ...], Backbone]:
+    """Return a classifier, its class names and its backbone from a saved run's folder, a model id or a backbone.
+
+    Raises:
+        InputError: the model has no classifier of its own.
+    """
+    if not isinstance(source, Backbone) and (Path(source) / "adaptation.json").is_file():
+        method = load(source, device=device)
+        return method.predict_proba, method.classes, method.backbone
+    backbone = source if isinstance(source, Backbone) else load_backbone(str(source), device=device)
+    logits = own_logits(backbone)
+
+    @torch.no_grad()
+    def probabilities(images: Tensor) -> Tensor:
+        return logits(images).float().softmax(-1).cpu()
+
+    return probabilities, own_classes(backbone), backbone

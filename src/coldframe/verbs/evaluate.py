@@ -1,0 +1,139 @@
+"""A saved run measured on data: accuracies, cost, what noise, corruptions, attacks and a union of labels do to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from coldframe import measures
+from coldframe.cold import ColdPass
+from coldframe.data.base import Dataset
+from coldframe.evaluation import unions
+from coldframe.evaluation.classifiers import logits_of
+from coldframe.evaluation.disturbances import Asked
+from coldframe.evaluation.disturbed import measure
+from coldframe.evaluation.robustness import curves
+from coldframe.evaluation.row import evaluate, latency
+from coldframe.measures.robustness import Progress
+from coldframe.methods.base import Method
+from coldframe.report import About, Detail, Table
+from coldframe.report.summary import short
+from coldframe.types import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SplitName = Literal["train", "val", "test"]
+
+
+@dataclass
+class Measured:
+    """What ``coldframe evaluate`` found.
+
+    Args:
+        table: of one row, with what its figures show.
+        lines: what a terminal prints below the row.
+        parts: of a union; empty where nothing was joined.
+    """
+
+    table: Table
+    lines: list[str] = field(default_factory=list)
+    parts: list[unions.PartScore] = field(default_factory=list)
+
+    @property
+    def row(self) -> Row:
+        """The row of ``results.json``."""
+        return self.table.rows[0]
+
+
+def measure_run(
+    method: Method,
+    dataset: Dataset,
+    split: SplitName = "test",
+    *,
+    asked: Asked | None = None,
+    cold: ColdPass | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Measured:
+    """Measure a fitted method on a split of a data set.
+
+    Args:
+        method: fitted on the data's classes, or, for joined data, one that scores classes by their names.
+        dataset: the data.
+        split: which images.
+        asked: noise, corruptions and attack; nothing when None.
+        cold: the store.
+        command: what makes it again, for the report.
+        progress: told about disturbed batches.
+
+    Raises:
+        InputError: the classes are others than those that were learned, or an attack was asked for that is not possible.
+    """
+    asked = asked or Asked()
+    if asked.eps:
+        logits_of(method)
+    chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
+    lines: list[str] = []
+    parts: list[unions.PartScore] = []
+    if dataset.parts:
+        method = unions.for_union(method, dataset)
+        done, parts = unions.evaluate_union(method, dataset, chosen, cold=cold)
+        lines += unions.lines(parts)
+    else:
+        done = evaluate(method, chosen, data=dataset.spec, cold=cold)
+    row = done.row | {"latency_ms": round(latency(method).median, 4)}
+    detail = Detail.of(method.name, [done.probabilities], chosen.labels, model=method.backbone.name, data=dataset.spec)
+    notes = list(lines)
+    if asked:
+        found = measure({method.name: method}, chosen, asked, progress)[method.name]
+        row |= found.fields()
+        lines += found.lines()
+        notes += asked.notes(chosen)
+        detail.curves = curves([found])
+    about = About(
+        model=method.backbone.name,
+        parameters=method.backbone.parameter_count,
+        data=" + ".join(part.name for part in dataset.parts) or short(dataset.spec),
+        train=len(dataset.train),
+        val=len(dataset.val),
+        test=len(dataset.test),
+        classes=dataset.classes,
+        noise=asked.named,
+        attack=asked.named_eps,
+        splits=dataset.origin,
+        settings={method.name: repr(method)},
+        digests={f"weights of {method.backbone.name}": method.backbone.digest},
+    )
+    machine = measures.machine(method.backbone.device)
+    table = Table(rows=[row], command=command, machine=machine, about=about, details=[detail], notes=notes)
+    return Measured(table, lines, parts)
+
+
+def write(measured: Measured, out: Path) -> None:
+    """Write the results, the report and the figures of a run to a folder."""
+    from coldframe.report.drawing import save_figure
+    from coldframe.report.page import save_report
+    from coldframe.report.wording import spoken
+
+    save_report(measured.table, out)
+    if measured.parts:
+        title = f"{spoken(measured.row['method'])} on {measured.table.about.data}"
+        save_figure(union_figure(measured.parts, title), out / "figures" / "union")
+
+
+def union_figure(scores: list[unions.PartScore], title: str) -> Figure:
+    """Draw for each part: top-1 alone, top-1 in the union, and the share that another part takes."""
+    from coldframe.report.drawing import PALETTE, bars
+
+    values: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    colours: dict[str, str] = {}
+    for score in scores:
+        entries = [("alone", score.alone, PALETTE[6]), ("in the union", score.union, PALETTE[0])]
+        entries += [(f"taken for {other}", share, PALETTE[1]) for other, share in score.taken.items()]
+        for what, value, colour in entries:
+            name = f"{score.name}: {what}"
+            values[name], texts[name], colours[name] = 100 * value, f"{100 * value:.1f}", colour
+    return bars(values, title=title, x_label="% of the part's images", texts=texts, colours=colours)

@@ -1,0 +1,101 @@
+"""Features of any images as files: what ``coldframe extract`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coldframe.backbones import load_backbone
+from coldframe.backbones.base import Backbone
+from coldframe.cold.extraction import extract
+from coldframe.cold.product import Source
+from coldframe.data import load_dataset
+from coldframe.data.base import OnError
+from coldframe.data.folder import SUFFIXES, Files, find_files
+from coldframe.data.load import Joined
+from coldframe.errors import InputError
+from coldframe.files import expanded
+from coldframe.measures import machine
+from coldframe.types import FEATURES
+from coldframe.verbs.watch import command_line
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """Return (i, n) of a text such as ``2/4``: the second of four parts."""
+    first, slash, last = text.partition("/")
+    if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise InputError(f"expected a shard i/n with 1 <= i <= n, such as 2/4, found {text!r}")
+    return int(first), int(last)
+
+
+def source_of(data: str, *, seed: int = 0, on_error: OnError = "raise", download: bool = False) -> Source:
+    """Return all images of a data spec with their splits and labels; of a file, a glob or a folder of loose images without.
+
+    Args:
+        data: a data spec; or a path to a folder that holds images and no folders, a file, or a glob.
+        seed: of splits that the data does not fix.
+        on_error: ``"raise"`` or ``"skip"`` for images that do not decode; loose images always raise.
+        download: whether data that is not on this machine may be fetched.
+    """
+    path = expanded(data.removeprefix("folder:"))
+    inside = list(path.iterdir()) if path.is_dir() else []
+    loose = any(place.suffix.lower() in SUFFIXES for place in inside) and not any(place.is_dir() for place in inside)
+    if loose or path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?["):
+        return Source(data, Files(tuple(find_files([path]))))
+    dataset = load_dataset(data, seed=seed, on_error=on_error, download=download)
+    splits = [split for split in (dataset.train, dataset.val, dataset.test) if len(split)]
+    labels = np.concatenate([split.labels for split in splits])
+    counts = tuple((split.name, len(split)) for split in splits)
+    return Source(data, Joined([split.images for split in splits]), counts, labels, dataset.classes)
+
+
+def extract_data(
+    model: str | Backbone,
+    data: str | Source,
+    out: str | Path,
+    *,
+    layers: Sequence[str] | None = None,
+    normalised: bool = False,
+    shard: str = "1/1",
+    seed: int = 0,
+    on_error: OnError = "raise",
+    download: bool = False,
+    device: str = "cpu",
+    precision: str = "fp32",
+    batch_size: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write a model's activations of a data set to a folder; see :func:`coldframe.cold.extraction.extract`.
+
+    Args:
+        model: a model id or a backbone.
+        data: see :func:`source_of`.
+        out: the folder.
+        layers: cuts; the features when None.
+        normalised: divide features by their L2 norm.
+        shard: ``i/n``.
+        seed: of splits that the data does not fix.
+        on_error: what to do with images that do not decode.
+        download: whether weights and data may be fetched.
+        device: where to run.
+        precision: ``"fp32"`` or ``"bf16"`` of weights and arithmetic; files are fp32 either way.
+        batch_size: images decoded together.
+        progress: called with (images done, images of this shard).
+
+    Returns:
+        The manifest.
+    """
+    part = shard_of(shard)
+    if batch_size < 1:
+        raise InputError(f"expected a batch size of 1 or more, found {batch_size}")
+    source = data if isinstance(data, Source) else source_of(data, seed=seed, on_error=on_error, download=download)
+    backbone = (
+        model if isinstance(model, Backbone) else load_backbone(model, device=device, dtype=precision, download=download)
+    )
+    return extract(
+        backbone, source, out, layers=layers or (FEATURES,), normalised=normalised, shard=part, batch_size=batch_size,
+        about={"command": command_line(), "machine": machine(backbone.device)}, progress=progress,
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""One fit, evaluated and kept: what ``fit`` does once and ``compare`` many times."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coldframe import files, measures
+from coldframe.cold import ColdPass
+from coldframe.data.base import Dataset
+from coldframe.evaluation.row import evaluate, latency
+from coldframe.methods import Method
+from coldframe.report import About, Table
+from coldframe.report.drawing import save_figure
+from coldframe.report.prompts import prompt_figure
+from coldframe.types import PIXELS, Row
+from coldframe.verbs.pictures import prompted
+from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
+
+
+def fit_and_evaluate(
+    method: Method,
+    dataset: Dataset,
+    *,
+    data: str,
+    seed: int,
+    cold: ColdPass,
+    watch: Watch,
+    name: str = "",
+    folder: Path | None = None,
+    timed: bool = True,
+) -> tuple[Row, NDArray[np.float32]]:
+    """Fit a method on train, choosing on val, and measure it on test.
+
+    Args:
+        method: not fitted yet.
+        dataset: its splits.
+        data: the data's spec, for the row.
+        seed: for the row.
+        cold: the store.
+        watch: told about epochs.
+        name: what the row calls the method; its own name when empty.
+        folder: where checkpoints, and at the end the adaptation, predictions and ``result.json``, are kept.
+        timed: whether latency is measured.
+
+    Returns:
+        The row, and the probabilities of the test images [N, K].
+    """
+    name = name or method.name
+    with measures.PeakMemory(method.backbone.device) as memory:
+        start = time.perf_counter()
+        method.fit(
+            dataset.train, dataset.val, cold=cold, run=folder, report=lambda metrics: watch.epoch(name, seed, metrics)
+        )
+        seconds = time.perf_counter() - start
+    if method.history and "seconds" in method.history[-1]:
+        seconds = max(seconds, method.history[-1]["seconds"])
+    done = evaluate(method, dataset.test, data=data, seed=seed, cold=cold)
+    row = done.row | {"method": name, "train_seconds": round(seconds, 4) if method.trains else None}
+    row["peak_memory_mb"] = None if memory.total_mb is None else round(memory.total_mb, 1)
+    row["latency_ms"] = round(latency(method).median, 4) if timed else None
+    if folder is not None:
+        method.save(folder)
+        files.write_safetensors(folder / "predictions.safetensors", {"probabilities": torch.from_numpy(done.probabilities)})
+        files.write_json(folder / "result.json", {"row": row, "choices": method.choices, "history": method.history})
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    return row, done.probabilities
+
+
+def finished(method: Method, dataset: Dataset, folder: Path) -> tuple[Row, NDArray[np.float32]]:
+    """Take up what :func:`fit_and_evaluate` kept in ``folder``: the method becomes the one that was fitted."""
+    kept = files.read_json(folder / "result.json")
+    predictions, _ = files.read_safetensors(folder / "predictions.safetensors")
+    state, _ = files.read_safetensors(folder / "adaptation.safetensors")
+    method.classes = dataset.classes
+    method.load_state({name: tensor.to(method.backbone.device) for name, tensor in state.items()})
+    method.choices, method.history = kept["choices"], kept["history"]
+    row: Row = kept["row"]
+    return row, predictions["probabilities"].numpy()
+
+
+def fit_one(
+    method: Method,
+    dataset: Dataset,
+    out: Path,
+    *,
+    cold: ColdPass | None = None,
+    watch: Watch | None = None,
+    tensorboard: bool = False,
+) -> Row:
+    """Fit one method, evaluate it on the test split, and write what it learned with ``results.json`` to ``out``.
+
+    An unfinished run in ``out`` goes on where it stood; one with other settings, data or weights is refused.
+    """
+    cold, watch = cold or ColdPass(), watch or Watch()
+    cold.progress = watch.cold
+    backbone, seed = method.backbone, int(method.config().get("seed", 0))
+    watch.start(describe_model(backbone), describe_data([dataset]))
+    wants = [(method.cut, view) for view in method.views if method.cut != PIXELS]
+    done = cold.prepare(backbone, [dataset.train, dataset.val, dataset.test], wants)
+    watch.cold_done(done)
+    watch.fitting(method.name, seed)
+    method.tensorboard = tensorboard
+    row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out)
+    row["cold_seconds"] = round(done.seconds, 3)
+    about = About(
+        model=backbone.name,
+        parameters=backbone.parameter_count,
+        data=dataset.spec,
+        splits=dataset.origin,
+        settings={method.name: repr(method)},
+        digests={f"weights of {backbone.name}": backbone.digest},
+    )
+    table = Table(rows=[row], command=command_line(), machine=measures.machine(backbone.device), about=about)
+    table.save(out / "results.json")
+    shown = prompted(method, dataset.test)
+    if shown is not None:
+        save_figure(prompt_figure(method.name, *shown), out / "prompt")
+    return row

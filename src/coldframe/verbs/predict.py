@@ -1,0 +1,85 @@
+"""Top-k predictions for image files, by a pretrained model's own head or by a saved adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from coldframe.backbones.base import Backbone
+from coldframe.data.decode import load_pixels
+from coldframe.data.folder import Files, find_files
+from coldframe.errors import InputError
+from coldframe.evaluation.classifiers import classifier
+from coldframe.report.drawing import save_figure, shorten, style
+from coldframe.report.predictions import prediction_figure
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The most probable classes of one file, best first.
+
+    Args:
+        file: its path.
+        classes: names.
+        probabilities: fractions, in the same order.
+    """
+
+    file: str
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+MOST_DRAWN = 24
+"""Pictures in one figure of predictions."""
+
+
+def predict(
+    source: str | Path | Backbone, places: Sequence[str | Path], *, top: int = 5, device: str = "cpu", batch_size: int = 32
+) -> list[Prediction]:
+    """Predict files.
+
+    Args:
+        source: folder of a saved run, model id or backbone.
+        places: files, folders and globs.
+        top: classes a file.
+        device: where to run.
+        batch_size: B.
+    """
+    if top < 1:
+        raise InputError(f"expected top of 1 or more, found {top}")
+    files = find_files(places)
+    call, names, backbone = classifier(source, device=device)
+    images = Files(tuple(files))
+    predictions = []
+    for start in range(0, len(files), batch_size):
+        chunk = range(start, min(start + batch_size, len(files)))
+        pixels = torch.from_numpy(load_pixels(images, list(chunk), backbone.preprocess))
+        values, indices = call(pixels).topk(min(top, len(names)))
+        for row, index in enumerate(chunk):
+            chosen = tuple(names[i] for i in indices[row].tolist())
+            predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist())))
+    return predictions
+
+
+def draw(predictions: Sequence[Prediction], path: str | Path) -> list[Path]:
+    """Draw the first ``MOST_DRAWN`` pictures with their most probable classes, as PNG and SVG; return both paths.
+
+    Args:
+        predictions: what :func:`predict` returned.
+        path: name of the figure, with or without its ending.
+    """
+    shown = predictions[:MOST_DRAWN]
+    held = Files(tuple(Path(one.file) for one in shown))
+    pictures = []
+    for number in range(len(shown)):
+        picture = held.open(number)
+        picture.thumbnail((480, 480))
+        pictures.append(np.asarray(picture))
+    tops = [list(zip(one.classes, one.probabilities, strict=True)) for one in shown]
+    with style():
+        figure = prediction_figure(pictures, tops, [shorten(Path(one.file).name, 30) for one in shown])
+    return save_figure(figure, path)

@@ -1,0 +1,205 @@
+"""A grid of runs on one shared cold pass: resumed where it stood, skipped where done, seen as a table and as heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coldframe import measures
+from coldframe.backbones import load_backbone
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass
+from coldframe.data.load import canonical
+from coldframe.errors import InputError
+from coldframe.files import write_json, write_text
+from coldframe.methods import Method, method_class
+from coldframe.report import Table, save_report
+from coldframe.report.drawing import save_figure
+from coldframe.report.heat import Panel, heat_map
+from coldframe.report.single import page
+from coldframe.report.summary import Group
+from coldframe.verbs.choose import label
+from coldframe.verbs.compare import compare
+from coldframe.verbs.plan import Part, Plan, Settings
+from coldframe.verbs.watch import Watch, command_line, folder_name
+from coldframe.version import __version__
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run of a plan on one data set.
+
+    Args:
+        part: which of the plan's methods.
+        cell: what is varied.
+        data: the data's name.
+        group: its rows over seeds.
+        published: a known top-1 of the same settings, a fraction, or None.
+    """
+
+    part: Part
+    cell: Settings
+    data: str
+    group: Group
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep found.
+
+    Args:
+        plan: what was run.
+        tables: by data.
+        lines: one for each data set, method and cell.
+        command: what makes it again.
+        machine: where it ran.
+    """
+
+    plan: Plan
+    tables: Mapping[str, Table]
+    lines: Sequence[Line]
+    command: str
+    machine: Mapping[str, Any]
+
+    def results(self) -> dict[str, Any]:
+        """Return the value of ``results.json``: the rows of all tables."""
+        rows = [row for table in self.tables.values() for row in table.to_json()["rows"]]
+        return {"coldframe": __version__, "command": self.command, "machine": dict(self.machine), "rows": rows}
+
+    def table(self) -> list[list[str]]:
+        """Return a head and a line for each run: data, method, what is varied, top-1 with its interval, costs."""
+        noisy = any(line.group.mean("noise_top1") is not None for line in self.lines)
+        known = any(line.published is not None for line in self.lines)
+        varied = list(dict.fromkeys(name for line in self.lines for name in line.cell))
+        head = ["data", "method", *varied, "top-1 (%)", *(["noise"] if noisy else []), "trained", "seconds"]
+        return [head + (["published"] if known else []), *(self._cells(line, varied, noisy, known) for line in self.lines)]
+
+    def _cells(self, line: Line, varied: Sequence[str], noisy: bool, known: bool) -> list[str]:
+        group = line.group
+        top1, seconds = group.over_seeds("top1"), group.mean("train_seconds")
+        noise, trained = group.mean("noise_top1"), group.mean("trainable_parameters")
+        accuracy = "-" if top1 is None else f"{100 * top1.mean:.1f}"
+        if top1 is not None and top1.half is not None:
+            accuracy += f" ± {100 * top1.half:.1f}"
+        cells = [line.data, line.part.method, *(str(line.cell.get(name, "")) for name in varied), accuracy]
+        cells += ["-" if noise is None else f"{100 * noise:.1f}"] if noisy else []
+        cells += ["-" if trained is None else f"{trained:,.0f}", "-" if not seconds else f"{seconds:.1f}"]
+        return cells + (["-" if line.published is None else f"{100 * line.published:.2f}"] if known else [])
+
+    def figures(self) -> dict[str, tuple[str, Any]]:
+        """Return a heat map for each method with two varied names or more: file stem -> (caption, figure)."""
+        found: dict[str, tuple[str, Any]] = {}
+        for number, part in enumerate(self.plan.parts):
+            if len(part.grid) < 2:
+                continue
+            stem = f"heat-{part.method}" + (f"-{number}" if f"heat-{part.method}" in found else "")
+            caption = f"Mean top-1 in percent of {part.method} on test images, {self.plan.seeds} seeds."
+            found[stem] = (caption, heat_map(self._panels(part), *_axes(part)))
+        return found
+
+    def _panels(self, part: Part) -> list[Panel]:
+        rows, columns = _axes(part)
+        panels: dict[tuple[str, str], Panel] = {}
+        for line in self.lines:
+            if line.part is not part:
+                continue
+            rest = {name: value for name, value in line.cell.items() if name not in (*rows.split("+"), *columns.split("+"))}
+            panel = panels.setdefault((line.data, words(rest)), Panel(line.data, words(rest)))
+            at = tuple(" ".join(str(line.cell[name]) for name in axis.split("+")) for axis in (rows, columns))
+            panel.values[at[0], at[1]] = line.group.mean("top1")
+        return list(panels.values())
+
+    def save(self, out: Path) -> None:
+        """Write ``results.json``, the heat maps, ``report.html``, and the full report of each data set in its folder."""
+        write_json(out / "results.json", self.results())
+        figures = self.figures()
+        for stem, (_, figure) in figures.items():
+            save_figure(figure, out / stem)
+        about = f"{self.machine['device']}, {self.machine['threads']} threads, torch {self.machine['torch']}"
+        each = "The report of each data set lies in its own folder beside this page."
+        notes = [f"{self.plan.model}; seeds 0 to {self.plan.seeds - 1}; {about}. Intervals are 95% over seeds.", each]
+        write_text(out / "report.html", page(self.plan.title, self.table(), notes, figures, self.command))
+
+
+def _axes(part: Part) -> tuple[str, str]:
+    """Return the names that become rows and columns: the two with most values, in the grid's order."""
+    longest = sorted(part.grid, key=lambda name: -len(part.grid[name]))[:2]
+    rows, columns = (name for name in part.grid if name in longest)
+    return rows, columns
+
+
+def words(cell: Mapping[str, Any]) -> str:
+    """Return settings as a person reads them."""
+    return ", ".join(f"{name} {value}" for name, value in cell.items())
+
+
+def sweep(
+    plan: Plan,
+    *,
+    model: str | Backbone | None = None,
+    out: str | Path | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+    download: bool = False,
+    latency: bool = False,
+    cold: ColdPass | None = None,
+    watch: Watch | None = None,
+    command: str | None = None,
+) -> Sweep:
+    """Run every cell of a plan on every data set with every seed.
+
+    Each data set is one comparison: one cold pass serves all cells, and with ``out`` finished fits are not run again.
+
+    Args:
+        plan: what to run.
+        model: a backbone or its name, in place of the plan's.
+        out: folder of the finished fits and of each data set's report.
+        device: where to run.
+        precision: of the frozen part.
+        download: whether weights and data may be fetched.
+        latency: whether latencies are measured.
+        cold: how activations are kept.
+        watch: told about progress.
+        command: what makes it again; None for the process's own arguments.
+
+    Raises:
+        InputError: the plan names no data, or settings that a method does not take.
+    """
+    if not plan.data:
+        raise InputError("expected data to sweep over, found none; name some with --data")
+    chosen = model if model is not None else plan.model
+    backbone = load_backbone(chosen, device=device, dtype=precision, download=download) if isinstance(chosen, str) else chosen
+    made = [(part, cell, make(part, cell, backbone)) for part in plan.parts for cell in part.cells()]
+    methods = [method for _, _, method in made]
+    cold, folder = cold or ColdPass(), None if out is None else Path(out)
+    tables, lines = {}, []
+    for spec in plan.data:
+        own = None if folder is None else folder / folder_name(spec)
+        table = compare(
+            methods, spec, seeds=plan.seeds, shots=plan.shots_of(spec), noise=plan.noise, latency=latency, out=own,
+            device=device, precision=precision, download=download, cold=cold, watch=watch, command=command or command_line(),
+        )  # fmt: skip
+        tables[spec] = table
+        if own is not None:
+            save_report(table, own)
+        groups = {group.key[0]: group for group in table.groups()}
+        for part, cell, method in made:
+            lines.append(Line(part, cell, spec, groups[label(method, methods)], _published(plan, part, cell, spec)))
+    return Sweep(plan, tables, lines, command or command_line(), measures.machine(device))
+
+
+def make(part: Part, cell: Settings, backbone: Backbone) -> Method:
+    """Return the method of one cell. Raises :class:`InputError` for settings that it does not take."""
+    kind, settings = method_class(part.method), {**part.settings, **cell}
+    return kind.preset(part.preset, backbone, **settings) if part.preset else kind(backbone, **settings)
+
+
+def _published(plan: Plan, part: Part, cell: Settings, spec: str) -> float | None:
+    for known in plan.published:
+        same = canonical(str(known.get("data"))) == canonical(spec) and known.get("method") == part.method
+        if same and all(known.get(name) == value for name, value in cell.items()):
+            return float(known["top1"])
+    return None

@@ -1,0 +1,63 @@
+"""What a verb tells while it works, and the words for what it works on."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import PassReport
+from coldframe.data.base import Dataset
+from coldframe.types import Row
+
+
+class Watch:
+    """What compare tells while it works. The base class keeps silent."""
+
+    def start(self, model: str, data: str) -> None:
+        """A model meets a data set: the lines that describe both."""
+
+    def cold(self, done: int, total: int) -> None:
+        """The cold pass has done so many images of so many."""
+
+    def cold_done(self, report: PassReport) -> None:
+        """The cold pass is over."""
+
+    def planned(self, methods: Sequence[str]) -> None:
+        """These methods will be fitted, in this order."""
+
+    def fitting(self, method: str, seed: int) -> None:
+        """A fit begins."""
+
+    def epoch(self, method: str, seed: int, metrics: Mapping[str, Any]) -> None:
+        """An epoch is over."""
+
+    def row(self, row: Row) -> None:
+        """A row is measured."""
+
+    def disturbed(self, done: int, total: int) -> None:
+        """So many of so many batches have been measured under noise and corruptions, after all fits."""
+
+
+def folder_name(spec: str) -> str:
+    """Return a folder name for a data spec: ``mini-cifar10`` for ``mini:cifar10``."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in spec).strip("-")
+
+
+def command_line() -> str:
+    """Return the command that runs, as it was typed."""
+    return " ".join(["coldframe", *map(shlex.quote, sys.argv[1:])])
+
+
+def describe_model(backbone: Backbone) -> str:
+    """Return the line that describes a model: name, parameters, weights."""
+    return f"{backbone.name}, {backbone.parameter_count / 1e6:.1f} M parameters ({backbone.weights})"
+
+
+def describe_data(datasets: Sequence[Dataset]) -> str:
+    """Return the line that describes a data set: name, sizes, classes."""
+    first = datasets[0]
+    sizes = f"{len(first.train):,} train, {len(first.val):,} val, {len(first.test):,} test, {len(first.classes)} classes"
+    return f"{first.spec}: {sizes}"

@@ -1,0 +1,152 @@
+"""From files to results: what is written, and what is refused before anything is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from fakes import TinyBackbone, split
+from PIL import Image
+from torch import Tensor
+
+from coldframe.cold import ColdPass, Store
+from coldframe.data.decode import load_pixels
+from coldframe.data.folder import Files
+from coldframe.data.own_png import is_fitted
+from coldframe.errors import DataError, InputError
+from coldframe.evaluation.classifiers import logits_of, own_logits
+from coldframe.files import read_json
+from coldframe.methods.linear_probe import LinearProbe
+from coldframe.verbs import attack as verb
+from coldframe.verbs.predict import predict
+
+
+class Headed(TinyBackbone):
+    """The tiny network with a classifier of three classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = ("ash", "beech", "cedar")
+        self.matrix = 4 * torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+
+    def head(self, features: Tensor) -> Tensor:
+        return features @ self.matrix
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Return three pictures of noise."""
+    generator = np.random.default_rng(0)
+    found = [tmp_path / f"{name}.png" for name in ("one", "two", "three")]
+    for file in found:
+        Image.fromarray(generator.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(file)
+    return found
+
+
+def others(files: list[Path]) -> list[str]:
+    """Return for each file the name of a class that it is not."""
+    done = verb.attack_files(Headed(), files, verb.usual(1 / 255, steps=1))
+    return [done.classes[(int(label) + 1) % 3] for label in done.labels]
+
+
+def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) -> None:
+    backbone = Headed()
+    done = verb.attack_files(backbone, files, verb.usual(24 / 255), others(files))
+    written = verb.write(done, tmp_path / "out", {"eps": "24/255"})
+    assert {path.name for path in written} == {path.name for path in (tmp_path / "out").iterdir()}
+    results = read_json(tmp_path / "out" / "results.json")
+    assert results["settings"] == {"eps": "24/255"} and len(results["images"]) == 3
+    assert any(row["fooled"] for row in results["images"])
+    model = own_logits(backbone)
+    for i, row in enumerate(results["images"]):
+        picture = torch.from_numpy(np.array(Image.open(tmp_path / "out" / f"adversarial_{i:02}_{files[i].stem}.png")))
+        image = picture.permute(2, 0, 1)[None].float() / 255
+        odds = model(image).softmax(-1)[0]
+        assert backbone.classes[int(odds.argmax())] == row["adversarial_class"]
+        assert float(odds.max()) == pytest.approx(row["adversarial_probability"], abs=1e-5)
+        assert row["fooled"] == (row["adversarial_class"] == row["target"] and row["adversarial_probability"] >= 0.95)
+        assert row["largest_change_of_255"] <= 24 and row["class"] != row["target"]
+        assert list(row["survival"]) == ["unchanged", "mirrored", "80% crop", "30 degrees", "grey", "uint8", "JPEG"]
+    with Image.open(tmp_path / "out" / "examples.png") as figure:
+        assert figure.height > figure.width > 600
+
+
+def test_one_target_stands_for_all_and_numbers_for_names(files: list[Path]) -> None:
+    first = others(files)[0]
+    number = str(Headed().classes.index(first))
+    by_name, by_number = (
+        verb.attack_files(Headed(), files[:1], verb.usual(9 / 255, robust=True, steps=2), [text])
+        for text in (first, number)
+    )
+    assert torch.equal(by_name.found.images, by_number.found.images) and by_name.found.steps.tolist() == [2]
+
+
+def test_pieces_are_put_together_again(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = verb.attack_files(Headed(), files, verb.usual(9 / 255))
+    monkeypatch.setattr(verb, "PIECE", 2)
+    pieces = verb.attack_files(Headed(), files, verb.usual(9 / 255))
+    assert verb.rows(whole) == verb.rows(pieces)
+
+
+@pytest.mark.parametrize(("targets", "words"), [
+    (["3"], "expected a class from 0 to 2, found 3"), (["-1"], "found -1"), (["beach"], "did you mean 'beech'"),
+    (["ash", "ash"], "one for each of the 3 images, found 2"),
+])  # fmt: skip
+def test_targets(files: list[Path], targets: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        verb.attack_files(Headed(), files, verb.usual(0.1), targets)
+
+
+def test_the_true_class_as_target(files: list[Path]) -> None:
+    done = verb.attack_files(Headed(), files[:1], verb.usual(1 / 255, steps=1))
+    with pytest.raises(InputError, match=r"other than the true class.*one\.png"):
+        verb.attack_files(Headed(), files[:1], verb.usual(0.1), [str(int(done.labels[0]))])
+
+
+def test_three_by_three_pixels(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
+    with pytest.raises(DataError, match=r"at least 8 x 8 pixels, found 3 x 3 in .*small\.png"):
+        verb.attack_files(Headed(), [tmp_path / "small.png"], verb.usual(0.1))
+
+
+def test_a_model_without_classifier(files: list[Path]) -> None:
+    with pytest.raises(InputError, match="no classifier of its own"):
+        verb.attack_files(TinyBackbone(), files, verb.usual(0.1))
+
+
+def test_a_fitted_method_is_attacked_with_the_classes_it_learned(files: list[Path], tmp_path: Path) -> None:
+    probe = LinearProbe(TinyBackbone(), l2=0.001).fit(split(12), cold=ColdPass(Store(tmp_path)))
+    done = verb.attack_files(probe, files, verb.usual(24 / 255))
+    assert done.classes == ("class 0", "class 1", "class 2") and done.found.fooled.any()
+    with torch.no_grad():
+        assert torch.equal(logits_of(probe)(done.found.images).argmax(-1), done.odds[0])
+    targets = [done.classes[(int(label) + 1) % 3] for label in done.labels]
+    rows = verb.rows(verb.attack_files(probe, files, verb.usual(60 / 255), targets))
+    assert [row["target"] for row in rows] == targets and any(row["fooled"] for row in rows)
+
+
+@pytest.mark.parametrize("mode", ["crop", "squash"])
+def test_what_is_written_is_read_back_as_what_it_is(files: list[Path], tmp_path: Path, mode: Literal["crop", "squash"]) -> None:
+    """The adversarial file still fools, to the bit: it is the model's input and is not resized and cropped once more."""
+    net = Headed()
+    net.preprocess = replace(net.preprocess, resize=20, mode=mode)  # a crop that would take a second bite
+    done = verb.attack_files(net, files, verb.usual(16 / 255))
+    verb.write(done, tmp_path / "out", {})
+    made = sorted((tmp_path / "out").glob("adversarial_*.png"))
+    pixels = load_pixels(Files(tuple(made)), range(3), net.preprocess)
+    assert np.array_equal(pixels, done.found.uint8.numpy())
+    again = predict(net, made, top=1)
+    assert [one.classes[0] for one in again] == [row["adversarial_class"] for row in verb.rows(done)]
+    told = [row["adversarial_probability"] for row in verb.rows(done)]
+    assert [one.probabilities[0] for one in again] == pytest.approx(told, abs=1e-5)
+    # The same pixels in an unmarked file are an ordinary picture, and so is a marked one that another program has cropped.
+    with Image.open(made[0]) as picture:
+        plain, cropped = tmp_path / "plain.png", picture.crop((0, 0, 12, 12))
+        picture.save(plain)
+        assert not is_fitted(cropped)
+    if mode == "crop":
+        assert not np.array_equal(load_pixels(Files((plain,)), [0], net.preprocess)[0], pixels[0])

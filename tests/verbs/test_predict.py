@@ -1,0 +1,68 @@
+"""Top-k predictions of files, folders and globs, and their figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from coldframe.cli import main
+from coldframe.data.folder import find_files
+from coldframe.verbs.predict import MOST_DRAWN, Prediction, draw, predict
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Return a folder with three pictures, one of them deeper."""
+    (tmp_path / "album" / "deep").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for name in ("b.png", "a.jpg", "deep/c.png"):
+        picture = generator.integers(0, 256, (50, 40, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / "album" / name)
+    (tmp_path / "album" / "notes.txt").write_text("no picture")
+    return tmp_path / "album"
+
+
+def run(*words: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", *words])
+    assert not stopped.value.code
+
+
+def test_files_folders_and_globs_each_once(album: Path) -> None:
+    names = [path.name for path in find_files([album / "b.png", album, str(album / "**" / "*.png")])]
+    assert names == ["b.png", "a.jpg", "c.png"]
+
+
+def test_batches_do_not_matter_and_the_head_is_the_models_own(album: Path) -> None:
+    from coldframe.backbones import load_backbone
+
+    backbone = load_backbone("timm:test_resnet/random")
+    one, many = (predict(backbone, [album], top=4, batch_size=size) for size in (1, 8))
+    assert [p.classes for p in one] == [p.classes for p in many] and len(one) == 3
+    torch.testing.assert_close(torch.tensor([p.probabilities for p in one]), torch.tensor([p.probabilities for p in many]))
+    assert all(p.probabilities == tuple(sorted(p.probabilities, reverse=True)) for p in one)
+
+
+def test_table_json_csv_and_figure_tell_the_same(capsys: pytest.CaptureFixture[str], album: Path, tmp_path: Path) -> None:
+    words = (str(album), "--model", "timm:test_resnet/random", "--top", "2", "--device", "cpu")
+    run(*words, "--json")
+    found = json.loads(capsys.readouterr().out)
+    run(*words, "--format", "csv")
+    lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [line["class"] for line in lines] == [top["class"] for row in found for top in row["top"]]
+    run(*words, "--figure", str(tmp_path / "figure.png"))
+    text = capsys.readouterr().out
+    assert found[0]["top"][0]["class"] in text and f"figure: {tmp_path / 'figure.png'}" in text
+    assert (tmp_path / "figure.png").stat().st_size > 1000 and (tmp_path / "figure.svg").exists()
+
+
+def test_a_figure_holds_so_many(album: Path, tmp_path: Path) -> None:
+    many = [Prediction(str(album / "b.png"), ("a", "b"), (0.9, 0.1))] * (MOST_DRAWN + 3)
+    png, svg = draw(many, tmp_path / "many")
+    assert png.exists() and svg.read_text().count("<image") == MOST_DRAWN

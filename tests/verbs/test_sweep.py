@@ -1,0 +1,77 @@
+"""Sweeps: every cell as if it were run alone, finished ones not run again, and a picture of the grid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import tiny_clip
+
+from coldframe.cold import ColdPass, Store
+from coldframe.data import load_dataset
+from coldframe.errors import InputError
+from coldframe.methods.deep_prompt import DeepPrompt
+from coldframe.verbs.fit import fit_and_evaluate
+from coldframe.verbs.plan import Part, Plan
+from coldframe.verbs.sweep import sweep
+
+PLAN = Plan(
+    (
+        Part("zero-shot"),
+        Part(
+            "deep-prompt",
+            settings={"epochs": 1},
+            grid={"tokens": [1, 2], "layer": [0, 1], "position+readout": [["front", "first"], ["back", "class"]]},
+        ),
+    ),
+    ("mini:mnist",),
+    shots=2,
+    published=(
+        {"data": "mini:mnist", "method": "deep-prompt", "tokens": 1, "layer": 0, "position": "front", "readout": "first",
+         "top1": 0.5},
+    ),
+    title="A grid",
+)
+
+
+def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cold, calls = ColdPass(Store(tmp_path / "store")), list[Any]()
+    original = fit_and_evaluate
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr("coldframe.verbs.compare.fit_and_evaluate", counted)
+    done = sweep(PLAN, model=tiny_clip(), out=tmp_path / "out", cold=cold, command="coldframe sweep")
+    assert len(done.lines) == 9 and len(calls) == 9
+    assert [line.published for line in done.lines].count(0.5) == 1
+    table = done.table()
+    assert table[0][:7] == ["data", "method", "tokens", "layer", "position", "readout", "top-1 (%)"]
+    assert table[0][-1] == "published" and table[1][1:4] == ["zero-shot", "", ""]
+    assert table[2][1:6] == ["deep-prompt", "1", "0", "front", "first"] and table[2][-1] == "50.00"
+
+    # One cell is what the method alone gives.
+    data = load_dataset("mini:mnist", shots=2, seed=0)
+    alone = DeepPrompt(tiny_clip(), tokens=2, layer=1, epochs=1, seed=0).fit(data.train, data.val, cold=cold)
+    (line,) = [x for x in done.lines if x.cell.get("tokens") == 2 and x.cell["layer"] == 1 and x.cell["position"] == "back"]
+    assert line.group.mean("top1") == pytest.approx(alone.score(data.test, cold=cold))
+
+    # Again, nothing is run; files are there.
+    again = sweep(PLAN, model=tiny_clip(), out=tmp_path / "out", cold=cold, command="coldframe sweep")
+    assert len(calls) == 9 and again.table() == table
+    done.save(tmp_path / "out")
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
+    assert len(rows) == 9 and all(row["data"] == "mini:mnist" for row in rows)
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+        "heat-deep-prompt.png", "heat-deep-prompt.svg", "report.html", "mini-mnist", "results.json",
+    }  # fmt: skip
+
+
+def test_refusals() -> None:
+    with pytest.raises(InputError, match="name some with --data"):
+        sweep(Plan((Part("zero-shot"),), ()), model=tiny_clip())
+    with pytest.raises(InputError, match="found 'token'; did you mean 'tokens'"):
+        sweep(Plan((Part("deep-prompt", settings={"token": 1}),), ("mini:mnist",)), model=tiny_clip())
