@@ -94,14 +94,15 @@ SEED = Number(int, 0, 2**32 - 1)
 SEEDS = Number(int, 1, 1000)
 COUNT = Number(int, 1, 10**9)
 SHOWN = Number(int, 0, 100)
-STEPS = Number(int, 1, 10**6)
+STEPS = Number(int, 1, 10_000)
 TOP = Number(int, 1, 10**6)
-EPOCHS = Number(int, 1, 10**6)
+EPOCHS = Number(int, 1, 100_000)
 BATCH = Number(int, 1, 2**16)
 WIDTH = Number(int, 1, 4096)
 DEPTH = Number(int, 1, 1000)
 PLACE = Number(int, 0, 10**6)
 FINITE = Number(float, 0, 1e9)
+SECONDS = Number(float, 0, 10**6)
 POSITIVE = Number(float, 0, 1e9, above=True)
 FRACTION = Number(float, 0, 1)
 LIMIT = Number(int, 1, 500)
@@ -116,7 +117,8 @@ NAMED: Mapping[str, Number] = {
     "tokens": WIDTH, "size": WIDTH, "sources": WIDTH, "depth": DEPTH, "test_views": Number(int, 1, 1000), "k": COUNT,
     "shift": Number(int, 0, 4096), "levels": Number(int, 2, 256),
     "dropout": FRACTION, "momentum": FRACTION, "label_smoothing": FRACTION, "hold_out": FRACTION, "wise": FRACTION,
-    "weight": FRACTION, "layer_decay": FRACTION, "temperature": POSITIVE, "scale": POSITIVE, "minutes": POSITIVE,
+    "weight": FRACTION, "layer_decay": FRACTION, "temperature": POSITIVE, "scale": POSITIVE,
+    "minutes": Number(float, 0, 525_600, above=True),
     "lr": POSITIVE, "clip": POSITIVE, "max_alpha": POSITIVE, "max_beta": POSITIVE, "shrinkage": POSITIVE, "penalty": POSITIVE,
     "l2": POSITIVE, "alpha": FINITE, "beta": FINITE, "weight_decay": FINITE, "backbone_lr": FINITE, "layer": PLACE,
 }  # fmt: skip
@@ -153,6 +155,8 @@ def number_of(name: str, annotation: Any) -> Number | None:
     if not kinds:
         return None
     of = NAMED.get(name, PLACE if kinds[0] is int else FINITE)
+    if kinds[0] is float and of.kind is int:  # such as half an epoch
+        return Number(float, 0, of.most, above=True, words=words)
     return Number(kinds[0], of.least, of.most, above=of.above, words=words)
 
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_one_sentence(
         (["--data", data, "--attack", "pgd", "--eps", "4"], "write 4/255"),
         (["--data", data, "--attack", "pgd", "--eps", "0"], "at least one eps above 0"),
         (["--data", data, "--attack", "pgd", "--eps", "-1/255"], "found -0.00392"),
-        (["--data", data, "--attack", "pgd", "--steps", "0"], "--steps: expected a whole number from 1 to 1,000,000, found 0"),
+        (["--data", data, "--attack", "pgd", "--steps", "0"], "--steps: expected a whole number from 1 to 10,000, found 0"),
         (["--data", data, "--eps", "4/255"], "add --attack pgd"),
     ):
         said = refused(capsys, probe, *words)

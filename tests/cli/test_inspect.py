@@ -70,5 +70,5 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "found shape [1, 1280]" in refused(capsys, "features", picture, "--layers", "features", *out)
     model = "timm:naflexvit_base_patch16_gap/random"
     assert "no first convolution over RGB" in refused(capsys, "filters", "--model", model, *out)
-    assert "expected a saved adaptation" in refused(capsys, "disagreements", str(tmp_path), str(tmp_path), *out)
+    assert "expected the folder of a saved run" in refused(capsys, "disagreements", str(tmp_path), str(tmp_path), *out)
     assert not (tmp_path / "out").exists()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclopts import App
+from cli_walk import commands, outcome
 
-from coldframe import registry
-from coldframe.cli import main
-from coldframe.cli.fit import method_app
 from coldframe.cli.guard import command_line
 from coldframe.errors import InputError
 from coldframe.values import Number
@@ -25,21 +21,6 @@ MORE = (
 """What no numeric option takes; for the whole suite."""
 BORDER = ("0", "0.5", "1e-320", "4294967296", "18446744073709551616", "1e3", "+1", "1000000000", "2.0", "00001")
 """What some take: then the command ends at the data or the run, which are not there."""
-
-
-def commands(app: App, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], App]]:
-    """Yield every command below a parser, with the words that lead there."""
-    for name in app:
-        if name.startswith("-"):
-            continue
-        below = app[name]
-        if (*words, name) == ("fit",):
-            for method in registry.METHODS:
-                yield ("fit", method), method_app(method)
-        elif any(not each.startswith("-") for each in below):
-            yield from commands(below, (*words, name))
-        else:
-            yield (*words, name), below
 
 
 def numeric(hint: Any) -> bool:
@@ -63,15 +44,6 @@ def options() -> list[tuple[tuple[str, ...], str, Any]]:
                 name = next(name for name in argument.names if name.startswith("--") and not name.startswith("--empty-"))
                 found.append(((*words, *required), name, argument))
     return found
-
-
-def outcome(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> tuple[int, str]:
-    """Run a command; return its exit status and its one sentence."""
-    with pytest.raises(SystemExit) as stopped:
-        main(list(words))
-    error = capsys.readouterr().err
-    assert "Traceback" not in error and "\x1b" not in error, (words, error)
-    return int(stopped.value.code or 0), error
 
 
 def test_every_numeric_option_has_a_type_of_the_house() -> None:
@@ -131,3 +103,29 @@ def test_what_lies_at_the_border_is_taken_or_refused_in_one_sentence(
             continue  # these need no data that could be absent: they would run
         code, error = outcome(capsys, (*words, f"{name}={value}"))
         assert code in (0, 2) and error.count("\n") == (1 if code else 0), (words, name, error)
+
+
+TEXTS = (
+    ("extract", "--model", "lite0", "--data", "mini:cifar10", "--out", "x", "--shard", "{}"),
+    ("extract", "--model", "lite0", "--data", "mini:cifar10", "--out", "x", "--shard", "1/{}"),
+    ("compare", "--methods", "knn", "--data", "mini:cifar10", "--model", "absent", "--noise", "{}"),
+    ("compare", "--methods", "knn", "--data", "mini:cifar10", "--model", "absent", "--noise", "0.1,{}"),
+    ("compare", "--methods", "knn", "--data", "mini:cifar10", "--model", "absent", "--attack-eps", "{}"),
+    ("compare", "--methods", "knn", "--data", "mini:cifar10", "--model", "absent", "--attack-eps", "1/{}"),
+    ("attack", "absent.png", "--eps", "{}"), ("attack", "absent.png", "--eps", "{}/255"),
+    ("attack", "absent.png", "--eps", "8/{}"), ("graph", "show", "path:{}"), ("graph", "show", "star:{}"),
+    ("graph", "walks", "complete:{}"), ("graph", "check", "cycle:{}"),
+    ("compare", "--data", "absent", "--device", "cuda:{}"),
+)  # fmt: skip
+"""Numbers inside other texts."""
+
+
+@pytest.mark.parametrize("words", TEXTS)
+def test_numbers_inside_texts(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in (*HOSTILE, "9" * 5000, "0", "1e-400", "999999999", "", "1_0", "١"):
+        code, error = outcome(capsys, tuple(word.replace("{}", value) for word in words))
+        assert code == 2 and error.count("\n") == 1 and error.startswith("coldframe: ") and len(error) < 1000, (value, error)
+    assert not list(tmp_path.iterdir())

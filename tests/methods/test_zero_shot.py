@@ -58,7 +58,7 @@ def test_a_model_trained_with_a_sigmoid_offers_it_and_names_both(
     net: Any = drawn(lambda: CLIP(24, VISION, TEXT, init_logit_bias=-3.0))
     judge = adapt("judge", net.eval(), open_clip.SimpleTokenizer(context_length=12), clip.preprocess)
     test, cold = split(6, name="test"), ColdPass(Store(tmp_path))
-    monkeypatch.setattr(verb, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "load_dataset", lambda spec, **_: Dataset(spec, test, test, test))
     method = ZeroShot(judge, "a photo of a {}").fit(test)
     pixels = judge.normalise(torch.from_numpy(load_pixels(test.images, range(6), judge.preprocess)))
     tokens = open_clip.SimpleTokenizer(context_length=12)([f"a photo of a {name}" for name in test.classes])
@@ -91,7 +91,7 @@ def test_texts_that_a_model_cannot_read_are_named(clip: OpenClipBackbone) -> Non
 
 def test_the_command_line_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     test = split(4, name="test")
-    monkeypatch.setattr(verb, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "load_dataset", lambda spec, **_: Dataset(spec, test, test, test))
     with warnings.catch_warnings(), pytest.raises(SystemExit) as stopped:
         warnings.simplefilter("default", TextWarning)
         main(["zero-shot", "--classes", "cat,zebra"])
@@ -126,7 +126,7 @@ def test_a_head_that_starts_from_texts_is_zero_shot(clip: OpenClipBackbone, tmp_
 
 def test_any_question(clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = split(12, name="test")
-    monkeypatch.setattr(verb, "load_dataset", lambda spec: Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "load_dataset", lambda spec, **_: Dataset(spec, test, test, test))
     question = "This is an image mostly coloured {}"
     cold = ColdPass(Store(tmp_path / "store"))
     answer = verb.ask("x", clip, template=[question], classes=["red", "green"], show=8, out=tmp_path, cold=cold)

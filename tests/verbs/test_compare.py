@@ -13,7 +13,7 @@ from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
 from coldframe.backbones import load_backbone
 from coldframe.cold import ColdPass, PassReport, Store
 from coldframe.data.base import Dataset, Split
-from coldframe.errors import InputError, TrainingError
+from coldframe.errors import InputError
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.heads import Head
 from coldframe.methods.knn import NearestNeighbours
@@ -78,10 +78,10 @@ def test_a_stopped_comparison_goes_on_where_it_stood(tmp_path: Path, monkeypatch
         return fit(self, *args, **kwargs)  # type: ignore[arg-type]
 
     def stopped(self: FineTune, *args: object, **kwargs: object) -> object:
-        raise TrainingError("stopped")
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(NearestNeighbours, "fit", counted)
-    with monkeypatch.context() as patch, pytest.raises(TrainingError):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(FineTune, "fit", stopped)
         compare(methods, DATA, seeds=2, cold=cold, out=out, latency=False)
     assert len(fits) == 2
@@ -128,7 +128,7 @@ def test_labels_tell_the_settings_apart() -> None:
         (["linear-prob"], {}, "did you mean 'linear-probe'"),
         (["zero-shot"], {}, "no text tower"),
         ([], {}, "at least one method"),
-        (["knn"], {"knn": {"neighbours": 3}}, "it has: k, temperature, refit"),
+        (["knn"], {"knn": {"neighbours": 3}}, "it has k, temperature, refit"),
         (["knn"], {"fine-tune": {"epochs": 3}}, "not among the methods"),
     ],
 )

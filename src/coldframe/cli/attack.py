@@ -21,6 +21,7 @@ def attack(
     seed: numbers.Seed = 0,
     out: Path = Path("runs/attack"),
     device: str | None = None,
+    download: bool = False,
     json: bool = False,
 ) -> None:
     """Change image files by too little to be seen, until a model takes them for something else.
@@ -50,6 +51,8 @@ def attack(
         Folder of the results.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
+    download:
+        Fetch weights that are not on this machine; without it no network is used.
     json:
         Print the rows as JSON.
     """
@@ -65,7 +68,7 @@ def attack(
     size = radius(eps)
     way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     name = model or CLASSIFIER
-    done = attack_files(name, images, way, target or (), device=common.device_name(device))
+    done = attack_files(name, images, way, target or (), device=common.device_name(device), download=download)
     settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
     written = write(done, out, settings | {"step": way.step, "seed": seed})
     table = rows(done)

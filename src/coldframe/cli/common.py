@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from coldframe.errors import InputError, visible
+from coldframe.errors import ColdframeError, InputError, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GB = 10**9
 DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,3})?")
 """Where coldframe computes; torch knows more devices, some of which compute nothing (meta)."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ACTING = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def names(text: Sequence[str] | None) -> list[str] | None:
@@ -92,6 +92,13 @@ def machine(device: str | None) -> dict[str, Any]:
     return fingerprint(device_name(device))
 
 
+def refuse(failures: Sequence[str]) -> None:
+    """Raise the first of what could not be finished, after all that could be is printed and written."""
+    if failures:
+        more = f" (and {len(failures) - 1:,} more)" if len(failures) > 1 else ""
+        raise ColdframeError(f"{failures[0]}{more}; all other fits were finished and stand in the table")
+
+
 def say(line: object = "") -> None:
     """Print one line of text that may hold foreign names: what would act on the terminal is written out."""
     print(visible(line))
@@ -118,8 +125,8 @@ def print_json(value: object) -> None:
     except ValueError as error:
         said = f"cannot print the results as JSON: a value is not a finite number ({error}); leave --json out"
         raise InputError(said) from error
-    if whole:  # a byte of a file name that is no UTF-8 is a lone surrogate, which only an escape can carry
-        text = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    if whole:  # bytes that are no UTF-8 are lone surrogates, which only an escape can carry, as what acts on a terminal
+        text = _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     print(text)
 
 

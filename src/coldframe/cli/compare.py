@@ -98,6 +98,7 @@ def compare(
     """
     from coldframe import registry
     from coldframe.cli.live import Terminal
+    from coldframe.data import load_dataset
     from coldframe.evaluation.disturbances import deviations, radii
     from coldframe.report import print_table, save_report
     from coldframe.report.index import joined, save_index
@@ -111,6 +112,8 @@ def compare(
         shots, epochs = shots or DEFAULT_SHOTS, epochs or DEFAULT_EPOCHS
     watch = Watch() if json else Terminal()
     specs, tables = data, {}
+    for spec in specs if len(specs) > 1 else ():  # what is wrong with the last is said before the first is worked on
+        load_dataset(spec, shots=shots, classes=common.class_names(classes), on_error=on_error, download=download)
     for spec in specs:
         folder = out if out is None or len(specs) == 1 else out / folder_name(spec)
         table = run(
@@ -151,3 +154,4 @@ def compare(
             common.say(f"report: {page}")
     if json:
         common.print_json(joined(tables))
+    common.refuse(watch.failures)

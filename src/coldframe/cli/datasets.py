@@ -22,7 +22,12 @@ _SAMPLE = 16
 
 
 def datasets(
-    spec: str | None = None, *, seed: numbers.Seed = 0, shots: numbers.Count | None = None, json: bool = False
+    spec: str | None = None,
+    *,
+    seed: numbers.Seed = 0,
+    shots: numbers.Count | None = None,
+    download: bool = False,
+    json: bool = False,
 ) -> None:
     """List kinds of data and what is on this machine, or describe one data set.
 
@@ -30,6 +35,7 @@ def datasets(
         spec: the data set, such as folder:PATH or mini:cifar10; leave it out for the list.
         seed: decides which images are drawn where splits are drawn.
         shots: training images a class; all when left out.
+        download: fetch the data set where it is not on this machine; without it no network is used.
         json: print JSON instead of a table.
     """
     if spec is None:
@@ -38,7 +44,7 @@ def datasets(
         return
     from coldframe.data import load_dataset
 
-    described = describe(load_dataset(spec, seed=seed, shots=shots))
+    described = describe(load_dataset(spec, seed=seed, shots=shots, download=download))
     common.print_json(described) if json else _print_described(described)
 
 

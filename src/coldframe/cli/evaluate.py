@@ -28,6 +28,7 @@ def evaluate(
     on_error: Literal["raise", "skip"] = "raise",
     out: Path | None = None,
     device: str | None = None,
+    download: bool = False,
     batch_size: numbers.Batch = 64,
     json: bool = False,
 ) -> None:
@@ -39,7 +40,7 @@ def evaluate(
     Parameters
     ----------
     run:
-        Folder that 'coldframe fit' or 'coldframe compare' wrote.
+        Folder of one saved run: what 'coldframe fit' wrote, or one of the folders in fits/ that 'coldframe compare' wrote.
     data:
         A data spec whose classes are the ones that were learned, or several joined by +.
     split:
@@ -70,6 +71,8 @@ def evaluate(
         Folder for results.json, the report and the figures.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
+    download:
+        Fetch weights and data that are not on this machine; without it no network is used.
     batch_size:
         Images in one forward pass of the frozen part.
     json:
@@ -91,8 +94,8 @@ def evaluate(
         attack_eps=None if attack is None else radii(eps) or USUAL,
         steps=STEPS if steps is None else steps, restarts=1 if restarts is None else restarts,
     )  # fmt: skip
-    method = load(run, device=common.device_name(device))
-    dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error)
+    method = load(run, device=common.device_name(device), download=download)
+    dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error, download=download)
     watch = Watch() if json else Terminal()
     done = measure_run(
         method, dataset, split, asked=asked, cold=common.cold_pass("fp32", None, batch_size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ from coldframe.errors import ColdframeError, InputError, nearest, visible
 
 if TYPE_CHECKING:
     from cyclopts import App
+
+
+_LONG = re.compile(r"\S{300,}")
+"""A name that would bury the sentence it stands in."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -60,8 +65,12 @@ def _guarded(words: list[str]) -> None:
         sentence = "the memory of this machine is too small for what was asked; ask for smaller batches, widths or images"
     else:
         return
-    streams.complain(f"coldframe: {visible(sentence)}")
+    streams.complain(f"coldframe: {_LONG.sub(_cut, visible(sentence))}")
     raise SystemExit(2)
+
+
+def _cut(found: re.Match[str]) -> str:
+    return f"{found[0][:80]}…{found[0][-40:]} ({len(found[0]):,} characters)"
 
 
 def _clear() -> None:
@@ -77,9 +86,7 @@ def _system(error: OSError) -> str:
     reason = (error.strerror or str(error)).lower()
     if error.filename is None:
         return f"cannot write what was asked for: {reason}; look at what standard output leads to, and at the disk"
-    name = str(error.filename)
-    shown = name if len(name) <= 100 else f"{name[:60]}…{name[-20:]} ({len(name):,} characters)"
-    return f"cannot use {shown!r}: {reason}; check the path"
+    return f"cannot use {str(error.filename)!r}: {reason}; check the path"
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -23,6 +23,7 @@ def features(
     channels: numbers.Places | None = None,
     out: Path = Path("runs/features"),
     device: str | None = None,
+    download: Flag = False,
     json: Flag = False,
 ) -> None:
     """Draw feature maps of image files; of vision transformers also token norms, attention head by head, and rollout.
@@ -36,6 +37,7 @@ def features(
         channels: numbers of maps, in place of the most varied; repeat the option.
         out: folder of the figures and results.json.
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        download: fetch what is not on this machine; without it no network is used.
         json: print results.json to stdout.
     """
     from coldframe.errors import InputError
@@ -46,7 +48,7 @@ def features(
         raise InputError("expected at least one image, found none; name files, folders or globs after 'inspect features'")
     found = verb.features(
         model or CLASSIFIER, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
-        device=common.device_name(device),
+        device=common.device_name(device), download=download,
     )  # fmt: skip
     if json:
         common.print_json(found)
@@ -62,7 +64,8 @@ def features(
 
 @app.command
 def filters(
-    *, model: str | None = None, out: Path = Path("runs/filters"), device: str | None = None, json: Flag = False
+    *, model: str | None = None, out: Path = Path("runs/filters"), device: str | None = None, download: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Draw the filters of the first convolution as one RGB picture: H' = H / (2 (max|H| + eps)) + 1/2, filter by filter.
 
@@ -70,12 +73,13 @@ def filters(
         model: a model id; lite0 when left out.
         out: folder of the pictures and results.json.
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        download: fetch what is not on this machine; without it no network is used.
         json: print results.json to stdout.
     """
     from coldframe.registry import CLASSIFIER
     from coldframe.verbs import inspect as verb
 
-    found = verb.filters(model or CLASSIFIER, out=out, device=common.device_name(device))
+    found = verb.filters(model or CLASSIFIER, out=out, device=common.device_name(device), download=download)
     if json:
         common.print_json(found)
         return
@@ -95,6 +99,7 @@ def disagreements(
     most: numbers.Top = 48,
     out: Path = Path("runs/disagreements"),
     device: str | None = None,
+    download: Flag = False,
     batch_size: numbers.Batch = 64,
     json: Flag = False,
 ) -> None:
@@ -110,6 +115,7 @@ def disagreements(
         most: pictures of each kind, the most decided first.
         out: folder of the page, the pictures and results.json.
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        download: fetch what is not on this machine; without it no network is used.
         batch_size: images in one forward pass of the frozen part.
         json: print results.json to stdout.
     """
@@ -117,7 +123,7 @@ def disagreements(
 
     found = runs(
         a, b, data=data, split=split, seed=seed, classes=common.class_names(classes), most=most, out=out,
-        device=common.device_name(device), cold=common.cold_pass("fp32", None, batch_size),
+        device=common.device_name(device), download=download, cold=common.cold_pass("fp32", None, batch_size),
     )  # fmt: skip
     if json:
         common.print_json(found)

@@ -45,7 +45,7 @@ Place = Annotated[int, _option(values.PLACE)]
 """A number that names one of several things, from 0."""
 Places = Annotated[list[int], _option(values.PLACE)]
 """Several of these."""
-Seconds = Annotated[float, _option(values.FINITE)]
+Seconds = Annotated[float, _option(values.SECONDS)]
 """A span of time."""
 Gigabytes = Annotated[float, _option(values.GIGABYTES)]
 """A size on disk."""

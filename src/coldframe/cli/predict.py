@@ -16,6 +16,7 @@ def predict(
     run: Path | None = None,
     top: numbers.Top = 3,
     device: str | None = None,
+    download: bool = False,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
     json: bool = False,
@@ -34,6 +35,8 @@ def predict(
         Classes a file.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
+    download:
+        Fetch weights that are not on this machine; without it no network is used.
     figure:
         Draw the pictures with their classes into this PNG, and an SVG beside it.
     format_:
@@ -50,7 +53,7 @@ def predict(
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
     if run is not None and model is not None:
         raise InputError("expected --model or --run, found both; give one")
-    found = run_predict(run or model or CLASSIFIER, images, top=top, device=common.device_name(device))
+    found = run_predict(run or model or CLASSIFIER, images, top=top, device=common.device_name(device), download=download)
     drawn = draw(found, figure)[0] if figure is not None else None
     if json or format_ == "json":
         rows = [

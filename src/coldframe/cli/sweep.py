@@ -95,7 +95,8 @@ def sweep(
         done.save(out)
     if json:
         common.print_json(done.results())
-        return
-    common.print_lines(done.table())
-    if out is not None:
-        common.say(f"report: {out / 'report.html'}")
+    else:
+        common.print_lines(done.table())
+        if out is not None:
+            common.say(f"report: {out / 'report.html'}")
+    common.refuse(watch.failures)

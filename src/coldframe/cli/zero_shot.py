@@ -20,6 +20,7 @@ def zero_shot(
     seed: numbers.Seed = 0,
     out: Path | None = None,
     device: str | None = None,
+    download: bool = False,
     batch_size: numbers.Batch = 64,
     json: bool = False,
 ) -> None:
@@ -48,6 +49,8 @@ def zero_shot(
         Folder for results.json and the figure.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
+    download:
+        Fetch weights and data that are not on this machine; without it no network is used.
     batch_size:
         Images in one forward pass.
     json:
@@ -66,6 +69,7 @@ def zero_shot(
         seed=seed,
         out=out,
         device=common.device_name(device),
+        download=download,
         cold=common.cold_pass("fp32", None, batch_size),
     )
     if json:

@@ -14,6 +14,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold.passes import tapped
 from coldframe.errors import InputError
 from coldframe.methods import Method, load
+from coldframe.methods.run_folder import means_run
 from coldframe.types import FEATURES
 
 Classifier = Callable[[Tensor], Tensor]
@@ -83,31 +84,36 @@ def logits_of(method: Method) -> Model:
     return model
 
 
-def opened(source: str | Backbone | Method, *, device: str = "cpu") -> tuple[Model, tuple[str, ...], Backbone]:
+def opened(
+    source: str | Backbone | Method, *, device: str = "cpu", download: bool = False
+) -> tuple[Model, tuple[str, ...], Backbone]:
     """Return what is attacked as a callable, the names of its classes, and its backbone.
 
     Args:
         source: the folder of a saved run, a model id, a backbone or a fitted method.
         device: where what is loaded here runs.
+        download: whether weights may be fetched.
     """
-    if isinstance(source, str) and (Path(source) / "adaptation.json").is_file():
-        source = load(source, device=device)
+    if isinstance(source, str) and means_run(source):
+        source = load(source, device=device, download=download)
     if isinstance(source, Method):
         return logits_of(source), source.classes, source.backbone
-    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device)
+    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device, download=download)
     return own_logits(backbone), backbone.classes, backbone
 
 
-def classifier(source: str | Path | Backbone, *, device: str = "cpu") -> tuple[Classifier, tuple[str, ...], Backbone]:
+def classifier(
+    source: str | Path | Backbone, *, device: str = "cpu", download: bool = False
+) -> tuple[Classifier, tuple[str, ...], Backbone]:
     """Return a classifier, its class names and its backbone from a saved run's folder, a model id or a backbone.
 
     Raises:
         InputError: the model has no classifier of its own.
     """
-    if not isinstance(source, Backbone) and (Path(source) / "adaptation.json").is_file():
-        method = load(source, device=device)
+    if not isinstance(source, Backbone) and means_run(source):
+        method = load(source, device=device, download=download)
         return method.predict_proba, method.classes, method.backbone
-    backbone = source if isinstance(source, Backbone) else load_backbone(str(source), device=device)
+    backbone = source if isinstance(source, Backbone) else load_backbone(str(source), device=device, download=download)
     logits = own_logits(backbone)
 
     @torch.no_grad()

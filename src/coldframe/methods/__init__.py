@@ -7,8 +7,9 @@ from pathlib import Path
 from coldframe import files
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.errors import InputError, ModelError
+from coldframe.errors import ModelError
 from coldframe.methods.base import Method
+from coldframe.methods.run_folder import run_folder
 from coldframe.registry import METHODS, resolve
 
 __all__ = ["Method", "load", "method_class"]
@@ -20,24 +21,23 @@ def method_class(name: str) -> type[Method]:
     return found
 
 
-def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = "cpu") -> Method:
+def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = "cpu", download: bool = False) -> Method:
     """Load a saved adaptation.
 
     Args:
         folder: where :meth:`Method.save` wrote it.
         backbone: the backbone when it is at hand already; else it is loaded by its name.
         device: where to put a backbone that is loaded here.
+        download: whether its weights may be fetched.
 
     Raises:
         InputError: the folder holds no adaptation.
         ModelError: the backbone's weights are not those that the adaptation was learned on.
     """
-    folder = Path(folder)
-    if not (folder / "adaptation.json").is_file():
-        raise InputError(f"expected a saved adaptation in {folder}, found no adaptation.json; give the folder that fit wrote")
+    folder = run_folder(folder)
     about = files.read_json(folder / "adaptation.json")
     if backbone is None:
-        backbone = load_backbone(about["backbone"]["name"], device=device)
+        backbone = load_backbone(about["backbone"]["name"], device=device, download=download)
     if backbone.digest != about["backbone"]["digest"]:
         raise ModelError(
             f"{folder} was learned on other weights of {about['backbone']['name']} than those loaded "

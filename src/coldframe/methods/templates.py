@@ -84,6 +84,15 @@ def _some(names: Sequence[str], what: str) -> str:
     return f"{what}{'s' if len(names) > 1 else ''} {shown}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
+def check_text(backbone: Backbone) -> None:
+    """Raise :class:`InputError` for a model without a text tower."""
+    if backbone.text is None:
+        raise InputError(
+            f"{backbone.name} has no text tower, so it knows no class by its name; "
+            "choose an open_clip model or pocket, or a method that learns from labels"
+        )
+
+
 @torch.no_grad()
 def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str | Sequence[str]) -> Tensor:
     """Return unit class embeddings [K, D]: the mean over templates of unit text features, made unit again.
@@ -91,11 +100,8 @@ def class_embeddings(backbone: Backbone, classes: Sequence[str], template: str |
     Raises:
         InputError: the backbone has no text tower, or the vocabulary lacks a word.
     """
-    if backbone.text is None:
-        raise InputError(
-            f"{backbone.name} has no text tower, so it knows no class by its name; "
-            "choose an open_clip model or pocket, or a method that learns from labels"
-        )
+    check_text(backbone)
+    assert backbone.text is not None
     total = torch.zeros(len(classes), 0)
     for text in resolve(template):
         texts = [fill(text, name) for name in classes]

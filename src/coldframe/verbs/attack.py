@@ -77,6 +77,7 @@ def attack_files(
     targets: Sequence[str] = (),
     *,
     device: str = "cpu",
+    download: bool = False,
 ) -> Attacked:
     """Attack image files.
 
@@ -86,6 +87,7 @@ def attack_files(
         attack: what is done to each, at the model's resolution.
         targets: numbers or names of classes, one for all or one for each file; none for any wrong class.
         device: where to run.
+        download: whether weights may be fetched.
 
     Raises:
         InputError: classes or options that cannot be used.
@@ -100,7 +102,7 @@ def attack_files(
         if min(size) < SMALLEST:
             least, side = f"{SMALLEST} x {SMALLEST}", f"{size[0]} x {size[1]}"
             raise DataError(f"expected pictures of at least {least} pixels, found {side} in {file}; leave it out")
-    model, known, backbone = opened(source, device=device)
+    model, known, backbone = opened(source, device=device, download=download)
     pixels = torch.from_numpy(load_pixels(held, list(range(len(files))), backbone.preprocess))
     images = pixels.to(backbone.device).float().div(LEVELS)
     with torch.no_grad():

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.ids import parse
 from coldframe.data.decode import load_pixels
+from coldframe.data.folder import Files
 from coldframe.data.labelled import known_labels
 from coldframe.errors import InputError, ModelError, WeightsNotFound
 from coldframe.evaluation.classifiers import classifier
@@ -39,10 +41,9 @@ DEFAULTS = {
 }
 """The models of the benchmark that the founding course asks for, and what people call them."""
 PROBES: dict[str, dict[str, Any]] = {
-    "timm:vit_small_patch8_224.dino": {
-        "top1": 0.797,
-        "source": "a linear probe on its DINO features (Caron et al. 2021, table 2); it has no ImageNet head of its own",
-    }
+    "timm:vit_small_patch8_224.dino": {"top1": 0.797, "source": (
+        "a linear probe on its DINO features (Caron et al. 2021, table 2); it has no ImageNet head of its own"
+    )},
 }
 """Published top-1 of models without a classifier: that of a probe on their features."""
 MODES = ("no_grad", "inference_mode", "gradients")
@@ -81,8 +82,7 @@ class Settings:
     download: bool = False
 
     def __post_init__(self) -> None:
-        counts = {"batch": self.batch, "memory batch": self.memory_batch, "passes": self.passes}
-        for name, value in counts.items():
+        for name, value in {"batch": self.batch, "memory batch": self.memory_batch, "passes": self.passes}.items():
             if value < 1:
                 raise InputError(f"expected a number of {name} of 1 or more, found {value}")
         if self.images is not None and not self.images.is_dir():
@@ -113,9 +113,8 @@ def benchmark(
     """
     names = list(dict.fromkeys(models)) or list(DEFAULTS)
     for name in names if models and len(names) > 1 else ():
-        _load(name, settings)
-    plain = asdict(settings) | {"images": None if settings.images is None else str(settings.images)}
-    done = Benchmark(plain, machine, command)
+        _labels(_load(name, settings), settings)
+    done = Benchmark(asdict(settings) | {"images": settings.images and str(settings.images)}, machine, command)
     labels = [label(name) for name in names]
     for name, short in zip(names, labels, strict=True):
         called = short if labels.count(short) == 1 else name
@@ -159,6 +158,7 @@ def measure(backbone: Backbone, name: str, settings: Settings, say: Callable[[st
         settings: how.
         say: told what is being measured.
     """
+    _labels(backbone, settings)  # what is wrong with them is said before minutes of measuring
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     net = backbone.module.to(memory_format=layout).requires_grad_(True)
     side, device, dtype = backbone.preprocess.size, backbone.device, backbone.dtype
@@ -283,15 +283,17 @@ def _memory_fields(held: dict[str, Fitted]) -> Row:
     return found
 
 
+def _labels(backbone: Backbone, settings: Settings) -> tuple[Files, NDArray[np.int64]] | None:
+    """Return the labelled images; None where there are none, or no trained classifier."""
+    known = backbone.weights != "random" and backbone.classes
+    return known_labels(settings.images, known) if settings.images is not None and known else None
+
+
 def _accuracy(backbone: Backbone, settings: Settings) -> Row:
     """Return the measured top-1 and the number of images; None where there are none, or no trained classifier."""
-    none: Row = {"measured_top1": None, "images": None}
-    if settings.images is None or backbone.weights == "random" or not backbone.classes:
-        return none
-    call, classes, _ = classifier(backbone)
-    files, labels = known_labels(settings.images, classes)
-    scores = []
-    for start in range(0, len(files), 32):
-        chunk = range(start, min(start + 32, len(files)))
-        scores.append(call(torch.from_numpy(load_pixels(files, list(chunk), backbone.preprocess))))
+    if (known := _labels(backbone, settings)) is None:
+        return {"measured_top1": None, "images": None}
+    (files, labels), (call, _, _) = known, classifier(backbone)
+    chunks = [range(start, min(start + 32, len(files))) for start in range(0, len(files), 32)]
+    scores = [call(torch.from_numpy(load_pixels(files, list(chunk), backbone.preprocess))) for chunk in chunks]
     return {"measured_top1": round(top1(torch.cat(scores), labels), 6), "images": len(files)}

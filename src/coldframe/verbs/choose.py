@@ -7,7 +7,7 @@ from typing import Any
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.transformer import transformer_or_none
-from coldframe.errors import InputError
+from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.methods import Method, method_class, templates
 
 DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
@@ -62,6 +62,40 @@ def methods_for(
     if not chosen:
         raise InputError("expected at least one method, found none; name some with --methods")
     return chosen, skipped
+
+
+def methods_for_all(
+    asked: Sequence[str | Method] | None,
+    backbones: Sequence[Backbone],
+    options: Mapping[str, Mapping[str, Any]],
+    epochs: int | None = None,
+    classes: Sequence[str] = (),
+) -> list[tuple[list[Method], list[str]]]:
+    """Return for each model what :func:`methods_for` does; one that only some models allow is left out of the others.
+
+    Raises:
+        InputError: a method that no model allows, settings that no method takes, or nothing to compare.
+    """
+    if len(backbones) == 1 or asked is None or any(isinstance(name, Method) for name in asked):
+        return [methods_for(asked, backbone, options, epochs, classes) for backbone in backbones]
+    able: list[list[str]] = [[] for _ in backbones]
+    skipped: list[list[str]] = [[] for _ in backbones]
+    for name in [name for name in asked if isinstance(name, str)]:
+        refusals: list[ColdframeError] = []
+        for backbone, mine, left in zip(backbones, able, skipped, strict=True):
+            try:
+                methods_for([name], backbone, {name: options[name]} if name in options else {}, epochs, classes)
+                mine.append(name)
+            except (InputError, ModelError) as error:
+                refusals.append(error)
+                left.append(f"{name} left out: {error}")
+        if len(refusals) == len(backbones):
+            raise refusals[0]
+    found = []
+    for backbone, mine, left in zip(backbones, able, skipped, strict=True):
+        own = {name: settings for name, settings in options.items() if name in mine or name not in asked}
+        found.append((methods_for(mine, backbone, own, epochs, classes)[0] if mine else [], left))
+    return found
 
 
 def unfit(name: str, backbone: Backbone, classes: Sequence[str] = ()) -> str:

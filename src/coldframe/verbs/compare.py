@@ -16,7 +16,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
-from coldframe.errors import InputError
+from coldframe.errors import ColdframeError, InputError
 from coldframe.evaluation.disturbances import Asked
 from coldframe.evaluation.disturbed import add
 from coldframe.measures.robustness import Space
@@ -26,7 +26,7 @@ from coldframe.report import About, Curve, Detail, Table, recommended
 from coldframe.report.parts import training_curves
 from coldframe.report.summary import short
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
-from coldframe.verbs.choose import distinct, label, methods_for
+from coldframe.verbs.choose import distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
 from coldframe.verbs.pictures import hardest, prompts
 from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
@@ -46,6 +46,8 @@ class Case:
         probabilities: by method, one [N, K] a seed.
         fitted: by method, the object fitted with the first seed.
         robustness: by method, the lines of the robustness figures.
+        skipped: a sentence for each method that was not fitted, or not with every seed.
+        failed: what stopped such a fit.
     """
 
     backbone: Backbone
@@ -56,6 +58,7 @@ class Case:
     probabilities: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
     fitted: dict[str, Method] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    failed: list[ColdframeError] = field(default_factory=list)
     robustness: dict[str, list[Curve]] = field(default_factory=dict)
 
 
@@ -133,17 +136,30 @@ def compare(
         else data
         for seed in range(seeds)
     ]
+    backbones = [
+        load_backbone(each, device=device, dtype=precision, download=download) if isinstance(each, str) else each
+        for each in models
+    ]
+    # What a model does not allow is known here, before any image is read.
+    chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes)
     cases = []
-    for each in models:
-        backbone = load_backbone(each, device=device, dtype=precision, download=download) if isinstance(each, str) else each
-        case = Case(backbone, datasets[0].spec, datasets)
-        chosen, case.skipped = methods_for(methods, backbone, options or {}, epochs, datasets[0].classes)
-        _run(case, chosen, cold, watch, latency, Path(out) if out is not None else None, asked)
+    for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
+        case = Case(backbone, datasets[0].spec, datasets, skipped=skipped)
         cases.append(case)
+        if able:
+            _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked)
+    without = [note for case in cases if not case.rows for note in case.skipped]
+    cases = [case for case in cases if case.rows] or _refuse(cases)
     table = _table(cases, command or command_line(), device, cold.storage)
+    table.notes += without
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
     return table
+
+
+def _refuse(cases: Sequence[Case]) -> list[Case]:
+    """Refuse a comparison in which no fit could be finished, with the first reason."""
+    raise next((case.failed[0] for case in cases if case.failed), InputError("expected at least one method, found none"))
 
 
 def _run(
@@ -162,13 +178,19 @@ def _run(
             watch.fitting(name, seed)
             fit = method.again(seed=seed)
             folder = None if out is None else out / "fits" / _slug(fit, dataset, name, seed, cold.storage)
-            if folder is not None and (folder / "result.json").exists():
-                row, probabilities = finished(fit, dataset, folder)
-            else:
-                row, probabilities = fit_and_evaluate(
-                    fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
-                    name=name, folder=folder, timed=timed and seed == 0,
-                )  # fmt: skip
+            try:
+                if folder is not None and (folder / "result.json").exists():
+                    row, probabilities = finished(fit, dataset, folder)
+                else:
+                    row, probabilities = fit_and_evaluate(
+                        fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
+                        name=name, folder=folder, timed=timed and seed == 0,
+                    )  # fmt: skip
+            except ColdframeError as error:  # what others have finished must not be lost with it
+                case.failed.append(error)
+                case.skipped.append(f"{name} on {case.backbone.name}, seed {seed}, was not finished: {error}")
+                watch.failed(case.skipped[-1])
+                break
             row["cold_seconds"] = round(case.cold.seconds, 3)
             case.rows.append(row)
             case.probabilities.setdefault(name, []).append(probabilities)
@@ -216,6 +238,8 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Ta
         for row in case.rows:
             table.add(row)
         for name, probabilities in case.probabilities.items():
+            if len(probabilities) < seeds:
+                continue  # rows stand in the table, but nothing can be paired with the other methods
             curves = [*training_curves(case.fitted[name].history), *case.robustness.get(name, [])]
             table.details.append(
                 Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)

@@ -41,6 +41,7 @@ def runs(
     most: int = 48,
     out: str | Path,
     device: str = "cpu",
+    download: bool = False,
     cold: ColdPass | None = None,
 ) -> dict[str, Any]:
     """Compare two saved runs image by image; see :func:`compare_two`.
@@ -55,20 +56,21 @@ def runs(
         most: pictures of each kind.
         out: folder of the results.
         device: where to run.
+        download: whether weights and data may be fetched.
         cold: the store.
 
     Raises:
         InputError: a folder without a saved run, a run that does not say its data, or runs on other classes.
     """
-    first = load(a, device=device)
+    first = load(a, device=device, download=download)
     names = files.read_json(Path(b) / "adaptation.json") if (Path(b) / "adaptation.json").is_file() else {}
     same = names.get("backbone") == {"name": first.backbone.name, "digest": first.backbone.digest}
-    second = load(b, first.backbone if same else None, device=device)
+    second = load(b, first.backbone if same else None, device=device, download=download)
     known = _measured_on(Path(a))
     spec, drawn = data or known.get("data"), known.get("seed") if seed is None else seed
     if spec is None:
         raise InputError(f"expected the data that {a} was measured on in its result.json, found none; name it with --data")
-    dataset = load_dataset(spec, seed=int(drawn or 0), classes=classes)
+    dataset = load_dataset(spec, seed=int(drawn or 0), classes=classes, download=download)
     chosen: Split = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
     labels = names_of(first, second, (Path(a).name, Path(b).name))
     return compare_two(first, second, chosen, names=labels, data=spec, most=most, out=out, cold=cold)

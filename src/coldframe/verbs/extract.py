@@ -26,7 +26,8 @@ from coldframe.verbs.watch import command_line
 def shard_of(text: str) -> tuple[int, int]:
     """Return (i, n) of a text such as ``2/4``: the second of four parts."""
     first, slash, last = text.partition("/")
-    if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+    digits = bool(slash) and len(text) < 40 and text.isascii() and first.isdecimal() and last.isdecimal()
+    if not (digits and 1 <= int(first) <= int(last)):
         raise InputError(f"expected a shard i/n with 1 <= i <= n, such as 2/4, found {text!r}")
     return int(first), int(last)
 

@@ -36,6 +36,7 @@ def features(
     channels: Sequence[int] | None = None,
     out: str | Path,
     device: str = "cpu",
+    download: bool = False,
 ) -> dict[str, Any]:
     """Draw what a model makes of image files: feature maps; of transformers also token norms, attention and rollout.
 
@@ -47,6 +48,7 @@ def features(
         channels: numbers of maps in place of the most varied.
         out: folder of the figures and of ``results.json``; its figures carry the name of the image.
         device: where to run.
+        download: whether weights may be fetched.
 
     Returns:
         The content of ``results.json``.
@@ -54,7 +56,7 @@ def features(
     files, out = find_files(places), Path(out)
     if channels is not None and maps != 5:
         raise InputError("expected a number of maps or the numbers of channels, found both; give one")
-    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device)
+    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device, download=download)
     stems = [file.stem for file in files]
     rows: list[dict[str, Any]] = []
     for number, file in enumerate(files):
@@ -123,13 +125,14 @@ def _norms(backbone: Backbone, image: torch.Tensor) -> Figure:
     return maps_sheet(shown, f"Norms of the patches' tokens in {backbone.name}")
 
 
-def filters(source: str | Backbone, *, out: str | Path, device: str = "cpu") -> dict[str, Any]:
+def filters(source: str | Backbone, *, out: str | Path, device: str = "cpu", download: bool = False) -> dict[str, Any]:
     """Draw the first layer's filters as one RGB sheet: ``filters.png`` and, weight for weight enlarged, ``sheet.png``.
 
     Args:
         source: a model id or a backbone.
         out: folder of the pictures and of ``results.json``.
         device: where to run.
+        download: whether weights may be fetched.
 
     Returns:
         The content of ``results.json``.
@@ -138,7 +141,7 @@ def filters(source: str | Backbone, *, out: str | Path, device: str = "cpu") -> 
         ModelError: the model does not begin with a convolution over RGB.
     """
     out = Path(out)
-    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device)
+    backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device, download=download)
     name, weights = inspection.first_convolution(backbone)
     sheet = inspection.sheet(inspection.rgb(weights))
     count, _, height, width = weights.shape

@@ -38,7 +38,13 @@ MOST_DRAWN = 24
 
 
 def predict(
-    source: str | Path | Backbone, places: Sequence[str | Path], *, top: int = 5, device: str = "cpu", batch_size: int = 32
+    source: str | Path | Backbone,
+    places: Sequence[str | Path],
+    *,
+    top: int = 5,
+    device: str = "cpu",
+    batch_size: int = 32,
+    download: bool = False,
 ) -> list[Prediction]:
     """Predict files.
 
@@ -48,11 +54,12 @@ def predict(
         top: classes a file.
         device: where to run.
         batch_size: B.
+        download: whether weights may be fetched.
     """
     if top < 1:
         raise InputError(f"expected top of 1 or more, found {top}")
     files = find_files(places)
-    call, names, backbone = classifier(source, device=device)
+    call, names, backbone = classifier(source, device=device, download=download)
     images = Files(tuple(files))
     predictions = []
     for start in range(0, len(files), batch_size):

@@ -11,6 +11,7 @@ from coldframe import measures
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
+from coldframe.data import load_dataset
 from coldframe.data.load import canonical
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
@@ -176,6 +177,8 @@ def sweep(
     methods = [method for _, _, method in made]
     cold, folder = cold or ColdPass(), None if out is None else Path(out)
     tables, lines = {}, []
+    for spec in plan.data if len(plan.data) > 1 else ():  # what is wrong with the last is said before the first is worked on
+        load_dataset(spec, shots=plan.shots_of(spec), download=download)
     for spec in plan.data:
         own = None if folder is None else folder / folder_name(spec)
         table = compare(
@@ -187,7 +190,9 @@ def sweep(
             save_report(table, own)
         groups = {group.key[0]: group for group in table.groups()}
         for part, cell, method in made:
-            lines.append(Line(part, cell, spec, groups[label(method, methods)], _published(plan, part, cell, spec)))
+            group = groups.get(label(method, methods))  # a cell that could not be finished is named in the table's notes
+            if group is not None:
+                lines.append(Line(part, cell, spec, group, _published(plan, part, cell, spec)))
     return Sweep(plan, tables, lines, command or command_line(), measures.machine(device))
 
 

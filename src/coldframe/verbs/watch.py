@@ -16,6 +16,13 @@ from coldframe.types import Row
 class Watch:
     """What compare tells while it works. The base class keeps silent."""
 
+    failures: tuple[str, ...] = ()
+    """A sentence for each fit that could not be finished."""
+
+    def failed(self, sentence: str) -> None:
+        """A fit could not be finished; the others go on."""
+        self.failures = (*self.failures, sentence)
+
     def start(self, model: str, data: str) -> None:
         """A model meets a data set: the lines that describe both."""
 

@@ -63,6 +63,7 @@ def ask(
     seed: int = 0,
     out: Path | None = None,
     device: str = "cpu",
+    download: bool = False,
     cold: ColdPass | None = None,
 ) -> Answer:
     """Classify the images of a split by texts.
@@ -79,6 +80,7 @@ def ask(
         seed: of the random images.
         out: folder for ``results.json`` and the figure.
         device: where to run.
+        download: whether weights and data may be fetched.
         cold: the store.
 
     Raises:
@@ -88,8 +90,8 @@ def ask(
         raise InputError("expected --out DIR beside --show, found none; name the folder for the figure")
     if isinstance(template, Sequence) and not isinstance(template, str) and len(template) == 1:
         template = template[0]
-    backbone = load_backbone(model, device=device) if isinstance(model, str) else model
-    dataset = load_dataset(data)
+    backbone = load_backbone(model, device=device, download=download) if isinstance(model, str) else model
+    dataset = load_dataset(data, download=download)
     chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
     names = tuple(classes or dataset.classes)
     method = ZeroShot(backbone, template or templates.PHOTO).for_classes(names)

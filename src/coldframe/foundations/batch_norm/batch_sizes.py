@@ -9,7 +9,6 @@ whatever they were, and one image has nothing to be compared with.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -206,10 +205,15 @@ def figure(outcomes: Sequence[Outcome]) -> Figure:
 
 
 if __name__ == "__main__":
+    from argparse import ArgumentParser
+
     from coldframe.report.drawing import save_figure
 
+    parser = ArgumentParser(description="Small batches against six ways to normalise; takes minutes.")
+    parser.add_argument("folder", help="folder for batch-sizes.json and batch-sizes.png")
+    folder = parser.parse_args().folder
     measured = compare()
-    files.write_json(f"{sys.argv[1]}/batch-sizes.json", [asdict(outcome) for outcome in measured])
-    save_figure(figure(measured), f"{sys.argv[1]}/batch-sizes.png")
+    files.write_json(f"{folder}/batch-sizes.json", [asdict(outcome) for outcome in measured])
+    save_figure(figure(measured), f"{folder}/batch-sizes.png")
     for (kind, batch), (mean, half) in over_seeds(measured, "running").items():
         print(f"{kind:10s} {batch:3d}  {100 * mean:.1f} +- {100 * half:.1f}")

@@ -154,6 +154,7 @@ def cnn(
     device: str = "cpu",
     precision: Precision = "fp32",
     out: Path | None = None,
+    download: bool = False,
 ) -> Study:
     """Train small convolutional networks: the exercise's, the same with batch normalisation, and a better one.
 
@@ -181,6 +182,7 @@ def cnn(
         device: cpu or cuda.
         precision: fp32, or bf16 products.
         out: folder for checkpoints, results.json, figures and report.html.
+        download: fetch data that is not on this machine.
     """
     if seeds < 1:
         raise InputError(f"expected 1 seed or more, found {seeds}; give a positive number")
@@ -199,7 +201,7 @@ def cnn(
         name: dataclasses.replace(preset, widths=tuple(width) if name == "better" else (), **given)
         for name, preset in presets.items()
     }
-    dataset = load_dataset(data, val=hold_out) if hold_out else load_dataset(data)
+    dataset = load_dataset(data, val=hold_out, download=download) if hold_out else load_dataset(data, download=download)
     train, val, test = (read(split) for split in (dataset.train, dataset.val, dataset.test))
     if not hold_out:
         train = Examples(np.concatenate([train.x, val.x]), np.concatenate([train.labels, val.labels]), train.classes)

@@ -134,7 +134,12 @@ class Trained:
 
 
 def digit_classifier(
-    *, data: str = "mnist", epochs: int = 4, seed: int = 0, out: Path = Path("runs/digit-classifier")
+    *,
+    data: str = "mnist",
+    epochs: int = 4,
+    seed: int = 0,
+    out: Path = Path("runs/digit-classifier"),
+    download: bool = False,
 ) -> Trained:
     """Train the small classifier whose features measure how alike drawn digits and real ones are.
 
@@ -146,8 +151,9 @@ def digit_classifier(
         epochs: passes over the training images.
         seed: of the weights and of the order.
         out: folder for the weights, results.json, figures and report.html; a stopped run goes on there.
+        download: fetch data that is not on this machine.
     """
-    source = digits.load(data)
+    source = digits.load(data, download=download)
     splits = digits.read_all(source)
     rest = [splits["train"], splits["val"]]
     everything = Digits(

@@ -18,6 +18,8 @@ _KARATE: dict[int, tuple[int, ...]] = {
 }  # fmt: skip
 
 NAMES = ("star", "wheel", "cycle", "path", "complete", "karate")
+LARGEST = 1_000_000
+"""Nodes of a graph by name."""
 _SMALLEST = {"star": 1, "wheel": 4, "cycle": 3, "path": 1, "complete": 1}
 
 
@@ -40,9 +42,11 @@ def named(spec: str) -> Graph:
         if size:
             raise InputError(f"expected 'karate' alone, since it has 34 nodes, found {spec!r}")
         return Graph.of([(u, v) for u, friends in _KARATE.items() for v in friends], 34, name="karate")
-    if not (size.isascii() and size.isdigit()) or int(size) < _SMALLEST[kind]:
+    if not (size.isascii() and size.isdigit()) or len(size) > 18 or int(size) < _SMALLEST[kind]:
         raise InputError(f"expected {kind}:N with N of {_SMALLEST[kind]} or more nodes, found {spec!r}; write {kind}:7")
     n = int(size)
+    if n > LARGEST:
+        raise InputError(f"expected {kind}:N with N of at most {LARGEST:,} nodes, found {n:,}; choose fewer")
     if kind == "complete" and n > 5_000:
         raise InputError(f"expected a complete graph of at most 5,000 nodes (12 million edges), found {n:,}; choose fewer")
     node = torch.arange(n)

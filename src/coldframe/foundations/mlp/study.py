@@ -145,6 +145,7 @@ def mlp(
     schedule: Schedule = "constant",
     seeds: int = 1,
     out: Path | None = None,
+    download: bool = False,
 ) -> Study:
     """Train a perceptron that is written by hand in NumPy, or its PyTorch twin.
 
@@ -165,6 +166,7 @@ def mlp(
         schedule: course of the learning rate.
         seeds: runs, from seed 0; the table has their mean and 95% interval.
         out: folder for results.json, figures and report.html.
+        download: fetch data that is not on this machine.
     """
     if engine not in get_args(EngineName):
         raise InputError(f"unknown engine {engine!r}{nearest(engine, get_args(EngineName))}")
@@ -172,7 +174,7 @@ def mlp(
         raise InputError(f"expected 1 seed or more, found {seeds}; give a positive number")
     widths = () if linear else tuple(hidden)
     settings = Settings(epochs, batch, lr, momentum, weight_decay, schedule)
-    dataset = load_dataset(data, val=0.1, seed=SPLIT_SEED)
+    dataset = load_dataset(data, val=0.1, seed=SPLIT_SEED, download=download)
     splits = read_all(dataset)
     fits, confusions, rows = [], [], []
     for seed in range(seeds):
