@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,29 @@ def test_noise_and_corruptions_of_a_saved_run(
         assert (out / "figures" / name).stat().st_size > 1000
     page = (out / "report.html").read_text()
     assert "When the images get worse" in page and "the same noise for every method" in page
+
+
+def test_the_page_says_what_the_run_learned_from(
+    probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Not what the data here would offer: a run of a few shots, or of other data, learned from other images."""
+    run, mine = Path(probe), load_dataset(data)
+    about = json.loads((run / "adaptation.json").read_text())
+    assert about["choices"]["images"] == {"train": len(mine.train), "val": len(mine.val)}
+    about["choices"]["images"] = {"train": 5, "val": 3}  # as of a run of few shots
+    few = tmp_path / "few"
+    shutil.copytree(run, few)
+    (few / "adaptation.json").write_text(json.dumps(about))
+    evaluate(capsys, str(few), "--data", data, "--out", str(tmp_path / "out"))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"5 train, 3 val, {len(mine.test)} test" in page and "learned from 5 images and chose on 3" in page
+    evaluate(capsys, str(few), "--data", data, "--split", "train", "--out", str(tmp_path / "train"))
+    page = (tmp_path / "train" / "report.html").read_text()
+    assert "5 train, 3 val, 2 classes" in page and f"train images of folder:{data}, {len(mine.train)} in all" in page
+    del about["choices"]["images"]
+    (few / "adaptation.json").write_text(json.dumps(about))
+    evaluate(capsys, str(few), "--data", data, "--out", str(tmp_path / "older"))
+    assert " train, " not in (tmp_path / "older" / "report.html").read_text()
 
 
 def test_robust_accuracy_of_a_saved_run(

@@ -14,8 +14,8 @@ from coldframe.data import load_dataset
 from coldframe.errors import InputError
 from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.verbs.fit import fit_and_evaluate
-from coldframe.verbs.plan import Part, Plan
-from coldframe.verbs.sweep import sweep
+from coldframe.verbs.plan import Part, Plan, read
+from coldframe.verbs.sweep import _published, sweep
 
 PLAN = Plan(
     (
@@ -68,6 +68,15 @@ def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
         "heat-deep-prompt.png", "heat-deep-prompt.svg", "report.html", "mini-mnist", "results.json",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, str])
+def test_published_figures_stand_beside_the_data_they_belong_to(spelling: Any) -> None:
+    plan = read("uva-a2-table3")
+    (part,) = plan.parts
+    found = [_published(plan, part, cell, "torchvision:" + spelling(f"Cifar{n}")) for n in (10, 100) for cell in part.cells()]
+    assert len(found) == 36 and None not in found and (max(found[:18]), max(found[18:])) == (0.9659, 0.7998)
+    assert _published(plan, part, part.cells()[0], "torchvision:MNIST") is None
 
 
 def test_refusals() -> None:

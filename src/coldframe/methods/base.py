@@ -135,6 +135,7 @@ class Method(Settings, ABC):
             raise InputError("expected at least one training image, found none; check the data and --shots")
         self.classes = train.classes
         self._fit(train, val, cold or ColdPass(), Path(run) if run is not None else None, report)
+        self.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
         return self
 
     def __call__(self, pixels: Tensor) -> Tensor:

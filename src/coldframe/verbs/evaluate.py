@@ -19,6 +19,7 @@ from coldframe.measures.robustness import Progress
 from coldframe.methods.base import Method
 from coldframe.report import About, Detail, Table
 from coldframe.report.summary import short
+from coldframe.report.wording import spoken
 from coldframe.types import Row
 
 if TYPE_CHECKING:
@@ -92,13 +93,19 @@ def measure_run(
         lines += found.lines()
         notes += asked.notes(chosen)
         detail.curves = curves([found])
+    learned = learned_from(method)
+    if learned:
+        chose = f" and chose on {learned['val']:,}" if learned["val"] else ""
+        notes.insert(0, f"{spoken(method.name)} learned from {learned['train']:,} images{chose} of its own data")
+    if split != "test":
+        notes.insert(0, f"measured on the {split} images of {dataset.spec}, {len(chosen):,} in all")
     about = About(
         model=method.backbone.name,
         parameters=method.backbone.parameter_count,
         data=" + ".join(part.name for part in dataset.parts) or short(dataset.spec),
-        train=len(dataset.train),
-        val=len(dataset.val),
-        test=len(dataset.test),
+        train=learned.get("train"),
+        val=learned.get("val") or None,
+        test=len(chosen) if split == "test" else None,
         classes=dataset.classes,
         noise=asked.named,
         attack=asked.named_eps,
@@ -111,11 +118,16 @@ def measure_run(
     return Measured(table, lines, parts)
 
 
+def learned_from(method: Method) -> dict[str, int]:
+    """Return how many images a run learned from and chose on; empty where it learned nothing or was not saved with it."""
+    found = method.choices.get("images")
+    return dict(found) if method.trains and isinstance(found, dict) else {}
+
+
 def write(measured: Measured, out: Path) -> None:
     """Write the results, the report and the figures of a run to a folder."""
     from coldframe.report.drawing import save_figure
     from coldframe.report.page import save_report
-    from coldframe.report.wording import spoken
 
     save_report(measured.table, out)
     if measured.parts:
