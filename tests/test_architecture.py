@@ -16,8 +16,8 @@ SRC = ROOT / "src" / "coldframe"
 
 ROOMS = (
     "__main__", "cli", "recipes", "verbs", "foundations", "evaluation", "methods", "report", "measures", "inspection",
-    "attacks", "cold", "training", "backbones", "data", "folding", "files", "spreading", "waiting", "allocator", "registry",
-    "values", "errors", "types", "version",
+    "attacks", "cold", "training", "backbones", "data", "folding", "files", "spreading", "waiting", "lean", "allocator",
+    "registry", "values", "errors", "types", "version",
 )  # fmt: skip
 """From the top of the house to its ground: a room imports from those after it."""
 FOUNDATIONS_USE = {

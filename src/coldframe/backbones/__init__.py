@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coldframe.errors import InputError, ModelError, nearest
+from coldframe.lean import put_off_compiler
 from coldframe.registry import BACKBONES, resolve
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
 
 __all__ = ["load_backbone"]
+
+put_off_compiler()  # before any file here imports a zoo
 
 
 def load_backbone(

@@ -1,7 +1,7 @@
 """Find out, without knowing a network's family, which of its modules run strictly one after the other.
 
-A forward pass on the ``meta`` device (shapes without numbers) is watched: a chain of modules may be cut apart exactly
-where the tensor that one returns is the very tensor, unchanged, that the next one receives.
+A forward pass of blank images, or on the ``meta`` device (shapes without numbers), is watched: a chain of modules may be cut
+apart exactly where the tensor that one returns is the very tensor, unchanged, that the next one receives.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from coldframe.backbones.chain import Link, Stages, stages_of
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
+_RUN = 50_000_000
+"""Parameters and buffers up to which two blank images are simply run: under a second."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Call:
 
 
 class Trace:
-    """The calls of one forward pass on the ``meta`` device.
+    """The calls of one forward pass: of blank images on the CPU, or on the ``meta`` device where the network is large.
 
     Args:
         network: a network in evaluation mode.
@@ -50,13 +52,13 @@ class Trace:
         inside = [(module, name) for module, name in names.items() if name]
         handles = [module.register_forward_hook(self._watch(name), with_kwargs=True) for module, name in inside]
         entries = [module.register_forward_pre_hook(self._enter(name), with_kwargs=True) for module, name in inside]
-        state = {
-            f"network.{name}": torch.empty_like(tensor, device="meta")
-            for group in (network.named_parameters(), network.named_buffers())
-            for name, tensor in group
-        }
+        held = [*network.named_parameters(), *network.named_buffers()]
+        # A convolution on meta imports torch's compiler, which takes longer than to run a network of usual size.
+        small = sum(tensor.numel() for _, tensor in held) <= _RUN and all(tensor.device.type == "cpu" for _, tensor in held)
+        device = "cpu" if small else "meta"
+        state = {f"network.{name}": tensor if small else torch.empty_like(tensor, device="meta") for name, tensor in held}
         self._entered: dict[str, int] = {}
-        self.images = torch.empty(tuple(shape), device="meta", dtype=next(network.parameters()).dtype)
+        self.images = torch.zeros(tuple(shape), device=device, dtype=next(network.parameters()).dtype)
         try:
             with torch.no_grad():
                 self.output: Tensor = torch.func.functional_call(_Calling(network, forward), state, self.images)

@@ -14,8 +14,6 @@ from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files, find_files
 from coldframe.errors import InputError
 from coldframe.evaluation.classifiers import classifier
-from coldframe.report.drawing import save_figure, shorten, style
-from coldframe.report.predictions import prediction_figure
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,10 @@ def draw(predictions: Sequence[Prediction], path: str | Path) -> list[Path]:
         predictions: what :func:`predict` returned.
         path: name of the figure, with or without its ending.
     """
+    # Drawing is imported where it is used: it takes as long as a prediction.
+    from coldframe.report.drawing import save_figure, shorten, style
+    from coldframe.report.predictions import prediction_figure
+
     shown = predictions[:MOST_DRAWN]
     held = Files(tuple(Path(one.file) for one in shown))
     pictures = []
