@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -22,6 +22,7 @@ def attack(
     out: Path = Path("runs/attack"),
     device: str | None = None,
     download: bool = False,
+    on_error: Literal["raise", "skip"] = "raise",
     json: bool = False,
 ) -> None:
     """Change image files by too little to be seen, until a model takes them for something else.
@@ -53,6 +54,8 @@ def attack(
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     download:
         Fetch weights that are not on this machine; without it no network is used.
+    on_error:
+        What to do with images that do not decode: stop before any work, or skip and count them by reason.
     json:
         Print the rows as JSON.
     """
@@ -68,10 +71,13 @@ def attack(
     size = radius(eps)
     way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     name = model or CLASSIFIER
-    done = attack_files(name, images, way, target or (), device=common.device_name(device), download=download)
+    done = attack_files(
+        name, images, way, target or (), device=common.device_name(device), download=download, on_error=on_error
+    )
     settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
     written = write(done, out, settings | {"step": way.step, "seed": seed})
     table = rows(done)
+    common.say_left_out(done.left_out)
     if json:
         common.print_json(table)
         return

@@ -104,6 +104,20 @@ def say(line: object = "") -> None:
     print(visible(line))
 
 
+def say_left_out(left: dict[str, str]) -> None:
+    """Say how many files were left out, by reason, and the names of the first few, on standard error."""
+    if left:
+        from coldframe.data.places import left_out
+
+        names = ", ".join(list(left)[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        print(visible(f"{left_out(left)} ({names})"), file=sys.stderr)
+
+
+def seen(looked: int, found: int) -> None:
+    """Say on standard error how far the search for files is."""
+    print(f"looking: {looked:,} files and folders, {found:,} images so far", file=sys.stderr)
+
+
 def say_all(lines: Iterable[object]) -> None:
     """Print lines, each as :func:`say` does."""
     for line in lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from coldframe.cli import common, numbers
 
@@ -27,6 +27,7 @@ def datasets(
     seed: numbers.Seed = 0,
     shots: numbers.Count | None = None,
     download: bool = False,
+    on_error: Literal["raise", "skip"] = "raise",
     json: bool = False,
 ) -> None:
     """List kinds of data and what is on this machine, or describe one data set.
@@ -36,6 +37,7 @@ def datasets(
         seed: decides which images are drawn where splits are drawn.
         shots: training images a class; all when left out.
         download: fetch the data set where it is not on this machine; without it no network is used.
+        on_error: what to do with images that do not decode: stop, or skip and count them by reason.
         json: print JSON instead of a table.
     """
     if spec is None:
@@ -44,7 +46,7 @@ def datasets(
         return
     from coldframe.data import load_dataset
 
-    described = describe(load_dataset(spec, seed=seed, shots=shots, download=download))
+    described = describe(load_dataset(spec, seed=seed, shots=shots, download=download, on_error=on_error))
     common.print_json(described) if json else _print_described(described)
 
 

@@ -103,6 +103,7 @@ def evaluate(
     )  # fmt: skip
     if out is not None:
         write(done, out)
+    common.say_left_out(dict(dataset.reasons))
     common.print_row(done.row, json=json)
     for line in () if json else done.lines:
         common.say(f"  {line}")

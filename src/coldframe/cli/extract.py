@@ -70,6 +70,7 @@ def extract(
         )  # fmt: skip
     finally:
         watch.stop()
+    common.say_left_out(found.get("left_out", {}))
     if json:
         common.print_json(found)
         return

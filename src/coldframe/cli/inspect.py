@@ -24,6 +24,7 @@ def features(
     out: Path = Path("runs/features"),
     device: str | None = None,
     download: Flag = False,
+    on_error: Literal["raise", "skip"] = "raise",
     json: Flag = False,
 ) -> None:
     """Draw feature maps of image files; of vision transformers also token norms, attention head by head, and rollout.
@@ -38,6 +39,7 @@ def features(
         out: folder of the figures and results.json.
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
         download: fetch what is not on this machine; without it no network is used.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
         json: print results.json to stdout.
     """
     from coldframe.errors import InputError
@@ -48,8 +50,9 @@ def features(
         raise InputError("expected at least one image, found none; name files, folders or globs after 'inspect features'")
     found = verb.features(
         model or CLASSIFIER, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
-        device=common.device_name(device), download=download,
+        device=common.device_name(device), download=download, on_error=on_error,
     )  # fmt: skip
+    common.say_left_out(found.get("left_out", {}))
     if json:
         common.print_json(found)
         return

@@ -19,6 +19,7 @@ def predict(
     download: bool = False,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
+    on_error: Literal["raise", "skip"] = "raise",
     json: bool = False,
 ) -> None:
     """Predict image files with a pretrained model's own classifier or with a saved run.
@@ -41,6 +42,8 @@ def predict(
         Draw the pictures with their classes into this PNG, and an SVG beside it.
     format_:
         How to print.
+    on_error:
+        What to do with images that do not decode: stop before any work, or skip and count them by reason.
     json:
         The same as --format json.
     """
@@ -53,7 +56,12 @@ def predict(
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
     if run is not None and model is not None:
         raise InputError("expected --model or --run, found both; give one")
-    found = run_predict(run or model or CLASSIFIER, images, top=top, device=common.device_name(device), download=download)
+    skipped: dict[str, str] = {}
+    found = run_predict(
+        run or model or CLASSIFIER, images, top=top, device=common.device_name(device), on_error=on_error, left=skipped,
+        seen=common.seen, download=download,
+    )  # fmt: skip
+    common.say_left_out(skipped)
     drawn = draw(found, figure)[0] if figure is not None else None
     if json or format_ == "json":
         rows = [

@@ -22,6 +22,7 @@ def zero_shot(
     device: str | None = None,
     download: bool = False,
     batch_size: numbers.Batch = 64,
+    on_error: Literal["raise", "skip"] = "raise",
     json: bool = False,
 ) -> None:
     """Classify images by texts. With your own --classes it answers any question: what is asked is not in the labels.
@@ -53,6 +54,8 @@ def zero_shot(
         Fetch weights and data that are not on this machine; without it no network is used.
     batch_size:
         Images in one forward pass.
+    on_error:
+        What to do with images that do not decode: stop, or skip and count them by reason.
     json:
         Print JSON.
     """
@@ -71,7 +74,9 @@ def zero_shot(
         device=common.device_name(device),
         download=download,
         cold=common.cold_pass("fp32", None, batch_size),
+        on_error=on_error,
     )
+    common.say_left_out(answer.left_out)
     if json:
         common.print_json(answer.as_dict())
         return

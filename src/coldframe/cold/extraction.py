@@ -116,7 +116,12 @@ def _manifest(backbone: Backbone, source: Source, cuts: Sequence[str], normalise
     }
     names = [source.images.name(row) for row in range(len(source.images))]
     labels = None if source.labels is None else source.labels.tolist()
-    return {"coldframe": __version__, "key": digest_of([about, names, labels]), "weights": backbone.weights, **about}
+    known = {"coldframe": __version__, "key": digest_of([about, names, labels]), "weights": backbone.weights}
+    return known | about | _left_out(source)
+
+
+def _left_out(source: Source) -> dict[str, Any]:
+    return {"left_out": dict(source.left_out)} if source.left_out else {}
 
 
 def _finished(folder: Path, manifest: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Source:
         splits: (name, number of images) one after the other; empty where there are none.
         labels: class indices [N], or None.
         classes: class names.
+        left_out: files that cannot be used, each with a few words why.
     """
 
     spec: str
@@ -49,6 +50,7 @@ class Source:
     splits: tuple[tuple[str, int], ...] = ()
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def line(self, row: int, digest: str) -> tuple[object, ...]:
         """Return the line of ``images.csv`` of one image."""

@@ -7,10 +7,8 @@ fifth of each class becomes the test split (see :mod:`coldframe.data.splits`).
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,25 +173,3 @@ def _refuse_empty(root: Path) -> None:
         f"expected images in {root}, found none in it or below it (looked for {', '.join(sorted(SUFFIXES))}); "
         "give the folder that holds one folder a class"
     )
-
-
-def find_files(places: Iterable[str | Path]) -> list[Path]:
-    """Return the image files that paths, folders (searched below) and globs name, each once, in order.
-
-    Raises:
-        DataError: a place does not exist, or holds no image.
-    """
-    found: dict[Path, None] = {}
-    for place in places:
-        path = expanded(place)
-        if path.is_file():
-            hits = [path]
-        elif path.is_dir():
-            hits = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        else:
-            hits = sorted(Path(hit) for hit in glob.glob(str(path), recursive=True) if Path(hit).is_file())  # noqa: PTH207
-        if not hits:
-            what = "no image in this folder" if path.is_dir() else "nothing"
-            raise DataError(f"expected image files at {place}, found {what}; check the path")
-        found |= dict.fromkeys(hits)
-    return list(found)

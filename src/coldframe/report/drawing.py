@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from coldframe.errors import InputError
-from coldframe.files import write_bytes
+from coldframe.files import encoded, write_bytes
 
 PALETTE = (
     "#0072B2",
@@ -88,7 +88,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def shorten(name: str, limit: int = 28) -> str:
     """Return a name of at most ``limit`` characters, its middle left out where it is longer."""
-    name = " ".join(name.split())
+    name = " ".join(encoded(name).decode().split())  # no font draws a byte of a file name that is not UTF-8
     if len(name) <= limit:
         return name
     tail = limit // 3

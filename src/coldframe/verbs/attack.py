@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from coldframe.attacks import PGD, Adversarial, Attack, Survival, everyday, surv
 from coldframe.attacks.checks import LEVELS, SMALLEST
 from coldframe.backbones.base import Backbone
 from coldframe.data import own_png
+from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
-from coldframe.data.folder import Files, find_files
+from coldframe.data.folder import Files
+from coldframe.data.places import find_files, readable
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.evaluation.classifiers import opened
 from coldframe.files import write_bytes, write_json
@@ -56,6 +58,7 @@ class Attacked:
     found: Adversarial
     odds: tuple[Tensor, Tensor]
     survived: tuple[Survival, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def class_index(text: str, names: Sequence[str]) -> int:
@@ -78,6 +81,7 @@ def attack_files(
     *,
     device: str = "cpu",
     download: bool = False,
+    on_error: OnError = "raise",
 ) -> Attacked:
     """Attack image files.
 
@@ -88,12 +92,14 @@ def attack_files(
         targets: numbers or names of classes, one for all or one for each file; none for any wrong class.
         device: where to run.
         download: whether weights may be fetched.
+        on_error: what to do with files that do not decode: ``"raise"``, before any work, or ``"skip"``.
 
     Raises:
         InputError: classes or options that cannot be used.
         DataError: a file that cannot be.
     """
-    files = tuple(find_files(places))
+    kept, left = readable(find_files(places), on_error)
+    files = tuple(kept)
     if len(targets) not in (0, 1, len(files)):
         raise InputError(f"expected one target, or one for each of the {len(files)} images, found {len(targets)}")
     held = Files(files)
@@ -127,7 +133,7 @@ def attack_files(
     found = Adversarial(*(torch.cat([getattr(p, name) for p in parts]) for name in Adversarial.__dataclass_fields__))
     survived = tuple(_joined(rows) for rows in zip(*changed, strict=True))
     odds = (survived[0].predicted, survived[0].probability)
-    return Attacked(files, tuple(names), images, labels, label_probability, wanted, found, odds, survived)
+    return Attacked(files, tuple(names), images, labels, label_probability, wanted, found, odds, survived, left)
 
 
 def _joined(parts: Sequence[Survival]) -> Survival:
@@ -206,6 +212,7 @@ def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[
     written.append(write_bytes(folder / "examples.png", as_png(examples, 120)))
     written.append(write_bytes(folder / "survival.png", as_png(changes, 100)))
     content = {"settings": settings, "machine": machine(done.images.device), "images": rows(done)}
+    content |= {"left_out": done.left_out} if done.left_out else {}
     written.append(write_json(folder / "results.json", content))
     return written
 

@@ -14,8 +14,9 @@ from coldframe.cold.extraction import extract
 from coldframe.cold.product import Source
 from coldframe.data import load_dataset
 from coldframe.data.base import OnError
-from coldframe.data.folder import SUFFIXES, Files, find_files
+from coldframe.data.folder import SUFFIXES, Files
 from coldframe.data.load import Joined
+from coldframe.data.places import MOST_ENTRIES, find_files, readable
 from coldframe.errors import InputError
 from coldframe.files import expanded
 from coldframe.measures import machine
@@ -38,19 +39,20 @@ def source_of(data: str, *, seed: int = 0, on_error: OnError = "raise", download
     Args:
         data: a data spec; or a path to a folder that holds images and no folders, a file, or a glob.
         seed: of splits that the data does not fix.
-        on_error: ``"raise"`` or ``"skip"`` for images that do not decode; loose images always raise.
+        on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         download: whether data that is not on this machine may be fetched.
     """
     path = expanded(data.removeprefix("folder:"))
     inside = list(path.iterdir()) if path.is_dir() else []
     loose = any(place.suffix.lower() in SUFFIXES for place in inside) and not any(place.is_dir() for place in inside)
     if loose or path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?["):
-        return Source(data, Files(tuple(find_files([path]))))
+        files, left = readable(find_files([path], most=MOST_ENTRIES), on_error)
+        return Source(data, Files(tuple(files)), left_out=left)
     dataset = load_dataset(data, seed=seed, on_error=on_error, download=download)
     splits = [split for split in (dataset.train, dataset.val, dataset.test) if len(split)]
     labels = np.concatenate([split.labels for split in splits])
     counts = tuple((split.name, len(split)) for split in splits)
-    return Source(data, Joined([split.images for split in splits]), counts, labels, dataset.classes)
+    return Source(data, Joined([split.images for split in splits]), counts, labels, dataset.classes, dict(dataset.reasons))
 
 
 def extract_data(

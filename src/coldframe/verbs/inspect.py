@@ -14,8 +14,10 @@ from PIL import Image
 from coldframe import inspection
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
+from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
-from coldframe.data.folder import Files, find_files
+from coldframe.data.folder import Files
+from coldframe.data.places import find_files, readable
 from coldframe.errors import InputError, ModelError
 from coldframe.files import write_figure, write_json
 from coldframe.inspection.maps import scaled
@@ -37,6 +39,7 @@ def features(
     out: str | Path,
     device: str = "cpu",
     download: bool = False,
+    on_error: OnError = "raise",
 ) -> dict[str, Any]:
     """Draw what a model makes of image files: feature maps; of transformers also token norms, attention and rollout.
 
@@ -49,11 +52,12 @@ def features(
         out: folder of the figures and of ``results.json``; its figures carry the name of the image.
         device: where to run.
         download: whether weights may be fetched.
+        on_error: what to do with files that do not decode: ``"raise"``, before any work, or ``"skip"``.
 
     Returns:
         The content of ``results.json``.
     """
-    files, out = find_files(places), Path(out)
+    (files, left), out = readable(find_files(places), on_error), Path(out)
     if channels is not None and maps != 5:
         raise InputError("expected a number of maps or the numbers of channels, found both; give one")
     backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device, download=download)
@@ -65,7 +69,8 @@ def features(
         drawn, row = _looked(backbone, pixels, layers, maps, channels)
         written = [place for name, figure in drawn.items() for place in save_figure(figure, out / f"{stem}_{name}")]
         rows.append({"file": str(file), **row, "figures": [place.name for place in written]})
-    content = {"model": backbone.name, "weights": backbone.weights, "digest": backbone.digest, "images": rows}
+    content: dict[str, Any] = {"model": backbone.name, "weights": backbone.weights, "digest": backbone.digest, "images": rows}
+    content |= {"left_out": left} if left else {}
     write_json(out / "results.json", {"command": "inspect features", "machine": machine(backbone.device), **content})
     return content
 
@@ -149,6 +154,6 @@ def filters(source: str | Backbone, *, out: str | Path, device: str = "cpu", dow
     factor = max(1, -(-FILTER_SIDE // sheet.shape[1]))
     exact = Image.fromarray((sheet * 255).round().astype(np.uint8).repeat(factor, 0).repeat(factor, 1))
     write_figure(out / "sheet.png", lambda place: exact.save(place, "PNG"))
-    content = {"model": backbone.name, "weights": backbone.weights, "layer": name, "shape": list(weights.shape)}
+    content: dict[str, Any] = {"model": backbone.name, "weights": backbone.weights, "layer": name, "shape": list(weights.shape)}
     write_json(out / "results.json", {"command": "inspect filters", "machine": machine(backbone.device), **content})
     return content

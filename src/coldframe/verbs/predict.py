@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from coldframe.backbones.base import Backbone
+from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
-from coldframe.data.folder import Files, find_files
+from coldframe.data.folder import Files
+from coldframe.data.places import Seen, find_files, readable
 from coldframe.errors import InputError
 from coldframe.evaluation.classifiers import classifier
 
@@ -43,6 +45,9 @@ def predict(
     device: str = "cpu",
     batch_size: int = 32,
     download: bool = False,
+    on_error: OnError = "raise",
+    left: dict[str, str] | None = None,
+    seen: Seen | None = None,
 ) -> list[Prediction]:
     """Predict files.
 
@@ -53,10 +58,15 @@ def predict(
         device: where to run.
         batch_size: B.
         download: whether weights may be fetched.
+        on_error: ``"raise"`` stops at a file that does not decode, before any work; ``"skip"`` leaves it out.
+        left: gets the files that were left out, each with a few words why.
+        seen: called while places are searched; see :data:`coldframe.data.places.Seen`.
     """
     if top < 1:
         raise InputError(f"expected top of 1 or more, found {top}")
-    files = find_files(places)
+    files, skipped = readable(find_files(places, seen=seen), on_error)
+    if left is not None:
+        left |= skipped
     call, names, backbone = classifier(source, device=device, download=download)
     images = Files(tuple(files))
     predictions = []

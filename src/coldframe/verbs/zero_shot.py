@@ -15,7 +15,7 @@ from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data import load_dataset
-from coldframe.data.base import Split
+from coldframe.data.base import OnError, Split
 from coldframe.errors import InputError
 from coldframe.evaluation.row import evaluate
 from coldframe.methods import templates
@@ -34,6 +34,7 @@ class Answer:
         probabilities: ``softmax`` over the texts, or ``sigmoid`` of each by itself.
         row: the measured row, where the classes are the data's own; else empty.
         figure: where the picture is; None where none was asked for.
+        left_out: images that do not decode, each with a few words why.
     """
 
     texts: list[str]
@@ -43,11 +44,13 @@ class Answer:
     probabilities: str = "softmax"
     row: Row = field(default_factory=dict)
     figure: Path | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
         about = {"texts": self.texts, "shares": self.shares, "confidence": self.confidence, "n": self.n}
         about["probabilities"] = self.probabilities
+        about |= {"left_out": self.left_out} if self.left_out else {}
         return about | ({"row": self.row} if self.row else {}) | ({"figure": str(self.figure)} if self.figure else {})
 
 
@@ -65,6 +68,7 @@ def ask(
     device: str = "cpu",
     download: bool = False,
     cold: ColdPass | None = None,
+    on_error: OnError = "raise",
 ) -> Answer:
     """Classify the images of a split by texts.
 
@@ -82,6 +86,7 @@ def ask(
         device: where to run.
         download: whether weights and data may be fetched.
         cold: the store.
+        on_error: what to do with images that do not decode: ``"raise"`` or ``"skip"``.
 
     Raises:
         InputError: pictures were asked for and no folder named, or the model has no text tower.
@@ -91,7 +96,7 @@ def ask(
     if isinstance(template, Sequence) and not isinstance(template, str) and len(template) == 1:
         template = template[0]
     backbone = load_backbone(model, device=device, download=download) if isinstance(model, str) else model
-    dataset = load_dataset(data, download=download)
+    dataset = load_dataset(data, download=download, on_error=on_error)
     chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
     names = tuple(classes or dataset.classes)
     method = ZeroShot(backbone, template or templates.PHOTO).for_classes(names)
@@ -106,6 +111,7 @@ def ask(
         confidence=float(best.values.mean()),
         n=len(chosen),
         probabilities=kind,
+        left_out=dict(dataset.reasons),
     )
     if classes is None:
         answer.row = evaluate(method, chosen, data=data, cold=cold).row

@@ -1,0 +1,132 @@
+"""Image files that paths, folders and globs name: counted while they are looked for, and never without end."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from coldframe.data.base import OnError, Unreadable
+from coldframe.data.folder import SUFFIXES, Files
+from coldframe.data.splits import counted, unreadable
+from coldframe.errors import DataError, InputError, nearest
+from coldframe.files import expanded, explained
+
+MOST_FILES = 10_000
+"""Most image files of one command; more are a data set, for ``coldframe extract`` in shards."""
+MOST_ENTRIES = 1_000_000
+"""Most names of files and folders that are looked at for one command."""
+_EVERY = 5_000
+_MAGIC = frozenset("*?[")
+
+Seen = Callable[[int, int], None]
+"""Called with (names looked at, images found) now and then, while a large tree is searched."""
+
+
+def find_files(
+    places: Iterable[str | Path], *, most: int = MOST_FILES, most_entries: int = MOST_ENTRIES, seen: Seen | None = None
+) -> list[Path]:
+    """Return the image files that paths, folders (searched below) and globs name, each once, in order.
+
+    A path of a file is taken as it is. Folders and globs give the files with an image's ending; hidden names, and links to
+    folders below ``**``, are not followed.
+
+    Args:
+        places: paths, folders and globs; ``**`` stands for any folders.
+        most: image files, at most.
+        most_entries: names looked at, at most.
+        seen: see :data:`Seen`.
+
+    Raises:
+        DataError: a place does not exist, or holds no image.
+        InputError: there are more files than ``most``, or the tree is larger than ``most_entries``.
+    """
+    found: dict[Path, None] = {}
+    looked = 0
+    for place in places:
+        path = expanded(place)
+        if path.is_file():
+            found[path] = None
+            continue
+        hits = []
+        parts = (*path.parts, "**") if path.is_dir() else path.parts
+        for entry in _walk(parts):
+            looked += 1
+            if entry is not None:
+                hits.append(entry)
+            if seen is not None and looked % _EVERY == 0:
+                seen(looked, len(found) + len(hits))
+            if looked > most_entries:
+                said = f"expected at most {most_entries:,} files and folders at {place}, found more after {len(hits):,} images"
+                raise InputError(f"{said}; name a narrower folder or pattern")
+            if len(found) + len(hits) > most:
+                said = f"expected at most {most:,} image files at {place}, found more; name a narrower folder or pattern"
+                raise InputError(f"{said}, or use coldframe extract with a folder of classes")
+        if not hits:
+            what = "no image in this folder" if path.is_dir() else "no image" if looked else "nothing"
+            raise DataError(f"expected image files at {place}, found {what}; check the path")
+        found |= dict.fromkeys(sorted(hits))
+    return list(found)
+
+
+def _walk(parts: Sequence[str]) -> Iterator[Path | None]:
+    """Yield the image files that match a pattern, and None for whatever else is looked at."""
+    first = next((number for number, part in enumerate(parts) if _MAGIC & set(part)), len(parts) - 1)
+    waiting = [(Path(*parts[:first]), tuple(parts[first:]))]
+    while waiting:
+        folder, (head, *rest) = waiting.pop()
+        if not _MAGIC & set(head):
+            entries = [folder / head] if (folder / head).exists() else []
+        elif folder.is_dir():
+            with explained(folder, "read"):
+                entries = [folder / name for name in sorted(os.listdir(folder))]  # noqa: PTH208
+        else:
+            entries = []
+        if head == "**" and rest:
+            waiting.append((folder, tuple(rest)))
+        for entry in entries:
+            hidden = entry.name.startswith((".", "__")) and _MAGIC & set(head) and not head.startswith((".", "__"))
+            if hidden or not (head == "**" or not _MAGIC & set(head) or fnmatch.fnmatchcase(entry.name, head)):
+                yield None
+            elif entry.is_dir():
+                yield None
+                if head == "**":
+                    if not entry.is_symlink():
+                        waiting.append((entry, ("**", *rest)))
+                elif rest:
+                    waiting.append((entry, tuple(rest)))
+            else:
+                last = not rest
+                yield entry if last and entry.suffix.lower() in SUFFIXES else None
+
+
+def readable(files: Sequence[Path], on_error: OnError = "raise") -> tuple[list[Path], dict[str, str]]:
+    """Return the files that decode, and those left out with a few words why: the same for every verb that reads files.
+
+    Args:
+        files: paths.
+        on_error: ``"raise"`` stops at the first file that does not decode, before any work; ``"skip"`` leaves it out.
+
+    Raises:
+        Unreadable: a file does not decode.
+        DataError: none does.
+        InputError: an unknown ``on_error``.
+    """
+    if on_error not in ("raise", "skip"):
+        raise InputError(f"unknown on_error {on_error!r}{nearest(str(on_error), ['raise', 'skip'])}")
+    held = Files(tuple(files))
+    bad = unreadable(held)
+    if bad and on_error == "raise":
+        held.open(min(bad))
+        raise Unreadable(f"cannot use {held.name(min(bad))}: {bad[min(bad)]}; remove it, or --on-error skip", bad[min(bad)])
+    left = {str(files[number]): why for number, why in bad.items()}
+    if left and len(left) == len(files):
+        raise DataError(f"expected an image among {len(files)} files that can be used, found none ({counted(left.values())})")
+    return [file for number, file in enumerate(files) if number not in bad], left
+
+
+def left_out(left: dict[str, str]) -> str:
+    """Return the line that says what was left out, by reason; empty where nothing was."""
+    files = "1 file" if len(left) == 1 else f"{len(left):,} files"
+    return f"left out {files}: {counted(left.values())}" if left else ""
