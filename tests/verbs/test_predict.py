@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from coldframe.cli import main
-from coldframe.data.folder import find_files
+from coldframe.data.places import find_files
 from coldframe.verbs.predict import MOST_DRAWN, Prediction, draw, predict
 
 
