@@ -87,6 +87,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/templates.py": "the contract that every method passes",
     "methods/zero_shot.py": "the contract that every method passes",
     "methods/gda.py": "tests/methods/test_few_shot.py",
+    "methods/lp_plus.py": "tests/methods/test_text_heads.py",
     "methods/ridge.py": "tests/methods/test_few_shot.py",
     "methods/ncm.py": "tests/methods/test_few_shot.py",
     "report/parts.py": "tests of the page",

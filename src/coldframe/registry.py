@@ -25,6 +25,11 @@ METHODS: dict[str, str] = {
     "ridge": "coldframe.methods.ridge:Ridge",
     "kernel-ridge": "coldframe.methods.ridge:KernelRidge",
     "ncm": "coldframe.methods.ncm:NearestMean",
+    "lp++": "coldframe.methods.lp_plus:ProbePlus",
+    "clap": "coldframe.methods.text_heads:ClassAdaptive",
+    "taskres": "coldframe.methods.text_heads:TaskResidual",
+    "clip-adapter": "coldframe.methods.text_heads:ClipAdapter",
+    "cross-modal": "coldframe.methods.text_heads:CrossModal",
 }
 
 BACKBONES: dict[str, str] = {

@@ -49,6 +49,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("kernel-ridge", {}),
     ("kernel-ridge", {"choose": "loo", "prior": "text", "augment": "flip"}),
     ("ncm", {}),
+    ("lp++", {}),
+    ("clap", {"epochs": 40}),
+    ("taskres", {"lr": 0.05, "epochs": 30}),
+    ("clip-adapter", {"ratio": 0.6, "lr": 0.01, "epochs": 40, "augment": "flip"}),
+    ("cross-modal", {"lr": 0.02, "epochs": 30}),
     ("ncm", {"choose": "loo", "prior": "text"}),
     ("tip-adapter-f", {"max_alpha": 30.0, "epochs": 6, "lr": 0.02, "batch_size": 16, "augment": "flip"}),
 ]
@@ -57,9 +62,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30, 2, "test")
 
 
+TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal")
+
+
 def network(name: str, settings: dict[str, Any], seed: int = 0) -> Backbone:
     """Return the network that a row is tested on: one with a text tower where the method needs texts."""
-    texts = name in ("deep-prompt", "text-prompt", "tip-adapter", "tip-adapter-f")
+    texts = name in ("deep-prompt", "text-prompt", "tip-adapter", "tip-adapter-f", *TEXT_HEADS)
     texts = texts or "text" in (settings.get("head"), settings.get("mapping"), settings.get("prior"))
     return tiny_clip(seed) if texts else TinyBackbone(seed, width=12)
 

@@ -81,13 +81,6 @@ def cosines(x: Tensor, texts: Tensor, classes: int) -> Tensor:
     return x @ texts.T.to(x) if texts.ndim == 2 else x.new_zeros(len(x), classes)
 
 
-def positive_or_auto(name: str, value: object, *, zero: bool = False) -> None:
-    """Refuse a setting that is neither ``"auto"`` nor a finite number above 0 (or 0, where ``zero``)."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value < float("inf")
-    if value != "auto" and not (number and (value > 0 or (zero and value == 0))):  # type: ignore[operator]
-        raise InputError(f"expected {name} to be 'auto' or a number {'of 0 or more' if zero else 'above 0'}, found {value!r}")
-
-
 class FewShot(Method):
     """A closed form on frozen features. Subclasses say what g is, and which settings of it are tried.
 
@@ -110,7 +103,6 @@ class FewShot(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive_or_auto("alpha", self.alpha, zero=True)
         if self.prior == "text" and self.backbone.text is None:
             raise InputError(f"{self.backbone.name} has no text tower; use prior none or auto")
         templates.resolve(self.template)

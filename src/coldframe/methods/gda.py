@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from coldframe.measures.loo import Gaussians
-from coldframe.methods.few_shot import LinearFewShot, Shots, positive_or_auto
+from coldframe.methods.few_shot import LinearFewShot, Shots
 
 SHRINKAGES = tuple(10.0 ** (exponent / 4) for exponent in range(-6, 14))
 
@@ -31,10 +31,6 @@ class GaussianDiscriminant(LinearFewShot):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"wang2024": {"shrinkage": 1.0, "choose": "val"}}
 
     shrinkage: float | Literal["auto"] = "auto"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive_or_auto("shrinkage", self.shrinkage)
 
     def _settings(self, shots: Shots) -> list[dict[str, Any]]:
         if self.shrinkage != "auto":

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from coldframe.measures import loo
 from coldframe.methods import solvers
-from coldframe.methods.few_shot import FewShot, LinearFewShot, Shots, cosines, positive_or_auto
+from coldframe.methods.few_shot import FewShot, LinearFewShot, Shots, cosines
 from coldframe.types import digest_of
 
 PENALTIES = tuple(10.0 ** (exponent / 3) for exponent in (0, *(e for e in range(-9, 10) if e != 0)))
@@ -38,10 +38,6 @@ class Ridge(LinearFewShot):
     name: ClassVar[str] = "ridge"
 
     penalty: float | Literal["auto"] = "auto"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive_or_auto("penalty", self.penalty)
 
     def _settings(self, shots: Shots) -> list[dict[str, Any]]:
         return [{"penalty": value} for value in (PENALTIES if self.penalty == "auto" else (float(self.penalty),))]
@@ -86,8 +82,6 @@ class KernelRidge(FewShot):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive_or_auto("penalty", self.penalty)
-        positive_or_auto("beta", self.beta)
         self.keys, self.dual, self.texts = torch.zeros(0, 0), torch.zeros(0, 0), torch.zeros(0)
         self.numbers = torch.zeros(3)
 

@@ -104,6 +104,7 @@ class Trained(Method):
         stored: Sequence[Activations] | None = None,
         groups: Sequence[Group] | None = None,
         label_smoothing: float = 0.0,
+        penalty: Callable[[], Tensor] | None = None,
         note: str = "",
     ) -> None:
         """Train ``parameters`` in place; they end at the epoch that is kept, with ``history`` and ``choices`` set.
@@ -119,6 +120,7 @@ class Trained(Method):
             stored: the activations of the training images, where they are at hand.
             groups: learning-rate groups; one for all when None.
             label_smoothing: share of the target spread over all classes.
+            penalty: what is added to the loss of every step, a scalar; nothing when None.
             note: said behind how the activations come about.
         """
         stored = self.stored(train_split, cold) if stored is None else stored
@@ -126,7 +128,8 @@ class Trained(Method):
         answer = logits or (lambda items, epoch: self.warm(views.drawn(stored, items, epoch, self.seed)))
 
         def loss(items: Tensor, epoch: int) -> Tensor:
-            return functional.cross_entropy(answer(items, epoch), labels[items], label_smoothing=label_smoothing)
+            found = functional.cross_entropy(answer(items, epoch), labels[items], label_smoothing=label_smoothing)
+            return found if penalty is None else found + penalty()
 
         validate = self.validation(val, cold)
         start = {name: value.detach().clone() for name, value in parameters.items()}

@@ -1,0 +1,110 @@
+"""LP++: a probe blended with the texts, its step sizes computed from the data, trained by full-batch gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.methods import templates
+from coldframe.methods.base import Method, Report
+from coldframe.methods.contexts import text_of
+from coldframe.types import FEATURES
+
+MOMENTUM, EVERY, START = 0.9, 10, 250.0
+
+
+class ProbePlus(Method):
+    """logits_k = f^T w_k + b_k + a_k f^T t_k with unit features f and class texts t_k; w, b and a are trained.
+
+    w starts at the sums of each class's features, b at 0, every a_k at 250 times the mean cosine of images and texts. w and b
+    take steps of 4 N / lambda_max(F^T F) with momentum 0.9; a takes steps of N / (4 max_k sum_i (f_i^T t_k)^2) every tenth
+    time. The step with the best top-1 on ``val`` is kept, among equals the lowest cross-entropy; without ``val`` the last.
+
+    Args:
+        backbone: a vision-language model.
+        steps: of gradient descent, each over all images.
+        template: texts of the class names.
+
+    Published: CLIP ViT-B/16, 16 shots: DTD 71.3, EuroSAT 85.3, Pets 93.1; 4 shots: Pets 91.9 (linear probe 69.6).
+
+    Source:
+        Huang et al., LP++: A Surprisingly Strong Linear Probe for Few-Shot CLIP (CVPR 2024), arXiv 2404.02285.
+    """
+
+    name: ClassVar[str] = "lp++"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"huang2024": {"steps": 300}}
+
+    _: KW_ONLY
+    steps: int = 300
+    template: str | Sequence[str] = templates.PHOTO
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        templates.resolve(self.template)
+        text_of(self.backbone)
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    def warm(self, x: Tensor) -> Tensor:
+        return functional.normalize(x.float(), dim=-1) @ self.weight.T + self.bias  # [B, K]
+
+    def state(self) -> dict[str, Tensor]:
+        return {"weight": self.weight, "bias": self.bias}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.weight, self.bias = state["weight"], state["bias"]
+
+    def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
+        x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()
+        return functional.normalize(x, dim=-1), torch.from_numpy(split.labels).to(x.device)
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        x, y = self._unit(train, cold)
+        texts = templates.class_embeddings(self.backbone, train.classes, self.template)  # [K, D]
+        seen = self._unit(val, cold) if val is not None and len(val) else None
+        K, n = len(train.classes), len(x)
+        own = functional.one_hot(y, K).to(x)  # [N, K]
+        near = x @ texts.T  # [N, K]
+        present = own.sum(0) > 0
+        weight, bias = own.T @ x, x.new_zeros(K)
+        centres = (own.T @ near)[present] / own.sum(0)[present][:, None]
+        blend = (START * centres.mean()).expand(K).clone()
+        step = 4 * n / torch.linalg.eigvalsh(x.T @ x)[-1]
+        blend_step = n / (4 * near.square().sum(0).max())
+        moved_weight, moved_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+        best: tuple[tuple[float, float], int, Tensor, Tensor] | None = None
+        self.history = []
+        for number in range(1, self.steps + 1):
+            error = ((x @ weight.T + bias + blend * near).softmax(-1) - own) / n  # [N, K], slope of the mean cross-entropy
+            moved_weight = MOMENTUM * moved_weight + error.T @ x
+            moved_bias = MOMENTUM * moved_bias + error.sum(0)
+            blend_slope = (error * near).sum(0)
+            weight, bias = weight - step * moved_weight, bias - step * moved_bias
+            if number % EVERY == 0:
+                blend = blend - blend_step * blend_slope
+            if seen is not None:
+                logits = seen[0] @ (weight + blend[:, None] * texts).T + bias
+                top1 = float((logits.argmax(-1) == seen[1]).double().mean())
+                loss = float(functional.cross_entropy(logits, seen[1]))
+                self.history.append({"epoch": number, "val_top1": top1, "val_loss": loss})
+                if best is None or (top1, -loss) > best[0]:
+                    best = (top1, -loss), number, weight + blend[:, None] * texts, bias
+        if best is None:
+            self.weight, self.bias, kept = weight + blend[:, None] * texts, bias, self.steps
+        else:
+            _, kept, self.weight, self.bias = best
+        self.choices = {"step": kept}
+        if val is not None and seen is not None:
+            self.choices["chosen on"] = val.name
