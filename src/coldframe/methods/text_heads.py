@@ -182,7 +182,8 @@ class CrossModal(TextHead):
 
     def warm(self, x: Tensor) -> Tensor:
         unit = functional.normalize(x.float(), dim=-1)
-        return self.backbone.logit_scale * unit @ self.learned["weight"].T
+        logits: Tensor = self.backbone.logit_scale * unit @ self.learned["weight"].T
+        return logits
 
     def _penalty(self) -> Tensor:
         logits = self.backbone.logit_scale * self.texts @ self.learned["weight"].T  # [K, K]
