@@ -151,8 +151,9 @@ class ClipAdapter(TextHead):
         generator = torch.Generator().manual_seed(self.seed)
 
         def uniform(rows: int, columns: int) -> Tensor:
-            bound = columns**-0.5
-            return ((torch.rand(rows, columns, generator=generator) * 2 - 1) * bound).to(self.texts.device)
+            bound: float = columns**-0.5
+            drawn = torch.rand(rows, columns, generator=generator) * 2 - 1
+            return (drawn * bound).to(self.texts.device)
 
         return {"down": uniform(middle, width), "up": uniform(width, middle)}
 
