@@ -46,6 +46,7 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     ("text-prompt", "coop-4"): {**COOP, "epochs": 100},
     ("text-prompt", "coop-1"): {**COOP, "epochs": 50},
     ("text-prompt", "coop-words"): {**COOP, "tokens": 4, "words": "a photo of a", "epochs": 50},
+    ("gda", "wang2024"): {"shrinkage": 1.0, "choose": "val"},
     ("tip-adapter", "zhang2022"): TIP,
     ("tip-adapter-f", "zhang2022"): {
         **TIP, "epochs": 20, "lr": 1e-3, "batch_size": 256, "optimiser": "adamw", "weight_decay": 0.01, "schedule": "cosine",
