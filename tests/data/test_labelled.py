@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from coldframe.data.labelled import known_labels
-from coldframe.errors import DataError
+from coldframe.errors import DataError, FileError
 from coldframe.files import write_json
 
 CLASSES = ("tench", "great white shark", "crane", "crane")
@@ -47,5 +47,5 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"or give classes\.json"):
         known_labels(tmp_path, CLASSES)
     write_json(tmp_path / "classes.json", ["tench"])
-    with pytest.raises(DataError, match="to map each word"):
+    with pytest.raises(FileError, match="map each word"):
         known_labels(tmp_path, CLASSES)

@@ -10,6 +10,7 @@ import pytest
 from coldframe.evaluation.robustness import Found, curves
 from coldframe.measures.attacked import AttackCurve
 from coldframe.measures.robustness import CorruptionScores, NoiseCurve
+from coldframe.reading import loads
 
 ATTACK = AttackCurve((0.0, 4 / 255), (0.8, 0.2), 0.8, 50, 20, 1)
 NOISE = NoiseCurve("pixel", (0.0, 0.1), (0.8, 0.5), 50, 0.8)
@@ -34,7 +35,7 @@ def test_the_row_of_an_attack() -> None:
 
 @pytest.mark.parametrize("found", [Found(NOISE, SCORES, ATTACK), Found(attack=ATTACK), Found()])
 def test_it_comes_back_from_a_file(found: Found) -> None:
-    assert Found.from_json(json.loads(json.dumps(asdict(found)))) == found
+    assert loads(json.dumps(asdict(found)), Found, "a file") == found
 
 
 def test_lines_of_figures_are_means_over_seeds_and_need_two_points() -> None:

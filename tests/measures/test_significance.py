@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from coldframe.errors import InputError
-from coldframe.measures import interval, mcnemar, paired_bootstrap, t_quantile
+from coldframe.measures import interval, mcnemar, paired_bootstrap, t_quantile, wilson
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 4, 5, 9, 30, 101])
@@ -77,3 +77,19 @@ def test_different_items_are_refused():
         paired_bootstrap(np.ones(3), np.ones(4))
     with pytest.raises(InputError, match="two arrays"):
         mcnemar(np.ones(3), np.ones(4))
+
+
+def test_intervals_end_where_the_number_does() -> None:
+    cut = interval([0.99, 1.0, 0.95], least=0.0, most=1.0)
+    whole = interval([0.99, 1.0, 0.95])
+    assert whole.high is not None and whole.high > 1 and cut.high == 1.0
+    assert cut.low == whole.low and cut.half == pytest.approx(whole.half)
+    spent = interval([0.1, 3.0], least=0.0)
+    assert spent.low == 0.0 and spent.high is not None and spent.high > 3
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 1), (0, 10), (3, 10), (10, 10), (99, 1000), (1000, 1000)])
+def test_wilson_is_the_published_interval_and_lies_within_its_bounds(right: int, n: int) -> None:
+    found, expected = wilson(right, n), stats.binomtest(right, n).proportion_ci(method="wilson")
+    assert found.low == pytest.approx(expected.low, abs=1e-12) and found.high == pytest.approx(expected.high, abs=1e-12)
+    assert found.low is not None and found.high is not None and 0 <= found.low <= right / n <= found.high <= 1

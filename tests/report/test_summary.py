@@ -38,3 +38,12 @@ def test_labels_tell_apart_only_what_differs():
 
 def test_plain_leaves_only_json():
     assert plain({"a": (1, float("inf")), 2: np.int64(3)}) == {"a": [1, None], "2": 3}
+
+
+def test_no_interval_of_results_json_leaves_what_the_number_can_be() -> None:
+    base = {"method": "m", "model": "a", "data": "d", "split": "test", "n": 9}
+    rows = [base | {"seed": seed, "top1": top1, "top5": 1.0 - seed / 50, "ece": 0.01 * seed, "train_seconds": 0.1 + 5 * seed}
+            for seed, top1 in enumerate((0.99, 0.9, 1.0))]  # fmt: skip
+    (group,) = groups(rows)
+    for field, (low, high) in group.summary()["ci95"].items():
+        assert low >= 0 and (high <= 1 or field == "train_seconds"), field

@@ -60,5 +60,5 @@ def test_wrong_names_and_files_are_one_sentence(make_table, tmp_path):
     with pytest.raises(InputError, match=r"\.json, \.csv"):
         make_table().save(tmp_path / "report.pdf")
     (tmp_path / "results.json").write_text("[]")
-    with pytest.raises(FileError, match="list of rows"):
+    with pytest.raises(FileError, match="expected a mapping, found a list"):
         Table.load(tmp_path)

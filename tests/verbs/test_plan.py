@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coldframe.errors import InputError
+from coldframe.errors import FileError, InputError
 from coldframe.verbs.plan import Part, Plan, changed, grid_of, read, recipes
 
 
@@ -58,9 +58,9 @@ def test_the_command_line_changes_a_plan() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("runs = 3", "at least one"),
+        ("runs = 3", "expected a list at runs"),
         ("[[runs]]\nmethods = 'knn'", "did you mean 'method'"),
-        ("[[runs]]\npreset = 'a'", "a method in every"),
+        ("[[runs]]\npreset = 'a'", "expected the key 'method'"),
         ("modell = 'pocket'\n[[runs]]\nmethod = 'knn'", "did you mean 'model'"),
         ("model = ", "expected TOML"),
     ],
@@ -68,7 +68,7 @@ def test_the_command_line_changes_a_plan() -> None:
 def test_a_file_that_is_no_plan_is_one_sentence(text: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(text)
-    with pytest.raises(InputError, match=words) as caught:
+    with pytest.raises(FileError, match=words) as caught:
         read(str(path))
     assert "\n" not in str(caught.value)
 

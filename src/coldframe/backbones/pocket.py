@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import Struct
 from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
@@ -21,7 +22,8 @@ from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.words import Words
 from coldframe.errors import ModelError, WeightsNotFound
-from coldframe.files import read_json, read_safetensors, write_json, write_safetensors
+from coldframe.files import read_safetensors, write_json, write_safetensors
+from coldframe.reading import read, typed
 from coldframe.types import Preprocess
 
 CONTEXT = 16
@@ -78,6 +80,17 @@ def network(shape: Shape, words: Words) -> nn.Module:
     return model
 
 
+class Description(Struct):
+    """``pocket.json``: the network beside its weights; how they were made may follow."""
+
+    sha256: str | None
+    shape: Shape
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    trained: list[str]
+    spelt: list[str]
+
+
 def preprocess(shape: Shape, mean: Sequence[float], std: Sequence[float]) -> Preprocess:
     """Return how a file becomes pocket's input: shorter side to S (bicubic), centre crop."""
     means, stds = (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
@@ -86,7 +99,9 @@ def preprocess(shape: Shape, mean: Sequence[float], std: Sequence[float]) -> Pre
 
 def description(folder: Path = FOLDER) -> dict[str, Any]:
     """Return what ``pocket.json`` says: shape, words, normalisation, digest of the weights, and how they were trained."""
-    found: dict[str, Any] = read_json(folder / "pocket.json")
+    path, remedy = folder / "pocket.json", "install again, or train pocket again"
+    found = read(path, dict[str, Any], remedy=remedy)
+    typed(found, Description, str(path), remedy=remedy, strict=False)
     return found
 
 

@@ -44,7 +44,7 @@ def settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise InputError(f"expected --set METHOD.NAME=VALUE, such as fine-tune.epochs=5, found {pair!r}")
         try:
             parsed = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, a number of too many digits, or brackets without end
             parsed = value
         found.setdefault(method, {})[name.replace("-", "_")] = parsed
     return found

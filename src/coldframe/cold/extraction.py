@@ -22,9 +22,11 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold.feed import ahead
 from coldframe.cold.growing import Growing, whole
 from coldframe.cold.passes import tapped
-from coldframe.cold.product import UNFINISHED, Source, finish, lines_of, merge
+from coldframe.cold.product import UNFINISHED, Source, finish, lines_of, merge, read_manifest
 from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError
+from coldframe.formats import ExtractionProgress
+from coldframe.reading import read
 from coldframe.types import FEATURES, PIXELS, digest_of
 from coldframe.version import __version__
 
@@ -77,7 +79,7 @@ def extract(
     if _finished(folder, manifest):
         for left in folder.glob("shard-*-of-*"):  # by a merge that was killed at its end
             files.remove_folder(left)
-        return files.read_json(folder / "manifest.json")  # type: ignore[no-any-return]
+        return read_manifest(folder)
     total = len(source.images)
     rows = range((i - 1) * total // n, i * total // n)
     place = folder if n == 1 else folder / f"shard-{i}-of-{n}"
@@ -88,7 +90,7 @@ def extract(
             manifest |= {"n": len(rows), "first_row": rows.start}
             manifest |= {"seconds": _fill(backbone, source, place, rows, manifest, batch_size, workers, progress)}
             finish(place, source, rows, manifest)
-        own: dict[str, Any] = files.read_json(place / "manifest.json")
+        own = read_manifest(place)
         # From here on another process may merge this shard with its own, and remove it.
         files.remove_folder(place / UNFINISHED)
     return own if n == 1 else merge(folder, n, source) or own
@@ -128,8 +130,8 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> bool:
     """Return whether a folder holds just this; refuse one that holds something else."""
     if not (folder / "manifest.json").is_file():
         return False
-    kept = files.read_json(folder / "manifest.json")
-    if not isinstance(kept, dict) or kept.get("key") != manifest["key"]:
+    kept = read_manifest(folder)
+    if kept["key"] != manifest["key"]:
         raise InputError(f"{folder} holds features of other images, weights or settings; choose another --out or remove it")
     return all(whole(folder / x["file"], kept["n"], x["shape"], x["dtype"]) for x in kept["layers"].values())
 
@@ -194,15 +196,15 @@ def _progress(part: Path, source: Source, rows: range, manifest: dict[str, Any])
     """Return (rows that are safe, bytes of the list of images, seconds so far) of a pass that was stopped, or zeros."""
     if not (part / "progress.json").is_file():
         return 0, 0, 0.0
-    kept = files.read_json(part / "progress.json")
-    if kept["key"] != manifest["key"]:
+    kept = read(part / "progress.json", ExtractionProgress, remedy=f"remove {part} and begin again")
+    if kept.key != manifest["key"]:
         raise InputError(f"{part.parent} holds an unfinished pass with other settings; choose another --out or remove it")
-    if kept["rows"] == len(rows):
-        return len(rows), kept["listed"], kept["seconds"]
+    if kept.rows == len(rows):
+        return len(rows), kept.listed, kept.seconds
     with files.explained(part, "read"):
-        text = (part / "images.csv").read_bytes()[: kept["listed"]].decode()
+        text = (part / "images.csv").read_bytes()[: kept.listed].decode()
     for row, line in zip(rows, csv.reader(io.StringIO(text)), strict=False):
         if line[-1] != source.images.digest(row):
             what = f"expected {source.images.name(row)} as it was when the pass began, found other bytes"
             raise FileError(f"{what}; remove {part} and begin again")
-    return kept["rows"], kept["listed"], kept["seconds"]
+    return kept.rows, kept.listed, kept.seconds

@@ -26,6 +26,8 @@ from coldframe import files
 from coldframe.cold.growing import concatenate, whole
 from coldframe.data.base import Images
 from coldframe.errors import FileError, InputError
+from coldframe.formats import Extraction
+from coldframe.reading import read, typed
 from coldframe.types import FEATURES
 
 UNFINISHED = ".unfinished"
@@ -91,15 +93,23 @@ def _write_labels(place: Path, source: Source, rows: range) -> None:
         files.write_figure(place / "labels.npy", lambda path: np.save(path, labels))
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what ``manifest.json`` of a finished folder says. Raises :class:`FileError` where it is damaged."""
+    path, remedy = folder / "manifest.json", "extract again"
+    found = read(path, dict[str, Any], remedy=remedy)
+    typed(found, Extraction, str(path), remedy=remedy, strict=False)
+    return found
+
+
 def merge(folder: Path, n: int, source: Source) -> dict[str, Any] | None:
     """Join n finished shards into one set of files and remove them; None while some are missing."""
     places = [folder / f"shard-{i}-of-{n}" for i in range(1, n + 1)]
     with files.holding(folder / ".merging", wait=True):
         if (folder / "manifest.json").is_file():
-            return files.read_json(folder / "manifest.json")  # type: ignore[no-any-return]
+            return read_manifest(folder)
         if not all((place / "manifest.json").is_file() and not (place / UNFINISHED).exists() for place in places):
             return None
-        manifests = [files.read_json(place / "manifest.json") for place in places]
+        manifests = [read_manifest(place) for place in places]
         if len({manifest["key"] for manifest in manifests}) > 1:
             raise InputError(f"the shards in {folder} were made of other images, weights or settings; remove the odd ones")
         with files.explained(folder, "write"):
@@ -128,7 +138,7 @@ def extracted(folder: str | Path, layer: str = FEATURES) -> NDArray[Any]:
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         raise InputError(f"expected finished features in {folder}, found no manifest.json; run coldframe extract to its end")
-    manifest = files.read_json(folder / "manifest.json")
+    manifest = read_manifest(folder)
     if layer not in manifest["layers"]:
         raise InputError(f"{folder} holds {', '.join(manifest['layers'])}, found {layer!r} asked for")
     x = manifest["layers"][layer]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import time
@@ -30,8 +31,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coldframe import files
+from coldframe import files, reading
 from coldframe.errors import FileError
+from coldframe.formats import ShardFile, Shelf, plain
 from coldframe.types import digest_of
 from coldframe.version import __version__
 
@@ -84,11 +86,9 @@ class Key:
 class Shard:
     """One finished shard, memory-mapped."""
 
-    def __init__(self, folder: Path, manifest: dict[str, object]) -> None:
+    def __init__(self, folder: Path, manifest: ShardFile) -> None:
         self.folder = folder
-        self.digests: list[str] = [str(digest) for digest in manifest["digests"]]  # type: ignore[attr-defined]
-        self.shape: tuple[int, ...] = tuple(int(size) for size in manifest["shape"])  # type: ignore[attr-defined]
-        self.dtype = str(manifest["dtype"])
+        self.digests, self.shape, self.dtype = manifest.digests, tuple(manifest.shape), manifest.dtype
         self._values: NDArray[np.generic] | None = None
 
     @property
@@ -141,13 +141,13 @@ class ShardWriter:
 
     def close(self) -> None:
         """Flush, write the manifest last, and give the shard its final name."""
-        manifest = {"digests": self.digests, "shape": list(self.shape), "dtype": self.dtype, "bytes": self.bytes}
+        manifest = ShardFile(self.digests, list(self.shape), self.dtype, self.bytes)
         with files.explained(self.shelf, "write"):
             self._file.flush()
             os.fsync(self._file.fileno())
             if not self.folder.exists():
                 raise FileError(f"cannot write {self.shelf}: it was cleared while being filled; run the command again")
-            files.write_text(self.folder / "manifest.json", json.dumps(manifest))
+            files.write_text(self.folder / "manifest.json", json.dumps(plain(manifest)))
             self.folder.rename(self.shelf / f"shard-{self.identity}")
             self._file.close()
 
@@ -195,7 +195,7 @@ class Store:
         """Start a shard on the shelf of ``key``."""
         shelf = self.root / key.shelf
         if not (shelf / "shelf.json").exists():
-            files.write_json(shelf / "shelf.json", asdict(key) | {"version": __version__})
+            files.write_json(shelf / "shelf.json", plain(Shelf(**asdict(key), version=__version__)))
         self.sweep()
         return ShardWriter(shelf, key.dtype)
 
@@ -210,9 +210,9 @@ class Store:
         """Describe every shelf; one whose description is lost or damaged appears under the model ``"?"``."""
         for folder in self._folders():
             try:
-                about = files.read_json(folder / "shelf.json")
-                words = {name: str(about[name]) for name in ("model", "cut", "view", "dtype")}
-            except (OSError, ValueError, KeyError, TypeError):
+                about = reading.read(folder / "shelf.json", Shelf)
+                words = {"model": about.model, "cut": about.cut, "view": about.view, "dtype": about.dtype}
+            except FileError:
                 words = dict.fromkeys(("model", "cut", "view", "dtype"), "?")
             trusted = [shard for manifest in folder.glob("shard-*/manifest.json") if (shard := _trusted(manifest))]
             yield ShelfInfo(
@@ -248,11 +248,12 @@ def _size(folder: Path) -> int:
 
 def _trusted(manifest: Path) -> Shard | None:
     try:
-        shard = Shard(manifest.parent, files.read_json(manifest))
-        width = np.dtype(_DTYPES[shard.dtype][1]).itemsize
-        expected = len(shard.digests) * int(np.prod(shard.shape, dtype=np.int64)) * width
+        shard = Shard(manifest.parent, reading.read(manifest, ShardFile))
+        if shard.dtype not in _DTYPES:
+            return None
+        expected = len(shard.digests) * math.prod(shard.shape) * np.dtype(_DTYPES[shard.dtype][1]).itemsize
         return shard if (manifest.parent / "values.bin").stat().st_size == expected else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:  # a FileError is one
         return None
 
 

@@ -6,7 +6,6 @@ Labels may be integers, text, booleans, a dictionary of any of these (pandas' ca
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from coldframe.errors import DataError, nearest
+from coldframe.errors import DataError, FileError, nearest
 from coldframe.files import explained, regular
+from coldframe.formats import Hub
+from coldframe.reading import loads
 
 MOST_BYTES = 2**38
 """Most bytes of one parquet file; it is mapped, not read into memory."""
@@ -68,10 +69,8 @@ def open_parquet(path: Path) -> Any:
 def features_of(schema: Any) -> Described:
     """Return column -> its description in the Hub's metadata; empty where there is none or it cannot be read."""
     try:
-        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    if not isinstance(described, Mapping):
+        described = loads((schema.metadata or {}).get(b"huggingface", b"{}"), Hub, "metadata", strict=False).info.features
+    except FileError:
         return {}
     return {name: dict(value) for name, value in described.items() if isinstance(value, Mapping)}
 

@@ -6,7 +6,7 @@ index alone, or one folder a class. Folders carry such a WORD, or the class's na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.errors import DataError
-from coldframe.files import expanded, read_json
+from coldframe.files import expanded
+from coldframe.reading import read
 
 CODES = "classes.json"
 
@@ -56,12 +57,11 @@ def known_labels(folder: str | Path, classes: Sequence[str]) -> tuple[Files, NDA
 
 
 def _codes(path: Path) -> dict[str, int]:
-    content = read_json(path)
-    entries = content.items() if isinstance(content, Mapping) else ()
-    known = {str(word): entry[0] if isinstance(entry, list) and entry else entry for word, entry in entries}
+    content = read(path, dict[str, int | list[int | str]], remedy="map each word to a class index or to [index, name]")
+    known = {word: entry[0] if isinstance(entry, list) and entry else entry for word, entry in content.items()}
     if not known or not all(isinstance(index, int) for index in known.values()):
         raise DataError(f"expected {path} to map each word to a class index or to [index, name], found something else")
-    return {_folded(word): int(index) for word, index in known.items()}
+    return {_folded(word): index for word, index in known.items() if isinstance(index, int)}
 
 
 def _folded(name: str) -> str:

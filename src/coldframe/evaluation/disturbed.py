@@ -21,6 +21,7 @@ from coldframe.evaluation.robustness import Found, curves
 from coldframe.measures.attacked import attack_curve
 from coldframe.measures.robustness import ClassifyAll, Progress, corruption_scores, noise_curves
 from coldframe.methods.base import Method
+from coldframe.reading import read
 from coldframe.report.parts import Curve
 from coldframe.types import Row, digest_of
 from coldframe.version import __version__
@@ -128,7 +129,7 @@ def add(
         return {}
     name = f"robustness-{digest_of([__version__, _KEPT, asdict(asked)])[:8]}.json"
     kept = {who: folder / name for who, (_, folder) in fits.items() if folder is not None}
-    found = {who: Found.from_json(files.read_json(path)) for who, path in kept.items() if path.exists()}
+    found = {who: read(path, Found, remedy="remove it to measure again") for who, path in kept.items() if path.exists()}
     todo = {who: method for who, (method, _) in fits.items() if who not in found}
     if todo:
         fresh = measure(todo, split, asked, progress)

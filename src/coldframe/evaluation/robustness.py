@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 
@@ -65,17 +64,6 @@ class Found:
             made = f"attack (PGD, {self.attack.steps} steps, {self.attack.n:,} images)"
             said.append(f"{made}  clean: {self.attack.clean:.2%}   {scores}")
         return said
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return what ``dataclasses.asdict`` made plain."""
-        noise, corruptions, attack = value["noise"], value["corruptions"], value["attack"]
-        return cls(
-            noise and NoiseCurve(**(noise | {"deviations": tuple(noise["deviations"]), "top1": tuple(noise["top1"])})),
-            corruptions
-            and CorruptionScores(**(corruptions | {"top1": {name: tuple(row) for name, row in corruptions["top1"].items()}})),
-            attack and AttackCurve(**(attack | {"eps": tuple(attack["eps"]), "top1": tuple(attack["top1"])})),
-        )
 
 
 def curves(found: Sequence[Found]) -> list[Curve]:

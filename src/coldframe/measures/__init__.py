@@ -22,6 +22,7 @@ from coldframe.measures.significance import (
     mcnemar,
     paired_bootstrap,
     t_quantile,
+    wilson,
 )
 from coldframe.measures.timing import Latency, latencies, latency
 from coldframe.measures.trade_off import Correlation, pareto, pearson
@@ -30,5 +31,5 @@ __all__ = [
     "Correlation", "Fitted", "ForwardMemory", "Interval", "Latency", "Paired", "PeakMemory", "Reliability",
     "available_memory", "confusion", "correct", "ece", "evaluate", "fitted_memory", "forward_memory", "interval",
     "latencies", "latency", "machine", "macs", "mcnemar", "mean_per_class", "paired_bootstrap", "pareto", "peak_memory",
-    "pearson", "per_class", "reliability", "t_quantile", "top1", "top5", "topk",
+    "pearson", "per_class", "reliability", "t_quantile", "top1", "top5", "topk", "wilson",
 ]  # fmt: skip

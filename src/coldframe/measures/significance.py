@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ class Interval:
 
     @property
     def half(self) -> float | None:
-        """Half the width: the number after the sign ±."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+        """The number after the sign ±: the larger distance from the mean to an end, since one end may be cut."""
+        return None if self.low is None or self.high is None else max(self.high - self.mean, self.mean - self.low)
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,18 @@ def t_quantile(p: float, df: int) -> float:
     return math.sqrt(df) * math.tan((low + high) / 2)
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Return the mean of one number a seed, with its Student t interval: mean ± t s / sqrt(S).
+def interval(
+    values: Sequence[float], level: float = 0.95, *, least: float = -math.inf, most: float = math.inf
+) -> Interval:
+    """Return the mean of one number a seed, with its Student t interval: mean ± t s / sqrt(S), within [least, most].
+
+    The ends are cut to what the number can be: an accuracy lies in [0, 1], and no time is negative.
 
     Args:
         values: S numbers.
         level: coverage of the interval.
+        least: the smallest value that there can be.
+        most: the largest.
 
     Returns:
         The interval; without ends for S = 1.
@@ -110,7 +117,33 @@ def interval(values: Sequence[float], level: float = 0.95) -> Interval:
     if np.ptp(x) == 0:
         return Interval(float(x[0]), float(x[0]), float(x[0]), len(x))
     half = t_quantile(0.5 + level / 2, len(x) - 1) * float(x.std(ddof=1)) / math.sqrt(len(x))
-    return Interval(mean, mean - half, mean + half, len(x))
+    return Interval(mean, max(least, mean - half), min(most, mean + half), len(x))
+
+
+def wilson(right: int, n: int, level: float = 0.95) -> Interval:
+    """Return the share of successes with Wilson's score interval, which lies within [0, 1].
+
+    With p = right / n and z the normal quantile: (p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n).
+
+    Args:
+        right: successes.
+        n: trials, at least 1.
+        level: coverage of the interval.
+
+    Source: Wilson, Journal of the American Statistical Association 22, 1927.
+
+    Example:
+        >>> found = wilson(10, 10)
+        >>> round(found.low, 3), found.high
+        (0.722, 1.0)
+    """
+    if n < 1 or not 0 <= right <= n or not 0 < level < 1:
+        raise InputError(f"expected 0 <= right <= n, n >= 1 and 0 < level < 1, found {right}, {n} and {level}")
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    p, scale = right / n, 1 + z * z / n
+    centre, half = (p + z * z / (2 * n)) / scale, z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    low, high = 0.0 if right == 0 else max(0.0, centre - half), 1.0 if right == n else min(1.0, centre + half)
+    return Interval(p, low, high, n)
 
 
 def paired_bootstrap(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coldframe import files
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.errors import ModelError
+from coldframe.errors import ModelError, visible
+from coldframe.methods import saving
 from coldframe.methods.base import Method
 from coldframe.methods.run_folder import run_folder
+from coldframe.methods.saving import restore
 from coldframe.registry import METHODS, resolve
 
-__all__ = ["Method", "load", "method_class"]
+__all__ = ["Method", "load", "method_class", "restore"]
 
 
 def method_class(name: str) -> type[Method]:
@@ -35,20 +36,14 @@ def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = 
         ModelError: the backbone's weights are not those that the adaptation was learned on.
     """
     folder = run_folder(folder)
-    about = files.read_json(folder / "adaptation.json")
+    about = saving.about_of(folder)
     if backbone is None:
-        backbone = load_backbone(about["backbone"]["name"], device=device, download=download)
-    if backbone.digest != about["backbone"]["digest"]:
+        backbone = load_backbone(about.backbone.name, device=device, download=download)
+    if backbone.digest != about.backbone.digest:
         raise ModelError(
-            f"{folder} was learned on other weights of {about['backbone']['name']} than those loaded "
-            f"({about['backbone']['digest'][:8]} expected, {backbone.digest[:8]} found); use the same weights or fit again"
+            f"{folder} was learned on other weights of {visible(about.backbone.name)} than those loaded "
+            f"({visible(about.backbone.digest[:8])} expected, {backbone.digest[:8]} found); use the same weights or fit again"
         )
-    method = method_class(about["method"])(backbone, **about["config"])
-    method.classes = tuple(about["classes"])
-    method.choices = about["choices"]
-    state, _ = files.read_safetensors(folder / "adaptation.safetensors")
-    shapes = {name: list(tensor.shape) for name, tensor in state.items()}
-    if shapes != about["state"]:
-        raise ModelError(f"{folder} is damaged: adaptation.safetensors does not hold what adaptation.json lists; fit it again")
-    method.load_state({name: tensor.to(backbone.device) for name, tensor in state.items()})
+    method = saving.unfitted(about, backbone, folder)
+    method.restore(about.classes, saving.state_of(about, folder), folder)
     return method

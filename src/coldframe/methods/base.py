@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from coldframe import files
+from coldframe import files, formats
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.errors import InputError
+from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.methods.settings import Settings
 from coldframe.types import digest_of
 from coldframe.version import __version__
@@ -231,20 +231,40 @@ class Method(Settings, ABC):
         folder = Path(folder)
         state = self.state()
         files.write_safetensors(folder / "adaptation.safetensors", state)
-        files.write_json(
-            folder / "adaptation.json",
-            {
-                "coldframe": __version__,
-                "method": self.name,
-                "config": self.config(),
-                "backbone": {"name": self.backbone.name, "digest": self.backbone.digest},
-                "preprocess": self.backbone.preprocess.as_dict(),
-                "classes": list(self.classes),
-                "choices": self.choices,
-                "state": {name: list(tensor.shape) for name, tensor in state.items()},
-            },
+        about = formats.Adaptation(
+            coldframe=__version__,
+            method=self.name,
+            config=self.config(),
+            backbone=formats.Weights(self.backbone.name, self.backbone.digest),
+            preprocess=self.backbone.preprocess.as_dict(),
+            classes=list(self.classes),
+            choices=self.choices,
+            state={name: list(tensor.shape) for name, tensor in state.items()},
         )
+        files.write_json(folder / "adaptation.json", formats.plain(about))
         return folder
+
+    def restore(self, classes: Sequence[str], state: Mapping[str, Tensor], where: str | Path) -> None:
+        """Take over classes and tensors that were read from a file.
+
+        Raises:
+            ModelError: they do not belong to these settings; the sentence names ``where``.
+        """
+        said = f"{where} is damaged: its tensors do not belong to its settings and classes; fit it again"
+        self.classes = tuple(classes)
+        try:
+            self.load_state({name: tensor.to(self.backbone.device) for name, tensor in state.items()})
+            found = {name: tensor.shape for name, tensor in self.state().items()}
+            side = self.backbone.preprocess.size
+            blank = torch.zeros(1, 3, side, side, device=self.backbone.device, dtype=self.backbone.dtype)
+            with torch.inference_mode():
+                sound = self(blank).shape == (1, len(self.classes))
+        except ColdframeError:
+            raise
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise ModelError(said) from error
+        if not sound or found != {name: tensor.shape for name, tensor in state.items()}:
+            raise ModelError(said)
 
     def _check_fitted(self) -> None:
         if not self.classes:

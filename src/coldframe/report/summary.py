@@ -96,7 +96,8 @@ class Group:
     def over_seeds(self, field: str) -> Interval | None:
         """Return mean and 95% interval of a field over the seeds that measured it; None where none did."""
         values = [float(row[field]) for row in self.rows if row.get(field) is not None]
-        return interval(values) if values else None
+        most = 1.0 if field in ACCURACIES else math.inf
+        return interval(values, least=0.0, most=most) if values else None
 
     def mean(self, field: str) -> float | None:
         """Return the mean of a field over seeds."""

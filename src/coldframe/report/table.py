@@ -6,13 +6,14 @@ import csv
 import io
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from coldframe import files
-from coldframe.errors import FileError, InputError
+from coldframe import files, formats
+from coldframe.errors import InputError
 from coldframe.measures.significance import paired_bootstrap
+from coldframe.reading import read, typed
 from coldframe.report.parts import About, Comparison, Detail
 from coldframe.report.pictures import HardImage, Picture
 from coldframe.report.summary import FIELDS, OPTIONAL, Group, Key, complete, groups, plain
@@ -106,27 +107,29 @@ class Table:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Self:
+    def from_json(cls, value: Any, where: str = "results.json") -> Self:
         """Return the table of a ``results.json``; rows over seeds are computed again."""
-        if not isinstance(value, dict) or not isinstance(value.get("rows"), list):
-            raise FileError("expected a results.json with a list of rows, found something else; give one that coldframe wrote")
-        known = {f.name for f in fields(About)}
+        remedy = "give one that coldframe wrote"
+        found = typed(value, formats.Results, where, remedy=remedy)
+        for number, row in enumerate(found.rows):
+            typed(row, formats.Row, f"{where}, row {number}", remedy=remedy, strict=False)
         return cls(
-            rows=[row for row in value["rows"] if "ci95" not in row],
-            command=value.get("command") or "",
-            machine=value.get("machine") or {},
-            about=About(**{k: v for k, v in (value.get("about") or {}).items() if k in known}),
-            details=[Detail.from_json(d) for d in value.get("details") or []],
-            comparisons=[Comparison(**(c | {"a": tuple(c["a"]), "b": tuple(c["b"])})) for c in value.get("comparisons") or []],
-            published=value.get("published") or [],
-            notes=value.get("notes") or [],
+            rows=[row for row in found.rows if "ci95" not in row],
+            command=found.command,
+            machine=found.machine,
+            about=About() if found.about is None else About(**formats.plain(found.about)),
+            details=[Detail.from_json(formats.plain(detail)) for detail in found.details],
+            comparisons=[Comparison(c.a, c.b, c.difference, c.low, c.high, c.n, c.p) for c in found.comparisons],
+            published=found.published,
+            notes=found.notes,
         )
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Return the table of a ``results.json``, or of a folder that holds one."""
         path = Path(path)
-        return cls.from_json(files.read_json(path / "results.json" if path.is_dir() else path))
+        path = path / "results.json" if path.is_dir() else path
+        return cls.from_json(read(path, dict[str, Any], remedy="give one that coldframe wrote", strict=False), str(path))
 
     def to_csv(self) -> str:
         """Return the rows as comma-separated values with a header, one a seed; empty where not measured."""

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from coldframe import files
-from coldframe.errors import InputError
+from coldframe.errors import FileError, InputError
+from coldframe.reading import loads
 
 NAME = "checkpoint.safetensors"
 
@@ -102,17 +103,25 @@ def restore(
             f"{folder} holds an unfinished run with other settings, data or weights; "
             "give those again to go on with it, choose another folder, or remove this one to start anew"
         )
-    with torch.no_grad():
-        for name, value in parameters.items():
-            value.copy_(tensors[f"now/{name}"])
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser/"):
-            _, position, field_name = name.split("/", 2)
-            state.setdefault(int(position), {})[field_name] = tensor
-    for name, number in json.loads(note["scalars"]).items():
-        position, field_name = name.split("/", 1)
-        state.setdefault(int(position), {})[field_name] = number
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    where, remedy = str(folder / NAME), f"remove {folder} to start anew"
+    progress = loads(note.get("progress", ""), Progress, f"{where}, progress", remedy=remedy)
+    scalars = loads(note.get("scalars", ""), dict[str, float], f"{where}, scalars", remedy=remedy)
     best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
-    return Progress(**json.loads(note["progress"])), best or None
+    try:
+        if progress.best_epoch and not best:
+            raise ValueError("the best parameters are missing")
+        if best and any(best[name].shape != value.shape for name, value in parameters.items()):
+            raise ValueError("the best parameters have other shapes")
+        state: dict[int, dict[str, Any]] = {}
+        for name, held in [*tensors.items(), *((f"optimiser/{name}", number) for name, number in scalars.items())]:
+            if name.startswith("optimiser/"):
+                _, position, field_name = name.split("/", 2)
+                state.setdefault(int(position), {})[field_name] = held
+        now = {name: tensors[f"now/{name}"] for name in parameters}
+        with torch.no_grad():
+            for name, value in parameters.items():
+                value.copy_(now[name])
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    except (LookupError, ValueError, TypeError, RuntimeError) as error:
+        raise FileError(f"cannot use {where}: its tensors are not those of this run; {remedy}") from error
+    return progress, best or None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from coldframe import measures
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.cold import ColdPass, PassReport
+from coldframe.cold import ColdPass, PassReport, attempts
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
 from coldframe.errors import ColdframeError, InputError
@@ -168,7 +168,11 @@ def _run(
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     wants = [(FEATURES, "plain")] + [(method.cut, view) for method in methods for view in method.views]
     splits = [split for dataset in case.datasets for split in (dataset.train, dataset.val, dataset.test)]
-    case.cold = cold.prepare(case.backbone, splits, [want for want in dict.fromkeys(wants) if want[0] != PIXELS])
+    kept = [want for want in dict.fromkeys(wants) if want[0] != PIXELS]
+    sizes = [len(split) for split in splits]
+    drawn = [case.spec, sizes, case.backbone.digest, case.backbone.preprocess.as_dict(), cold.storage]
+    note = None if out is None else out / "cold" / f"{digest_of(drawn)[:8]}.json"
+    case.cold = attempts.prepare(cold, case.backbone, splits, kept, note)
     watch.cold_done(case.cold)
     watch.planned([label(method, methods) for method in methods])
     fits: dict[tuple[str, int], tuple[Method, Path | None]] = {}

@@ -17,8 +17,10 @@ from coldframe.data import load_dataset
 from coldframe.data.base import Split
 from coldframe.data.own_png import as_png
 from coldframe.errors import InputError
+from coldframe.formats import Adaptation, Weights
 from coldframe.inspection import disagreements
 from coldframe.methods import Method, load
+from coldframe.reading import fit_of, read
 from coldframe.report.differing import Answered, differing_page, sentences
 from coldframe.report.drawing import save_figure
 from coldframe.report.looks import differing_figure
@@ -63,8 +65,8 @@ def runs(
         InputError: a folder without a saved run, a run that does not say its data, or runs on other classes.
     """
     first = load(a, device=device, download=download)
-    names = files.read_json(Path(b) / "adaptation.json") if (Path(b) / "adaptation.json").is_file() else {}
-    same = names.get("backbone") == {"name": first.backbone.name, "digest": first.backbone.digest}
+    names = read(Path(b) / "adaptation.json", Adaptation) if (Path(b) / "adaptation.json").is_file() else None
+    same = names is not None and names.backbone == Weights(first.backbone.name, first.backbone.digest)
     second = load(b, first.backbone if same else None, device=device, download=download)
     known = _measured_on(Path(a))
     spec, drawn = data or known.get("data"), known.get("seed") if seed is None else seed
@@ -79,8 +81,7 @@ def runs(
 def _measured_on(folder: Path) -> dict[str, Any]:
     """Return the row that the fit wrote beside what it learned; empty where there is none."""
     kept = folder / "result.json"
-    row: dict[str, Any] = files.read_json(kept)["row"] if kept.is_file() else {}
-    return row
+    return fit_of(kept).row if kept.is_file() else {}
 
 
 def names_of(a: Method, b: Method, folders: tuple[str, str]) -> tuple[str, str]:

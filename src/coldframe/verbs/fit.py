@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coldframe import files, measures
+from coldframe import files, formats, measures, reading
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
+from coldframe.errors import FileError
 from coldframe.evaluation.row import evaluate, latency
-from coldframe.methods import Method
+from coldframe.methods import Method, restore
 from coldframe.report import About, Table
 from coldframe.report.drawing import save_figure
 from coldframe.report.prompts import prompt_figure
@@ -66,21 +67,22 @@ def fit_and_evaluate(
     if folder is not None:
         method.save(folder)
         files.write_safetensors(folder / "predictions.safetensors", {"probabilities": torch.from_numpy(done.probabilities)})
-        files.write_json(folder / "result.json", {"row": row, "choices": method.choices, "history": method.history})
+        files.write_json(folder / "result.json", formats.plain(formats.Fit(row, method.choices, method.history)))
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     return row, done.probabilities
 
 
 def finished(method: Method, dataset: Dataset, folder: Path) -> tuple[Row, NDArray[np.float32]]:
     """Take up what :func:`fit_and_evaluate` kept in ``folder``: the method becomes the one that was fitted."""
-    kept = files.read_json(folder / "result.json")
+    kept = reading.fit_of(folder / "result.json")
     predictions, _ = files.read_safetensors(folder / "predictions.safetensors")
-    state, _ = files.read_safetensors(folder / "adaptation.safetensors")
-    method.classes = dataset.classes
-    method.load_state({name: tensor.to(method.backbone.device) for name, tensor in state.items()})
-    method.choices, method.history = kept["choices"], kept["history"]
-    row: Row = kept["row"]
-    return row, predictions["probabilities"].numpy()
+    restore(method, folder, dataset.classes)
+    method.choices, method.history = kept.choices, kept.history
+    found = predictions.get("probabilities")
+    if found is None or found.shape != (len(dataset.test), len(dataset.classes)):
+        expected = f"expected probabilities of {len(dataset.test):,} images and {len(dataset.classes)} classes"
+        raise FileError(f"{folder / 'predictions.safetensors'} is damaged: {expected}, found others; remove {folder}")
+    return kept.row, found.float().numpy()
 
 
 def fit_one(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -13,11 +12,10 @@ from typing import Any
 
 from coldframe import registry
 from coldframe.errors import InputError, nearest
-from coldframe.files import read_text
+from coldframe.formats import PlanFile, Published
+from coldframe.reading import read_toml, typed
 
 Settings = dict[str, Any]
-_KEYS = ("title", "model", "data", "seeds", "shots", "noise", "runs", "published")
-_RUN_KEYS = ("method", "preset", "settings", "grid")
 
 
 @dataclass(frozen=True)
@@ -99,37 +97,27 @@ def read(name: str) -> Plan:
     if not path.is_file():
         choices = [*known, *registry.METHODS]
         raise InputError(f"expected a TOML file, a recipe or a method, found {name!r}{nearest(name, choices)}")
-    try:
-        text = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"expected TOML in {path}, found {str(error).lower()}; correct the file") from error
-    return _plan(text, path)
+    return _plan(read_toml(path, PlanFile), path)
 
 
-def _plan(text: Mapping[str, Any], path: Path) -> Plan:
-    _only(text, _KEYS, path)
-    runs = text.get("runs")
-    if not isinstance(runs, list) or not runs:
+def _plan(text: PlanFile, path: Path) -> Plan:
+    if not text.runs:
         raise InputError(f"expected at least one [[runs]] with a method in {path}, found none")
+    for number, known in enumerate(text.published):
+        typed(known, Published, f"{path}, published {number}", remedy="correct the file", strict=False)
     parts = []
-    for run in runs:
-        _only(run, _RUN_KEYS, path)
-        if "method" not in run:
-            raise InputError(f"expected a method in every [[runs]] of {path}, found one without")
-        grid = {key: value if isinstance(value, list) else [value] for key, value in run.get("grid", {}).items()}
-        parts.append(Part(run["method"], run.get("preset"), run.get("settings", {}), grid))
-    data = text.get("data", [])
+    for run in text.runs:
+        if run.method not in registry.METHODS:
+            raise InputError(f"{path} asks for the unknown method {run.method!r}{nearest(run.method, registry.METHODS)}")
+        grid = {key: value if isinstance(value, list) else [value] for key, value in run.grid.items()}
+        empty = [key for key, value in grid.items() if not value]
+        if empty:
+            raise InputError(f"expected values for {empty[0]} in a grid of {path}, found an empty list; correct the file")
+        parts.append(Part(run.method, run.preset, run.settings, grid))
     return Plan(
-        tuple(parts), tuple([data] if isinstance(data, str) else data), text.get("model", registry.EMBEDDED),
-        text.get("seeds", 1), text.get("shots"), tuple(text.get("noise", ())), tuple(text.get("published", ())),
-        text.get("title", path.stem),
+        tuple(parts), (text.data,) if isinstance(text.data, str) else tuple(text.data), text.model or registry.EMBEDDED,
+        text.seeds, text.shots, tuple(text.noise), tuple(text.published), text.title or path.stem,
     )  # fmt: skip
-
-
-def _only(found: Mapping[str, Any], known: Sequence[str], path: Path) -> None:
-    for key in found:
-        if key not in known:
-            raise InputError(f"{path} has an unknown key {key!r}{nearest(key, known)}")
 
 
 def grid_of(pairs: Sequence[str]) -> dict[str, list[Any]]:
@@ -155,7 +143,7 @@ def parsed(text: str) -> Any:
     """Return a value as JSON reads it, or the text itself."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of too many digits, or brackets without end
         return text
 
 

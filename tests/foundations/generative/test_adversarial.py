@@ -121,9 +121,9 @@ def test_weights_follow_the_seed_and_no_global_one() -> None:
 
 
 def test_impossible_networks_and_codes_are_refused() -> None:
-    with pytest.raises(InputError, match="latent dimensions, found 0"):
+    with pytest.raises(InputError, match="expected latent to be a whole number from 1 to 4,096, found 0"):
         AAE(0)
-    with pytest.raises(InputError, match="channels, found 0"):
+    with pytest.raises(InputError, match="channels to be a whole number from 1 to 4,096, found 0"):
         AAE(2, 0)
     with pytest.raises(InputError, match=r"codes of shape \[N, 2\], found \[4, 3\]"):
         AAE(2, 4).decode(torch.zeros(4, 3))

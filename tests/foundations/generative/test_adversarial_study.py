@@ -60,9 +60,9 @@ def test_the_command_names_every_setting(run: tuple[Study, Path]) -> None:
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
-    (["--latent", "0"], "latent dimensions, found 0"),
-    (["--weight", "1.2"], "lambda between 0 and 1, found 1.2"),
-    (["--every", "0"], "every 1 or more epochs"),
+    (["--latent", "0"], "from 1 to 4,096, found 0"),
+    (["--weight", "1.2"], "from 0 to 1, found 1.2"),
+    (["--every", "0"], "for --every: expected a whole number from 1"),
 ])  # fmt: skip
 def test_refusals_are_one_sentence(
     words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

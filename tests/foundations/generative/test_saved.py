@@ -58,7 +58,7 @@ def test_damage_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"expected the weights that model.json names"):
         saved.load(tmp_path)
     (tmp_path / saved.ABOUT).write_text("[]")
-    with pytest.raises(FileError, match=r"expected kind, settings and digest"):
+    with pytest.raises(FileError, match=r"expected a mapping, found a list"):
         saved.load(tmp_path)
     (tmp_path / saved.ABOUT).write_text(json.dumps(about))
     (tmp_path / saved.WEIGHTS).write_bytes(b"nothing")

@@ -58,8 +58,8 @@ def test_first_weights_keep_the_size_of_activations() -> None:
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"latent": 0}, "1 or more latent dimensions, found 0"), ({"channels": -1}, "1 or more channels, found -1"),
-    ({"kind": "gauss"}, "unknown likelihood 'gauss'"), ({"levels": 1}, "2 to 256 grey levels, found 1"),
+    ({"latent": 0}, "latent to be a whole number from 1"), ({"channels": -1}, "channels to be a whole number from 1"),
+    ({"kind": "gauss"}, "unknown likelihood 'gauss'"), ({"levels": 1}, "levels to be a whole number from 2 to 256, found 1"),
     ({"kind": "bernoulli", "levels": 16}, "2 grey levels for a Bernoulli"),
 ])  # fmt: skip
 def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:

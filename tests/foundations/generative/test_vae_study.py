@@ -58,8 +58,8 @@ def test_a_run_writes_its_model_its_numbers_and_its_figures(
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"latent": 0}, "latent dimensions, found 0"), ({"device": "warp"}, "device that this machine has"),
-    ({"every": 0}, "every 1 or more epochs"), ({"levels": 300}, "grey levels, found 300"),
+    ({"latent": 0}, "latent to be a whole number from 1"), ({"device": "warp"}, "device that this machine has"),
+    ({"every": 0}, "every 1 or more epochs"), ({"levels": 300}, "levels to be a whole number from 2 to 256, found 300"),
 ])  # fmt: skip
 def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +21,8 @@ from coldframe.data.base import Dataset, LoadOptions, Split
 from coldframe.data.decode import picture
 from coldframe.data.splits import assemble
 from coldframe.errors import DataError, InputError, nearest
+from coldframe.formats import Mini, MiniSplit
+from coldframe.reading import loads
 
 NAMES = ("cifar10", "caltech7", "mnist")
 """The samples there are."""
@@ -90,17 +90,17 @@ def _read(name: str) -> tuple[Split, Split, str]:
     path = resources.files("coldframe.data.mini") / f"{name}.zip"
     try:
         with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
-            index: dict[str, Any] = json.loads(archive.read("index.json"))
+            index = loads(archive.read("index.json"), Mini, f"{name}.zip, index.json", remedy="install coldframe again")
             blob = archive.read("images.bin")
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise DataError(f"cannot read the bundled sample {name} ({error}); install coldframe again") from error
     splits, start = [], 0
     for split in SPLITS:
-        part = index[split]
-        starts = np.cumsum([start, *part["bytes"]], dtype=np.int64)
+        part: MiniSplit = getattr(index, split)
+        starts = np.cumsum([start, *part.bytes], dtype=np.int64)
         start = int(starts[-1])
-        images = Packed(blob, starts, tuple(part["names"]))
-        splits.append(Split(split, images, np.asarray(part["labels"], dtype=np.int64), tuple(index["classes"])))
+        images = Packed(blob, starts, tuple(part.names))
+        splits.append(Split(split, images, np.asarray(part.labels, dtype=np.int64), tuple(index.classes)))
     if start != len(blob):
         raise DataError(f"cannot read the bundled sample {name}: expected {start} bytes of images, found {len(blob)}")
-    return splits[0], splits[1], str(index["origin"])
+    return splits[0], splits[1], index.origin

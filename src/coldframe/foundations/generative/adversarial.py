@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from coldframe.errors import InputError
 from coldframe.foundations.generative.classifier import signed
 from coldframe.foundations.generative.saved import Saved
+from coldframe.values import WIDTH
 
 HIDDEN, SLOPE = 512, 0.2
 """Width of the discriminator's two hidden layers, and the slope of its LeakyReLU."""
@@ -41,9 +42,7 @@ class AAE(nn.Module):
 
     def __init__(self, latent: int = 8, channels: int = 32, seed: int = 0) -> None:
         super().__init__()
-        for name, value in (("latent dimensions", latent), ("channels", channels)):
-            if value < 1:
-                raise InputError(f"expected 1 or more {name}, found {value}; 8 dimensions and 32 channels are the defaults")
+        latent, channels = WIDTH.check("latent", latent), WIDTH.check("channels", channels)
         self.latent, self.channels = latent, channels
         c = channels
         self.encoder = nn.Sequential(

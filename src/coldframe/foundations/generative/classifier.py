@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.errors import DataError, ModelError, WeightsNotFound
-from coldframe.files import read_json, read_safetensors, write_json, write_safetensors
+from coldframe.files import read_safetensors, write_json, write_safetensors
+from coldframe.formats import Digits
+from coldframe.reading import read
 
 FEATURES, CLASSES = 64, 10
 FILE, ABOUT = "digits.safetensors", "digits.json"
@@ -124,7 +126,7 @@ def load(folder: Path = FOLDER) -> Classifier:
             "coldframe train digit-classifier"
         )
     digest = _sha256(path)
-    if read_json(folder / ABOUT).get("sha256") != digest:
+    if read(folder / ABOUT, Digits, remedy="install again").sha256 != digest:
         raise ModelError(f"the weights in {path} are damaged: their SHA-256 is not the one written beside them; install again")
     state, note = read_safetensors(path)
     network = DigitNet()

@@ -18,6 +18,8 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.errors import FileError, InputError, ModelError
+from coldframe.formats import Generative, plain
+from coldframe.reading import read
 from coldframe.version import __version__
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"
@@ -74,8 +76,8 @@ def save(folder: str | Path, kind: str, settings: Mapping[str, Any], state: Mapp
         raise InputError(f"expected a kind of model of {', '.join(DECODERS)}, found {kind!r}; add it to saved.DECODERS")
     folder, digest = Path(folder), digest_of_tensors(state)
     files.write_safetensors(folder / WEIGHTS, state, {"digest": digest})
-    about = {"kind": kind, "settings": dict(settings), "coldframe": __version__, "digest": digest}
-    files.write_json(folder / ABOUT, about)
+    about = Generative(kind, dict(settings), __version__, digest)
+    files.write_json(folder / ABOUT, plain(about))
     return digest
 
 
@@ -97,19 +99,16 @@ def load(folder: str | Path, kind: str | None = None) -> Saved:
                 f"expected a finished run in {folder}, found no {name}; train one with coldframe train vae --out {folder}, "
                 "or let it finish"
             )
-    about = files.read_json(folder / ABOUT)
-    sound = isinstance(about, dict) and isinstance(about.get("settings"), dict) and isinstance(about.get("digest"), str)
-    if not sound or not isinstance(about.get("kind"), str):
-        raise FileError(f"cannot read {folder / ABOUT}: expected kind, settings and digest, found others; train the run again")
-    if about["kind"] not in DECODERS or kind not in (None, about["kind"]):
+    about = read(folder / ABOUT, Generative, remedy="train the run again")
+    if about.kind not in DECODERS or kind not in (None, about.kind):
         wanted = kind or " or ".join(DECODERS)
-        raise InputError(f"expected a run of kind {wanted} in {folder}, found {about['kind']!r}; choose another run")
+        raise InputError(f"expected a run of kind {wanted} in {folder}, found {about.kind!r}; choose another run")
     state, _ = files.read_safetensors(folder / WEIGHTS)
-    if digest_of_tensors(state) != about["digest"]:
+    if digest_of_tensors(state) != about.digest:
         raise FileError(
             f"cannot use {folder / WEIGHTS}: expected the weights that {ABOUT} names, found others; train the run again"
         )
-    return Saved(folder, about["kind"], about["settings"], state, about["digest"])
+    return Saved(folder, about.kind, about.settings, state, about.digest)
 
 
 def decoder(folder: str | Path) -> Decoder:
@@ -124,7 +123,7 @@ def decoder(folder: str | Path) -> Decoder:
     module, _, name = DECODERS[saved.kind].partition(":")
     try:
         return cast(Decoder, getattr(importlib.import_module(module), name)(saved))
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"cannot build the {saved.kind} of {folder} again ({reason}); train the run again") from error
 

@@ -12,6 +12,7 @@ from coldframe.errors import InputError
 from coldframe.foundations.generative.digits import SIDE, to_levels
 from coldframe.foundations.generative.likelihoods import draw, expected_grey, likelihood
 from coldframe.foundations.generative.saved import Saved
+from coldframe.values import WIDTH, checked
 
 
 class VAE(nn.Module):
@@ -41,9 +42,8 @@ class VAE(nn.Module):
         self, latent: int = 20, *, kind: str = "categorical", levels: int | None = None, channels: int = 32, seed: int = 0
     ) -> None:
         super().__init__()
-        for name, value in (("latent dimensions", latent), ("channels", channels)):
-            if value < 1:
-                raise InputError(f"expected 1 or more {name}, found {value}; 20 dimensions and 32 channels are the course's")
+        kind, levels = checked("kind", kind, str), checked("levels", levels, int | None)
+        latent, channels = WIDTH.check("latent", latent), WIDTH.check("channels", channels)
         self.latent, self.kind, self.channels = latent, kind, channels
         self.likelihood = likelihood(kind, levels)
         c = channels

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.errors import InputError
-from coldframe.files import read_json, read_safetensors, write_json, write_safetensors
+from coldframe.files import read_safetensors, read_text, write_json, write_safetensors
+from coldframe.formats import LogLine, PocketState, plain
+from coldframe.reading import loads, read, typed
 
 MOMENTA = ("momentum", "exp_avg", "exp_avg_sq", "step")
 
@@ -58,8 +60,7 @@ class State:
                 tensors |= {f"{key}/{names[id(p)]}": torch.as_tensor(values[key]) for key in MOMENTA if key in values}
         file = f"state-{self.step}.safetensors"
         write_safetensors(folder / file, tensors)
-        about = {"step": self.step, "seconds": self.seconds, "seen": self.seen, "fixed": fixed}
-        write_json(folder / "state.json", about)
+        write_json(folder / "state.json", plain(PocketState(self.step, self.seconds, self.seen, fixed)))
         for old in folder.glob("state-*.safetensors"):
             if old.name != file:
                 old.unlink()
@@ -72,14 +73,14 @@ class State:
         """
         if not (folder / "state.json").is_file():
             return False
-        about = read_json(folder / "state.json")
-        other = [key for key, value in about.get("fixed", {}).items() if fixed.get(key) != value]
+        about = read_state(folder)
+        other = [key for key, value in about.fixed.items() if fixed.get(key) != value]
         if other:
             raise InputError(
-                f"{folder} holds a run with another {other[0]} ({about['fixed'][other[0]]} instead of {fixed.get(other[0])}); "
+                f"{folder} holds a run with another {other[0]} ({about.fixed[other[0]]} instead of {fixed.get(other[0])}); "
                 "choose another folder with --out"
             )
-        tensors, _ = read_safetensors(folder / f"state-{about['step']}.safetensors")
+        tensors, _ = read_safetensors(folder / f"state-{about.step}.safetensors")
         with torch.no_grad():
             for name, p in self.model.named_parameters():
                 p.copy_(tensors[f"model/{name}"])
@@ -90,12 +91,27 @@ class State:
                             if (value := tensors.get(f"{key}/{name}")) is not None:
                                 # Adam keeps its count on the CPU.
                                 optimiser.state[p][key] = value.clone() if key == "step" else value.to(p.device)
-        self.step, self.seconds, self.seen = about["step"], about["seconds"], about["seen"]
+        self.step, self.seconds, self.seen = about.step, about.seconds, about.seen
         return True
+
+
+def read_state(folder: Path) -> PocketState:
+    """Return what ``state.json`` says. Raises :class:`FileError` where it is damaged."""
+    return read(folder / "state.json", PocketState, remedy="train anew into another folder")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log, each an object of JSON. Raises :class:`FileError` where one is damaged."""
+    lines = []
+    for number, text in enumerate(read_text(path).splitlines(), start=1):
+        line = loads(text, dict[str, Any], f"{path}, line {number}", remedy="remove it")
+        typed(line, LogLine, f"{path}, line {number}", remedy="remove it", strict=False)
+        lines.append(line)
+    return lines
 
 
 def read_average(folder: Path) -> tuple[dict[str, Tensor], int]:
     """Return the averaged weights of the newest state in a folder and the step they are from."""
-    step = int(read_json(folder / "state.json")["step"])
+    step = read_state(folder).step
     tensors, _ = read_safetensors(folder / f"state-{step}.safetensors")
     return {name.removeprefix("ema/"): t for name, t in tensors.items() if name.startswith("ema/")}, step

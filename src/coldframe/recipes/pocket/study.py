@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +14,8 @@ from coldframe import files
 from coldframe.backbones import pocket as backbone
 from coldframe.backbones.pocket import Shape
 from coldframe.errors import InputError
-from coldframe.recipes.pocket.state import read_average
+from coldframe.reading import typed
+from coldframe.recipes.pocket.state import read_average, read_log, read_state
 from coldframe.recipes.pocket.train import MEAN, STD, TEMPLATE, Config, Run, pictures_of
 from coldframe.recipes.pocket.vocabulary import vocabulary
 from coldframe.report.drawing import line_plot
@@ -39,7 +39,7 @@ def export(run: Path, folder: Path) -> Path:
     """
     if not (run / "state.json").is_file():
         raise InputError(f"expected the state of a run in {run}, found none; train first with: coldframe train pocket")
-    shape = Shape(**files.read_json(run / "state.json")["fixed"]["shape"])
+    shape = typed(read_state(run).fixed.get("shape"), Shape, f"{run / 'state.json'}, shape")
     weights, step = read_average(run)
     return backbone.write(folder, weights, {**about(shape), "step": step})
 
@@ -138,7 +138,7 @@ def pocket(
     config = Config(out=out, minutes=minutes, epochs=epochs, batch=batch, lr=lr, seed=seed, device=device)
     train, val = pictures_of(config.shape.size)
     summary = Run(config, train, val).go()
-    log = [json.loads(line) for line in files.read_text(out / "log.jsonl").splitlines()]
+    log = read_log(out / "log.jsonl")
     trained = Trained(config, {**summary, "n": len(val)}, log, export(out, out))
     trained.save(out)
     return trained

@@ -1,0 +1,46 @@
+"""The files of a saved run: what they say, and whether they belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from coldframe import files, formats, reading
+from coldframe.backbones.base import Backbone
+from coldframe.errors import InputError, ModelError
+from coldframe.methods.base import Method
+from coldframe.registry import METHODS, resolve
+
+
+def restore(method: Method, folder: Path, classes: Sequence[str]) -> None:
+    """Let a method of the same settings take over what a saved run learned. Raises :class:`ModelError` where it is damaged."""
+    method.restore(classes, state_of(about_of(folder), folder), folder)
+
+
+def about_of(folder: Path) -> formats.Adaptation:
+    """Return what ``adaptation.json`` says. Raises :class:`FileError` where it is damaged."""
+    return reading.read(folder / "adaptation.json", formats.Adaptation, remedy="fit it again")
+
+
+def state_of(about: formats.Adaptation, folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of a saved run. Raises :class:`ModelError` where they are not those that it lists."""
+    state, _ = files.read_safetensors(folder / "adaptation.safetensors")
+    if {name: list(tensor.shape) for name, tensor in state.items()} != about.state:
+        raise ModelError(f"{folder} is damaged: adaptation.safetensors does not hold what adaptation.json lists; fit it again")
+    return state
+
+
+def unfitted(about: formats.Adaptation, backbone: Backbone, folder: Path) -> Method:
+    """Return the method with its settings, without what it learned. Raises :class:`ModelError` for settings of no method."""
+    try:
+        kind: type[Method] = resolve(METHODS, about.method, "method")
+        missing = [name for name in kind.settings() if name not in about.config]
+        if missing:
+            raise InputError(f"expected the setting {missing[0]} of {about.method}, found none")
+        method = kind(backbone, **about.config)
+    except InputError as error:
+        raise ModelError(f"{folder / 'adaptation.json'} is damaged: {error}; fit it again") from error
+    method.choices = about.choices
+    return method
