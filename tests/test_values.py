@@ -22,7 +22,7 @@ CLIP = tiny_clip()
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ("fine-tune.epochs=null", "expected epochs of fine-tune to be a whole number from 1 to 1,000,000, found None"),
+        ("fine-tune.epochs=null", "expected epochs of fine-tune to be a whole number from 1 to 100,000, found None"),
         ("knn.k=true", "expected k of knn to be a whole number from 1 to 1,000,000,000 or auto, found True"),
         ("text-prompt.tokens=2.5", "expected tokens of text-prompt to be a whole number from 1 to 4,096, found 2.5"),
         ("fine-tune.label_smoothing=2", "expected label_smoothing of fine-tune to be a number from 0 to 1, found 2"),

@@ -9,7 +9,7 @@ from coldframe.training import Recipe
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "expected epochs to be a whole number from 1 to 1,000,000, found 0"),
+        ({"epochs": 0}, "expected epochs to be a whole number from 1 to 100,000, found 0"),
         ({"batch_size": 0}, "expected batch_size to be a whole number from 1"),
         ({"patience": 0}, "expected patience to be a whole number from 1"),
         ({"warmup": -1}, "expected warmup to be a whole number from 0"),
@@ -19,7 +19,7 @@ from coldframe.training import Recipe
         ({"lr": float("inf")}, "expected lr to be a number above 0"),
         ({"clip": -1.0}, "expected clip to be a number above 0"),
         ({"optimiser": "adamww"}, "found 'adamww'; did you mean 'adamw'"),
-        ({"epochs": 2.5}, "expected epochs to be a whole number from 1 to 1,000,000, found 2.5"),
+        ({"epochs": 2.5}, "expected epochs to be a whole number from 1 to 100,000, found 2.5"),
         ({"batch_size": True}, "expected batch_size to be a whole number"),
         ({"lr": "fast"}, "expected lr to be a number above 0"),
         ({"schedule": "cosin"}, "found 'cosin'; did you mean 'cosine'"),

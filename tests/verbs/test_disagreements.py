@@ -82,7 +82,7 @@ def test_saved_runs(tmp_path: Path) -> None:
         method.fit(data.train, data.val).save(tmp_path / name)
     with pytest.raises(InputError, match=r"found none; name it with --data"):
         runs(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    with pytest.raises(InputError, match=r"found no adaptation\.json"):
+    with pytest.raises(InputError, match=r"found nothing at"):
         runs(tmp_path / "a", tmp_path / "c", out=tmp_path / "out")
     with pytest.raises(InputError, match="expected data with the 10 classes"):
         runs(tmp_path / "a", tmp_path / "b", data="mini:caltech7", out=tmp_path / "out")
