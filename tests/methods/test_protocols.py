@@ -47,6 +47,10 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     ("text-prompt", "coop-1"): {**COOP, "epochs": 50},
     ("text-prompt", "coop-words"): {**COOP, "tokens": 4, "words": "a photo of a", "epochs": 50},
     ("gda", "wang2024"): {"shrinkage": 1.0, "choose": "val"},
+    ("lp++", "huang2024"): {"steps": 300},
+    ("clap", "silva2024"): {
+        "epochs": 300, "batch_size": 256, "lr": 0.1, "optimiser": "sgd", "weight_decay": 0.0, "schedule": "cosine", "warmup": 0,
+    },
     ("tip-adapter", "zhang2022"): TIP,
     ("tip-adapter-f", "zhang2022"): {
         **TIP, "epochs": 20, "lr": 1e-3, "batch_size": 256, "optimiser": "adamw", "weight_decay": 0.01, "schedule": "cosine",

@@ -19,6 +19,8 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import method_class
 from coldframe.methods.base import Method, Report
+from coldframe.methods.few_shot import FewShot
+from coldframe.methods.text_heads import TextHead
 from coldframe.methods.trained import Trained
 from coldframe.registry import METHODS
 from coldframe.types import FEATURES
@@ -29,7 +31,13 @@ BRIEF: dict[str, dict[str, Any]] = {
     "text-prompt": {"tokens": 4, "epochs": 3, "lr": 2.0, "optimiser": "adam"},
     "fine-tune": {"layers": "last-block", "epochs": 3, "lr": 0.1},
     "tip-adapter-f": {"alpha": 20.0, "beta": 3.0, "epochs": 3, "lr": 0.5},
+    "clap": {"epochs": 3, "lr": 0.5},
+    "taskres": {"epochs": 3, "lr": 0.5},
+    "clip-adapter": {"ratio": 0.6, "epochs": 3, "lr": 0.5},
+    "cross-modal": {"epochs": 3, "lr": 0.5},
 }
+SHARED: tuple[type[Method], ...] = (Trained, FewShot, TextHead)
+"""Families whose members take the same settings by name."""
 
 
 TRAIN, VAL = coloured(48, 0, "train"), coloured(18, 1, "val")
@@ -155,7 +163,7 @@ def test_the_inherited_arguments_are_explained_behind_the_own_ones() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_own_settings_come_first_and_shared_ones_by_name(name: str) -> None:
     kind = method_class(name)
-    shared = set(Trained.settings()) if issubclass(kind, Trained) else set()
+    shared = {setting for base in SHARED if issubclass(kind, base) for setting in base.settings()}
     by_name = {setting for setting, p in kind.settings().items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
     assert by_name == shared
     assert issubclass(kind, Method) and not any(isinstance(p.annotation, str) for p in kind.settings().values())

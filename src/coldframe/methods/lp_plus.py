@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,7 +41,6 @@ class ProbePlus(Method):
     name: ClassVar[str] = "lp++"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"huang2024": {"steps": 300}}
 
-    _: KW_ONLY
     steps: int = 300
     template: str | Sequence[str] = templates.PHOTO
 

@@ -94,17 +94,11 @@ class TaskResidual(TextHead):
     Published: CLIP RN50, 16 shots, mean of 11 data sets: 74.42 with the enhanced base.
 
     Source:
-        Yu et al., Task Residual for Tuning Vision-Language Models (CVPR 2023), arXiv 2211.10277. What preset ``yu2023`` leaves:
-        random crops.
+        Yu et al., Task Residual for Tuning Vision-Language Models (CVPR 2023), arXiv 2211.10277. The
+        published runs crop at random and take another rate for each data set.
     """
 
     name: ClassVar[str] = "taskres"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "yu2023": {
-            "alpha": 0.5, "epochs": 200, "batch_size": 256, "lr": 2e-3, "optimiser": "adam", "weight_decay": 0.0,
-            "schedule": "cosine", "warmup": 0, "augment": "flip",
-        },
-    }
 
     alpha: float = 0.5
     _: KW_ONLY
@@ -130,16 +124,10 @@ class ClipAdapter(TextHead):
 
     Source:
         Gao et al., CLIP-Adapter: Better Vision-Language Models with Feature Adapters (2021), arXiv 2110.04544; layers and ratio
-        0.2 as in the published code. What preset ``gao2021`` leaves: random crops.
+        0.2 as in the published code, which crops at random and searches the ratio for each data set.
     """
 
     name: ClassVar[str] = "clip-adapter"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "gao2021": {
-            "ratio": 0.2, "reduction": 4, "epochs": 200, "batch_size": 32, "lr": 1e-5, "optimiser": "sgd", "weight_decay": 0.0,
-            "schedule": "cosine", "warmup": 0, "augment": "flip",
-        },
-    }
 
     ratio: float = 0.2
     reduction: int = 4
