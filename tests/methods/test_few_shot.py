@@ -146,3 +146,36 @@ def test_the_choice_is_the_best_of_all_out_of_sample(name: str, tmp_path: Path) 
 def test_choosing_on_val_without_val_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="loo or cv"):
         make("gda", tiny_clip(), choose="val").fit(split(6, 0), cold=ColdPass(Store(tmp_path)))
+
+
+@pytest.mark.parametrize("augment", ["none", "flip"])
+def test_tip_adapter_left_out_is_a_cache_without_the_image(augment: str, tmp_path: Path) -> None:
+    backbone, cold, data = tiny_clip(), ColdPass(Store(tmp_path)), split(14, 0)
+    make_tip = method_class("tip-adapter")
+    method = make_tip(backbone, choose="loo", augment=augment).fit(data, cold=cold)
+    alpha, beta = method.choices["alpha"], method.choices["beta"]
+    right = 0
+    for row in range(len(data)):
+        others = data.subset(np.array([i for i in range(len(data)) if i != row]))
+        fixed = make_tip(backbone, alpha=alpha, beta=beta, augment=augment).fit(others, cold=cold)
+        right += int(fixed.predict(data.subset(np.array([row])), cold=cold)[0]) == data.labels[row]
+    assert method.choices["val_top1"] == pytest.approx(right / len(data))
+    assert len(method.state()["keys"]) == len(data)
+
+
+def test_neighbours_left_out_are_those_of_the_others(tmp_path: Path) -> None:
+    backbone, cold, data, more = TinyBackbone(width=12), ColdPass(Store(tmp_path)), split(14, 0), split(6, 1, name="val")
+    method = method_class("knn")(backbone, choose="loo").fit(data, more, cold=cold)
+    x = torch.cat([features(backbone, data, cold), features(backbone, more, cold)]).float()
+    y = torch.from_numpy(np.concatenate([data.labels, more.labels]))
+    assert method.choices["chosen on"] == "train, one left out" and len(method.state()["features"]) == 20
+    for step in method.history:
+        right = 0
+        for row in range(len(x)):
+            kept = torch.arange(len(x)) != row
+            near, at = (x[kept] @ x[row]).topk(min(step["k"], len(x) - 1))
+            votes = torch.zeros(3).index_add(0, y[kept][at], (near / 0.07).softmax(-1))
+            right += int(votes.argmax() == y[row])
+        assert step["val_top1"] == pytest.approx(right / len(x))
+    with pytest.raises(Exception, match="use choose loo"):
+        method_class("knn")(backbone, choose="val").fit(data, cold=cold)

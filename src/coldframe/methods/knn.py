@@ -13,7 +13,7 @@ from torch.nn import functional
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
-from coldframe.methods.base import Method, Report, holdout
+from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
 
 GRID = (1, 3, 5, 10, 20, 50)
@@ -24,10 +24,12 @@ class NearestNeighbours(Method):
 
     Args:
         backbone: any backbone.
-        k: number of neighbours, or ``"auto"`` to choose among 1, 3, 5, 10, 20, 50 by top-1 on ``val``, among equals by
-            the lower cross-entropy.
+        k: number of neighbours, or ``"auto"`` to choose among 1, 3, 5, 10, 20, 50 by top-1, among equals by the lower
+            cross-entropy.
         temperature: of the votes.
         refit: whether the validation images join the neighbours once k is chosen.
+        choose: ``val`` chooses k on the validation images, ``loo`` on all images, each without its own vote; ``auto`` takes
+            ``val`` where there are validation images, else ``loo``.
 
     Source:
         Wu et al., Unsupervised Feature Learning via Non-parametric Instance Discrimination (2018), section 3.4.
@@ -39,6 +41,7 @@ class NearestNeighbours(Method):
     k: int | Literal["auto"] = "auto"
     temperature: float = 0.07
     refit: bool = True
+    choose: Literal["auto", "loo", "val"] = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,24 +79,38 @@ class NearestNeighbours(Method):
         self.neighbours = int(state["neighbours"])
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        if self.k == "auto" and (val is None or len(val) == 0):
-            train, val = holdout(train)
+        held = val if val is not None and len(val) else None
+        if self.choose == "val" and held is None and self.k == "auto":
+            raise InputError("knn was asked to choose k on validation images and was given none; use choose loo")
+        alone = self.choose == "loo" or (self.choose == "auto" and held is None)
         features, labels = self._unit(train, cold)
-        if self.k == "auto" and val is not None:
-            seen, truth = self._unit(val, cold)
-            similarity = seen @ features.T  # [N_val, N]
+        if self.k == "auto":
+            if held is not None:
+                seen, truth = self._unit(held, cold)
+                joined = torch.cat([features, seen]), torch.cat([labels, truth])
+            else:
+                joined = features, labels
+            if alone:
+                features, labels = joined
+                similarity, truth = (features @ features.T).fill_diagonal_(-torch.inf), labels
+            else:
+                similarity = seen @ features.T  # [N_val, N]
+            others = similarity.shape[1] - (1 if alone else 0)
             path = []
             for k in GRID:
-                logits = self._votes(similarity, labels, k)
+                logits = self._votes(similarity, labels, min(k, max(others, 1)))
                 top1 = float((logits.argmax(-1) == truth).float().mean())
                 path.append({"k": k, "val_top1": top1, "val_loss": float(functional.cross_entropy(logits, truth))})
             best = max(path, key=lambda step: (step["val_top1"], -step["val_loss"]))
             self.neighbours = int(best["k"])
             self.history = path
-            self.choices = {"chosen on": val.name, "k": self.neighbours, "path": path, "refit on train and val": self.refit}
-            if self.refit:
-                features, labels = torch.cat([features, seen]), torch.cat([labels, truth])
-        elif self.k != "auto":
+            where = held.name if held is not None and not alone else "train, one left out"
+            self.choices = {"chosen on": where, "k": self.neighbours, "path": path}
+            if not alone:
+                self.choices["refit on train and val"] = self.refit
+            if alone or self.refit:
+                features, labels = joined
+        else:
             self.neighbours = self.k
         self.features, self.labels = features, labels
 

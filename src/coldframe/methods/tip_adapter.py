@@ -30,9 +30,8 @@ START_ALPHA, START_BETA = 1.17, 1.0
 class TipAdapter(Method):
     """logits = exp(logit_scale) * cos(f, class embedding) + alpha * sum_i exp(-beta (1 - cos(f, f_i))) [y_i = class].
 
-    f_i are the training features and y_i their labels: nothing is trained. alpha and beta have the best top-1 on ``val``
-    over the published grid, to which alpha = 0 is added, zero-shot alone; without ``val`` a fifth of ``train`` is held out
-    for the choice and joins the cache after it.
+    f_i are the training features and y_i their labels: nothing is trained. alpha and beta have the best top-1 over
+    the published grid, to which alpha = 0 is added, zero-shot alone: on ``val``, or on all images, each without its own vote.
 
     Args:
         backbone: a vision-language model.
@@ -42,6 +41,8 @@ class TipAdapter(Method):
         max_alpha: largest alpha of the search.
         max_beta: largest beta of the search.
         augment: ``flip`` makes each f_i the mean of the image and its mirror image.
+        choose: ``val`` searches on the validation images, ``loo`` on all images, each without its own vote; ``auto`` takes
+            ``val`` where there are validation images, else ``loo``.
 
     Source:
         Zhang et al., Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification (2022), section 3.1. The
@@ -58,6 +59,7 @@ class TipAdapter(Method):
     max_alpha: float = 3.0
     max_beta: float = 7.0
     augment: Augment = "none"
+    choose: Literal["auto", "loo", "val"] = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,32 +111,43 @@ class TipAdapter(Method):
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings = templates.class_embeddings(self.backbone, train.classes, self.template)
-        kept, seen = train, val
-        if "auto" in (self.alpha, self.beta) and (val is None or len(val) == 0):
-            kept, seen = holdout(train)
-        self._cache(kept, cold)
-        self._search(seen, cold)
-        if kept is not train:
-            self._cache(train, cold)
+        held = val if val is not None and len(val) else None
+        searched = "auto" in (self.alpha, self.beta)
+        if self.choose == "val" and held is None and searched:
+            raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo")
+        if held is not None and self.choose != "loo":
+            self._cache([train], cold)
+            self._search(held, cold)
+        else:
+            self._cache([train] if held is None else [train, held], cold)
+            self._search(None, cold, [train] if held is None else [train, held])
 
-    def _cache(self, split: Split, cold: ColdPass) -> None:
-        """Make keys of a split: unit features, the mean over views made unit again."""
-        rows = torch.arange(len(split))
-        parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
-        self.keys = functional.normalize(torch.stack(parts).mean(0), dim=-1)  # [N, D]
-        self.labels = torch.from_numpy(split.labels).to(self.keys.device)
+    def _cache(self, splits: Sequence[Split], cold: ColdPass) -> None:
+        """Make keys of some splits: unit features, the mean over views made unit again."""
+        made = []
+        for split in splits:
+            rows = torch.arange(len(split))
+            parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
+            made.append(functional.normalize(torch.stack(parts).mean(0), dim=-1))
+        self.keys = torch.cat(made)  # [N, D]
+        self.labels = torch.cat([torch.from_numpy(split.labels) for split in splits]).to(self.keys.device)
 
     @torch.no_grad()
-    def _search(self, val: Split | None, cold: ColdPass) -> None:
-        """Choose alpha and beta by top-1; the lower cross-entropy where several are equal."""
+    def _search(self, val: Split | None, cold: ColdPass, cached: Sequence[Split] = ()) -> None:
+        """Choose alpha and beta by top-1, the lower cross-entropy where several are equal: on ``val``, else on what is cached,
+        where an image has no vote of its own."""
         alphas = [0.0, *_grid(self.max_alpha, ALPHAS)] if self.alpha == "auto" else [self.alpha]
         betas = _grid(self.max_beta, BETAS) if self.beta == "auto" else [self.beta]
-        if val is None or len(alphas) * len(betas) == 1:
-            self.chosen = (alphas[0], betas[0])
+        if len(alphas) * len(betas) == 1 or (val is None and not cached):
+            self.chosen = (float(alphas[0]), float(betas[0]))
             return
-        x = cold.activations(self.backbone, val, FEATURES).gather(torch.arange(len(val))).float()
-        unit, truth = functional.normalize(x, dim=-1), torch.from_numpy(val.labels).to(x.device)
+        splits = [val] if val is not None else list(cached)
+        x = torch.cat([cold.activations(self.backbone, s, FEATURES).gather(torch.arange(len(s))).float() for s in splits])
+        truth = torch.cat([torch.from_numpy(split.labels) for split in splits]).to(x.device)
+        unit = functional.normalize(x, dim=-1)
         texts, affinity = self._texts(unit), unit @ self.keys.T
+        if val is None:
+            affinity.fill_diagonal_(-torch.inf)  # exp(-inf) = 0: no vote of its own
         best = (-1.0, 0.0)
         for beta in betas:
             votes = self._votes(affinity, beta)
@@ -145,7 +158,8 @@ class TipAdapter(Method):
                     found = (top1, -float(functional.cross_entropy(logits, truth)))
                     if found > best:
                         best, self.chosen = found, (float(alpha), float(beta))
-        self.choices |= {"chosen on": val.name, "alpha": self.chosen[0], "beta": self.chosen[1], "val_top1": best[0]}
+        where = val.name if val is not None else "train, one left out"
+        self.choices |= {"chosen on": where, "alpha": self.chosen[0], "beta": self.chosen[1], "val_top1": best[0]}
 
 
 class TipAdapterF(Trained, TipAdapter):
@@ -156,6 +170,7 @@ class TipAdapterF(Trained, TipAdapter):
         backbone: a vision-language model.
         alpha: weight of the cache, or ``"auto"``: 1.17 while training, searched after it.
         beta: sharpness of the votes, or ``"auto"``: 1 while training, searched after it.
+        choose: on the validation images; a fifth of ``train`` is held out where there are none.
         augment: ``flip`` starts f_i from the mean of two views and draws one of them for each image in every epoch.
 
     Source:
@@ -171,6 +186,7 @@ class TipAdapterF(Trained, TipAdapter):
         },
     }
 
+    choose: Literal["auto", "val"] = "auto"
     _: KW_ONLY
     epochs: int = 20
     batch_size: int = 256
@@ -185,7 +201,7 @@ class TipAdapterF(Trained, TipAdapter):
         self.embeddings = templates.class_embeddings(self.backbone, train_split.classes, self.template)
         if val is None or len(val) == 0:
             train_split, val = holdout(train_split)
-        self._cache(train_split, cold)
+        self._cache([train_split], cold)
         self.chosen = (
             START_ALPHA if self.alpha == "auto" else self.alpha,
             START_BETA if self.beta == "auto" else self.beta,
