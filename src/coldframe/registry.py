@@ -25,6 +25,7 @@ METHODS: dict[str, str] = {
     "ridge": "coldframe.methods.ridge:Ridge",
     "kernel-ridge": "coldframe.methods.ridge:KernelRidge",
     "ncm": "coldframe.methods.ncm:NearestMean",
+    "laplace": "coldframe.methods.laplace:Laplace",
     "lp++": "coldframe.methods.lp_plus:ProbePlus",
     "clap": "coldframe.methods.text_heads:ClassAdaptive",
     "taskres": "coldframe.methods.text_heads:TaskResidual",

@@ -50,6 +50,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("kernel-ridge", {"choose": "loo", "prior": "text", "augment": "flip"}),
     ("ncm", {}),
     ("lp++", {}),
+    ("laplace", {}),
     ("clap", {"epochs": 40}),
     ("taskres", {"lr": 0.05, "epochs": 30}),
     ("clip-adapter", {"ratio": 0.6, "lr": 0.01, "epochs": 40, "augment": "flip"}),

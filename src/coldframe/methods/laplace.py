@@ -1,0 +1,106 @@
+"""A probe that knows its doubt: a Gaussian posterior over the last layer lowers the confidence far from the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.methods import solvers
+from coldframe.methods.base import Method, Report
+from coldframe.types import FEATURES
+
+GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(2, 13))
+TOLERANCE = 1e-3
+"""Share of the loss that the solutions of the path may miss; the kept one is solved to the solver's own tolerance."""
+
+
+class Laplace(Method):
+    """logits_k = (w_k^T f + b_k) / sqrt(1 + pi / 8 * v_k(f)), v_k(f) the posterior variance of the unscaled logit.
+
+    The posterior of W is a Gaussian at the minimum of sum_i CE + (d / 2) |W|^2 with precision N A (x) G + d I: A = (1/N) sum
+    f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T, d the prior's precision. In the eigenbases of A (a_i, u_i) and G (g_j, v_j)
+    v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on all images, so none is held out:
+    log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). b is not penalised and has no doubt.
+
+    Args:
+        backbone: any backbone.
+
+    Source:
+        MacKay (1992) for the evidence and the scaled logits; Ritter et al. (2018) for the factors; Daxberger et al., Laplace
+        Redux (2021), for the last layer.
+    """
+
+    name: ClassVar[str] = "laplace"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
+        self.directions, self.mixed, self.spread = torch.zeros(0, 0), torch.zeros(0, 0), torch.zeros(0, 0)
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    def warm(self, x: Tensor) -> Tensor:
+        unit = functional.normalize(x.float(), dim=-1)
+        variance = (unit @ self.directions).square() @ self.spread @ self.mixed.T  # [B, K]
+        return (unit @ self.weight.T + self.bias) / (1 + math.pi / 8 * variance).sqrt()
+
+    @property
+    def trainable_parameters(self) -> int:
+        return self.weight.numel() + self.bias.numel()
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            "weight": self.weight, "bias": self.bias, "directions": self.directions, "mixed": self.mixed, "spread": self.spread,
+        }  # fmt: skip
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.weight, self.bias = state["weight"], state["bias"]
+        self.directions, self.mixed, self.spread = state["directions"], state["mixed"], state["spread"]
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        splits = [train] if val is None or not len(val) else [train, val]
+        parts = [cold.activations(self.backbone, s, FEATURES).gather(torch.arange(len(s))).float() for s in splits]
+        x = functional.normalize(torch.cat(parts), dim=-1).double()
+        y = torch.cat([torch.from_numpy(split.labels) for split in splits]).to(x.device)
+        K, n = len(train.classes), len(x)
+        basis = solvers.Basis.of(x)
+        a, directions = torch.linalg.eigh(x.T @ x / n)
+        a = a.clamp_min(0)
+        best: tuple[float, float, solvers.Linear] | None = None
+        path: list[dict[str, Any]] = []
+        for l2, linear in zip(GRID, solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE), strict=True):
+            evidence = self._evidence(x, y, linear, l2 * n, a)
+            path.append({"l2": l2, "evidence": evidence})
+            if best is None or evidence > best[0]:
+                best = evidence, l2, linear
+        assert best is not None
+        _, l2, start = best
+        chosen = next(solvers.logistic_path(x, y, K, [l2], basis, start=start))
+        g, mixed = self._softness(x, chosen)
+        self.weight, self.bias = chosen.weight.float().contiguous(), chosen.bias.float()
+        self.directions, self.mixed = directions.float().contiguous(), mixed.square().float().contiguous()
+        self.spread = (1 / (n * a[:, None] * g + l2 * n)).float()  # [D, K]
+        self.history = path
+        self.choices = {"chosen by": "evidence", "chosen on": "+".join(split.name for split in splits), "l2": l2, "path": path}
+
+    @staticmethod
+    def _softness(x: Tensor, linear: solvers.Linear) -> tuple[Tensor, Tensor]:
+        """Return the eigenvalues [K] and eigenvectors [K, K] of G."""
+        p = linear(x).softmax(-1)
+        values, vectors = torch.linalg.eigh(torch.diag(p.mean(0)) - p.T @ p / len(p))
+        return values.clamp_min(0), vectors
+
+    def _evidence(self, x: Tensor, y: Tensor, linear: solvers.Linear, precision: float, a: Tensor) -> float:
+        g, _ = self._softness(x, linear)
+        fit = functional.cross_entropy(linear(x), y, reduction="sum") + precision / 2 * linear.weight.square().sum()
+        return float(-fit - 0.5 * torch.log1p(len(x) * a[:, None] * g / precision).sum())

@@ -1,0 +1,51 @@
+"""The last layer's posterior against its dense definition: variance, scaled logits, evidence."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from fakes import TinyBackbone, coloured, pictures
+from torch.nn import functional
+
+from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
+from coldframe.methods import method_class
+
+
+def test_logits_and_evidence_are_those_of_the_dense_posterior(tmp_path: Path) -> None:
+    cold, data = ColdPass(Store(tmp_path)), coloured(18, 0, "train")
+    method = method_class("laplace")(TinyBackbone(width=5)).fit(data, cold=cold)
+    x = cold.activations(method.backbone, data, "features").gather(torch.arange(18)).double()
+    x, y = functional.normalize(x, dim=-1), torch.from_numpy(data.labels)
+    weight, bias = method.state()["weight"].double(), method.state()["bias"].double()
+    mean = x @ weight.T + bias
+    p = mean.softmax(-1)
+    soft = (torch.diag_embed(p) - p[:, :, None] * p[:, None]).mean(0)
+    precision = 18 * method.choices["l2"]
+    dense = 18 * torch.kron(soft, x.T @ x / 18) + precision * torch.eye(15, dtype=torch.float64)  # weight by rows
+    covariance = torch.linalg.inv(dense)
+    variance = torch.stack([
+        torch.stack([at @ covariance[k * 5 : k * 5 + 5, k * 5 : k * 5 + 5] @ at for k in range(3)]) for at in x
+    ])  # fmt: skip
+    expected = mean / (1 + math.pi / 8 * variance).sqrt()
+    torch.testing.assert_close(method.logits(data, cold=cold).double(), expected, rtol=1e-4, atol=1e-4)
+    fit = functional.cross_entropy(mean, y, reduction="sum") + precision / 2 * weight.square().sum()
+    evidence = -fit - 0.5 * (torch.logdet(dense) - 15 * math.log(precision))
+    kept = max(step["evidence"] for step in method.choices["path"])
+    assert abs(kept - float(evidence)) < 0.02 * abs(kept)
+
+
+def test_doubt_lowers_confidence_and_few_images_are_no_trouble(tmp_path: Path) -> None:
+    cold, backbone = ColdPass(Store(tmp_path)), TinyBackbone(width=12)
+    few = Split("train", pictures(3, 0), np.arange(3, dtype=np.int64), ("a", "b", "c"))
+    seen = Split("test", pictures(8, 1), np.zeros(8, dtype=np.int64), few.classes)
+    method = method_class("laplace")(backbone).fit(few, cold=cold)
+    state = method.state()
+    x = functional.normalize(cold.activations(backbone, seen, "features").gather(torch.arange(8)).float(), dim=-1)
+    plain = (x @ state["weight"].T + state["bias"]).softmax(-1).max(1).values
+    assert bool((method.predict_proba(seen, cold=cold).max(1).values <= plain + 1e-6).all())
+    missing = Split("train", few.images, np.array([0, 0, 1]), few.classes)
+    assert torch.isfinite(method_class("laplace")(backbone).fit(missing, cold=cold).predict_proba(seen, cold=cold)).all()
