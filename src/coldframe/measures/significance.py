@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Any
 
@@ -65,6 +66,7 @@ def _central(theta: float, df: int) -> float:
     return 2 / math.pi * (theta + sine * total) if odd else sine * total
 
 
+@cache
 def t_quantile(p: float, df: int) -> float:
     """Return the quantile of Student's t: P(t <= result) = p.
 
@@ -120,13 +122,13 @@ def interval(
     return Interval(mean, max(least, mean - half), min(most, mean + half), len(x))
 
 
-def wilson(right: int, n: int, level: float = 0.95) -> Interval:
+def wilson(right: float, n: int, level: float = 0.95) -> Interval:
     """Return the share of successes with Wilson's score interval, which lies within [0, 1].
 
     With p = right / n and z the normal quantile: (p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n).
 
     Args:
-        right: successes.
+        right: successes; a mean over runs on the same trials need not be whole.
         n: trials, at least 1.
         level: coverage of the interval.
 
