@@ -25,7 +25,7 @@ import torch
 from coldframe import load_backbone, load_dataset
 from coldframe.allocator import keep_freed_memory
 from coldframe.cold.extraction import extract
-from coldframe.cold.product import Source
+from coldframe.cold.manifest import Source
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.files import data_root

@@ -28,7 +28,7 @@ from coldframe import load_backbone
 from coldframe.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.methods import templates
-from coldframe.methods.deep_prompt import DeepPrompt, Held
+from coldframe.methods.deep_prompt import DeepPrompt, StoredColumn
 from coldframe.methods.pixel_prompt import PixelPrompt
 
 Step = Callable[[], Tensor]
@@ -96,7 +96,7 @@ def main() -> None:
         method.scores.prepare(classes, 0)
         method.prompt = method._drawn().to(options.device).requires_grad_()
         with torch.no_grad():
-            stored = Held(backbone.run(images, stop=method.cut))
+            stored = StoredColumn(backbone.run(images, stop=method.cut))
         everything = torch.arange(options.batch)
 
         def step(logits: Callable[[], Tensor]) -> Step:

@@ -17,7 +17,7 @@ from fakes import Pictures, TinyBackbone, split
 
 from coldframe import files
 from coldframe.cold.extraction import extract
-from coldframe.cold.product import UNFINISHED, Source, extracted
+from coldframe.cold.manifest import UNFINISHED, Source, extracted
 from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError
 

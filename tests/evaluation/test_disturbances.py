@@ -9,7 +9,7 @@ import pytest
 from fakes import TinyBackbone, split
 
 from coldframe.errors import InputError
-from coldframe.evaluation.disturbances import DEVIATIONS, Asked, deviations, radii, sample
+from coldframe.evaluation.disturbances import DEVIATIONS, Disturbances, deviations, radii, sample
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 
@@ -17,18 +17,18 @@ TEST = split(18, seed=2, name="test")
 
 
 def test_what_is_asked_for() -> None:
-    assert not Asked.of() and Asked.of(0.0).noise == (0.0,) and Asked.of(0.0)
-    usual = Asked.of(robustness=True)
+    assert not Disturbances.of() and Disturbances.of(0.0).noise == (0.0,) and Disturbances.of(0.0)
+    usual = Disturbances.of(robustness=True)
     assert usual.noise == DEVIATIONS and usual.corruptions and usual.named == "0.1"
-    assert Asked.of([0.2, 0, 0.2]).noise == (0.0, 0.2) and Asked.of([0.2, 0]).named == "0.2"
-    assert "cut to [0, 1]" in Asked.of(0.1, space="pixel").notes(TEST)[0]
+    assert Disturbances.of([0.2, 0, 0.2]).noise == (0.0, 0.2) and Disturbances.of([0.2, 0]).named == "0.2"
+    assert "cut to [0, 1]" in Disturbances.of(0.1, space="pixel").notes(TEST)[0]
     for arguments, words in (
         ({"noise": -1}, "0 or more"),
         ({"images": 0}, "at least one image"),
         ({"noise": 0.1, "space": "pixle"}, "did you mean 'pixel'"),
     ):
         with pytest.raises(InputError, match=words):
-            Asked.of(**arguments)
+            Disturbances.of(**arguments)
     with pytest.raises(InputError, match=r"such as .*, found 'a lot'"):
         deviations(["0, a lot"])
 
@@ -44,9 +44,9 @@ def test_a_sample_is_even_over_classes_and_the_same_every_time() -> None:
 
 
 def test_an_attack_that_is_asked_for() -> None:
-    asked = Asked.of(attack_eps=[8 / 255, 0, 4 / 255], steps=7, restarts=2, images=6)
+    asked = Disturbances.of(attack_eps=[8 / 255, 0, 4 / 255], steps=7, restarts=2, images=6)
     assert asked and asked.eps == (0, 4 / 255, 8 / 255) and asked.named_eps == "4/255" and asked.named == ""
-    assert Asked.of(attack_eps=0.5 / 255).named_eps == "0.5/255" and Asked.of(0.1).named_eps == ""
+    assert Disturbances.of(attack_eps=0.5 / 255).named_eps == "0.5/255" and Disturbances.of(0.1).named_eps == ""
     backbone = TinyBackbone()
     said = asked.notes(TEST, [LinearProbe(backbone), NearestNeighbours(backbone), NearestNeighbours(backbone)])
     assert len(said) == 2 and "eps 4/255, 7 steps from 2 starts; 6 of 18 test images" in said[0]
@@ -59,6 +59,6 @@ def test_an_attack_that_is_asked_for() -> None:
         ({"attack_eps": 0.1, "restarts": 0}, "at least one start of the attack"),
     ):
         with pytest.raises(InputError, match=words):
-            Asked.of(**arguments)
+            Disturbances.of(**arguments)
     with pytest.raises(InputError, match="such as 8/255 for eps, found 'much'"):
         radii(["0,much"])

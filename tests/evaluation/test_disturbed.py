@@ -16,7 +16,7 @@ from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
 from coldframe.evaluation import disturbed
 from coldframe.evaluation.classifiers import logits_of
-from coldframe.evaluation.disturbances import Asked, sample
+from coldframe.evaluation.disturbances import Disturbances, sample
 from coldframe.evaluation.disturbed import jointly, measure
 from coldframe.measures.robustness import unit_noise
 from coldframe.methods.deep_prompt import DeepPrompt
@@ -25,7 +25,7 @@ from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.zero_shot import ZeroShot
-from coldframe.report.verdict import verdict
+from coldframe.results.verdict import verdict
 from coldframe.verbs.compare import compare
 
 DATA = Dataset("noise", split(24), split(12, seed=1, name="val"), split(18, seed=2, name="test"))
@@ -51,7 +51,7 @@ def test_each_method_gets_what_its_own_forward_gives(cold: ColdPass) -> None:
     kinds = {"probe": LinearProbe(backbone), "tune": FineTune(backbone, layers="block1", epochs=1), "own": Whole(backbone)}
     methods = {name: kind.fit(DATA.train, DATA.val, cold=cold) for name, kind in kinds.items()}
     Whole.calls = 0
-    found = measure(methods, DATA.test, Asked(noise=(0.0, 0.7), corruptions=False))
+    found = measure(methods, DATA.test, Disturbances(noise=(0.0, 0.7), corruptions=False))
     assert Whole.calls == 3 * 2  # batches of 8, 8 and 2, two standard deviations
     pixels = backbone.normalise(torch.from_numpy(load_pixels(DATA.test.images, range(18), PREPROCESS)))
     noise = unit_noise([DATA.test.images.digest(row) for row in range(18)], 16)
@@ -78,7 +78,7 @@ def test_prompts_are_measured_on_the_noisy_pixels_from_their_own_cuts(cold: Cold
     together = jointly(methods)(noisy)
     for name, method in methods.items():
         torch.testing.assert_close(together[name], method(noisy), rtol=1e-5, atol=1e-5)
-    found = measure(methods, DATA.test, Asked(noise=(0.5,)))
+    found = measure(methods, DATA.test, Disturbances(noise=(0.5,)))
     assert {name: one.noise.n for name, one in found.items() if one.noise} == dict.fromkeys(methods, 18)
 
 
@@ -88,13 +88,13 @@ def test_the_frozen_part_runs_once_for_all_methods(cold: ColdPass) -> None:
     methods = {str(number): kind.fit(DATA.train, DATA.val, cold=cold) for number, kind in enumerate(kinds)}
     steps: list[tuple[int, int]] = []
     backbone.embedded = 0
-    measure(methods, DATA.test, Asked(noise=(0.1, 0.2)), lambda *at: steps.append(at))
+    measure(methods, DATA.test, Disturbances(noise=(0.1, 0.2)), lambda *at: steps.append(at))
     assert backbone.embedded == 3 * 18  # clean, and two of noise
     assert steps == [(1, 3), (2, 3), (3, 3)]
     # Other channel statistics are other noisy images: such a method is measured by itself.
     other = FineTune(backbone, layers="head", epochs=1, normalisation="cifar10").fit(DATA.train, DATA.val, cold=cold)
     backbone.embedded = other.backbone.embedded = 0
-    measure(methods | {"other": other}, DATA.test, Asked(noise=(0.1,)))
+    measure(methods | {"other": other}, DATA.test, Disturbances(noise=(0.1,)))
     assert (backbone.embedded, other.backbone.embedded) == (36, 36)
 
 
@@ -144,7 +144,7 @@ def test_an_attack_is_made_on_each_method_and_its_answers(cold: ColdPass) -> Non
     kinds = {"probe": LinearProbe(backbone, l2=1e-4), "tune": tune}
     methods = {name: kind.fit(DATA.train, DATA.val, cold=cold) for name, kind in kinds.items()}
     steps: list[tuple[int, int]] = []
-    found = measure(methods, DATA.train, Asked(eps=(0.0, 12 / 255), steps=4, images=9), lambda *at: steps.append(at))
+    found = measure(methods, DATA.train, Disturbances(eps=(0.0, 12 / 255), steps=4, images=9), lambda *at: steps.append(at))
     assert steps == [(1, 2), (2, 2)]
     chosen = sample(DATA.train, 9)
     images = torch.from_numpy(load_pixels(chosen.images, range(9), PREPROCESS)).float() / 255

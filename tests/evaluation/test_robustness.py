@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import pytest
 
-from coldframe.evaluation.robustness import Found, curves
-from coldframe.measures.attacked import AttackCurve
+from coldframe.evaluation.robustness import DisturbedScores, curves
+from coldframe.measures.adversarial import AttackCurve
 from coldframe.measures.robustness import CorruptionScores, NoiseCurve
 from coldframe.reading import loads
 
@@ -18,28 +18,28 @@ SCORES = CorruptionScores({"fog": (0.5, 0.4, 0.3, 0.2, 0.1)}, 50, 0.8)
 
 
 def test_lines_for_a_terminal() -> None:
-    assert Found().lines() == [] and Found().fields() == {}
-    assert Found(attack=ATTACK).lines() == ["attack (PGD, 20 steps, 50 images)  clean: 80.00%   4/255: 20.00%"]
-    clean, mean, *_ = Found(NOISE, SCORES).lines()
+    assert DisturbedScores().lines() == [] and DisturbedScores().fields() == {}
+    assert DisturbedScores(attack=ATTACK).lines() == ["attack (PGD, 20 steps, 50 images)  clean: 80.00%   4/255: 20.00%"]
+    clean, mean, *_ = DisturbedScores(NOISE, SCORES).lines()
     assert clean == "noise (pixel, 50 images)  clean: 80.00%   0.1: 50.00%"
     assert mean == "corruptions  mean 30.00% (the same 50 images clean 80.00%)"
 
 
 def test_the_row_of_an_attack() -> None:
-    row = Found(attack=ATTACK).fields()
+    row = DisturbedScores(attack=ATTACK).fields()
     assert row["robust_top1"] == 0.2 and row["fooled"] == pytest.approx(0.75)
     assert row["attack"] == {
         "kind": "pgd", "eps": "4/255", "steps": 20, "restarts": 1, "n": 50, "clean_top1": 0.8, "top1": {"0": 0.8, "4/255": 0.2},
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("found", [Found(NOISE, SCORES, ATTACK), Found(attack=ATTACK), Found()])
-def test_it_comes_back_from_a_file(found: Found) -> None:
-    assert loads(json.dumps(asdict(found)), Found, "a file") == found
+@pytest.mark.parametrize("found", [DisturbedScores(NOISE, SCORES, ATTACK), DisturbedScores(attack=ATTACK), DisturbedScores()])
+def test_it_comes_back_from_a_file(found: DisturbedScores) -> None:
+    assert loads(json.dumps(asdict(found)), DisturbedScores, "a file") == found
 
 
 def test_lines_of_figures_are_means_over_seeds_and_need_two_points() -> None:
     other = AttackCurve(ATTACK.eps, (0.6, 0.0), 0.6, 50)
-    (line,) = curves([Found(attack=ATTACK), Found(attack=other)])
+    (line,) = curves([DisturbedScores(attack=ATTACK), DisturbedScores(attack=other)])
     assert line.figure == "Under attack" and line.x == [0, 4] and line.y == pytest.approx([0.7, 0.1])
-    assert curves([Found(attack=AttackCurve((0.1,), (0.2,), 0.8, 50))]) == []
+    assert curves([DisturbedScores(attack=AttackCurve((0.1,), (0.2,), 0.8, 50))]) == []

@@ -18,7 +18,7 @@ from coldframe.evaluation.unions import evaluate_union, for_union, lines, part_s
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.zero_shot import ZeroShot
-from coldframe.report.drawing import as_png
+from coldframe.report.figures.style import as_png
 from coldframe.verbs.evaluate import union_figure
 
 PETS, FARM = ("cat", "dog", "mouse"), ("cow", "pig")

@@ -19,14 +19,14 @@ from coldframe import files, methods
 from coldframe.backbones import pocket
 from coldframe.cold import ColdPass, Store
 from coldframe.cold.extraction import extract
-from coldframe.cold.product import Source, extracted
+from coldframe.cold.manifest import Source, extracted
 from coldframe.data.base import Dataset
 from coldframe.data.labelled import known_labels
 from coldframe.errors import ColdframeError
-from coldframe.evaluation.robustness import Found
+from coldframe.evaluation.robustness import DisturbedScores
 from coldframe.foundations.generative import saved
 from coldframe.foundations.generative.vae import VAE
-from coldframe.measures.attacked import AttackCurve
+from coldframe.measures.adversarial import AttackCurve
 from coldframe.measures.robustness import CorruptionScores, NoiseCurve
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.reading import read
@@ -183,14 +183,14 @@ def test_results(step: int, tmp_path: Path, fitted: tuple[LinearProbe, Dataset, 
 def test_robustness(step: int, tmp_path: Path) -> None:
     from dataclasses import asdict
 
-    found = Found(
+    found = DisturbedScores(
         NoiseCurve("normalised", (0.0, 0.1), (0.9, 0.5), 10, 0.9),
         CorruptionScores({"fog": (0.5, 0.4, 0.3, 0.2, 0.1)}, 10, 0.9),
         AttackCurve((0.0, 4 / 255), (0.9, 0.1), 0.9, 10),
     )  # fmt: skip
     files.write_json(tmp_path / "robustness.json", asdict(found))
-    every(tmp_path / "robustness.json", lambda: read(tmp_path / "robustness.json", Found), step)
-    assert read(tmp_path / "robustness.json", Found) == found
+    every(tmp_path / "robustness.json", lambda: read(tmp_path / "robustness.json", DisturbedScores), step)
+    assert read(tmp_path / "robustness.json", DisturbedScores) == found
 
 
 def test_the_store(step: int, tmp_path: Path) -> None:

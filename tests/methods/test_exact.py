@@ -25,7 +25,7 @@ from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.transformer import PreNormBlock, transformer_of
 from coldframe.errors import InputError, ModelError
 from coldframe.methods import method_class
-from coldframe.methods.deep_prompt import DeepPrompt, Held
+from coldframe.methods.deep_prompt import DeepPrompt, StoredColumn
 from coldframe.types import Preprocess
 
 CLASSES = ("red", "green", "blue")
@@ -212,11 +212,11 @@ def test_deep_prompt(name: str, settings: dict[str, Any]) -> None:
     close(found, expected)
 
     # From kept keys and values, where there are some, it is the same again.
-    keys = method._keys([Held(stored)])
+    keys = method._keys([StoredColumn(stored)])
     last = method.layer == backbone.layers - 1 and method.network.reads is not None
     assert bool(keys) == last
     if keys:
-        logits = method._training([Held(stored)], keys)(torch.arange(5), 0)
+        logits = method._training([StoredColumn(stored)], keys)(torch.arange(5), 0)
         kept_loss, (kept,) = gradients(logits, labels, [method.prompt])
         close(kept_loss, expected_loss)
         close(kept, expected)

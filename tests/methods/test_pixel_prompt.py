@@ -15,7 +15,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import load
 from coldframe.methods.pixel_prompt import PixelPrompt
-from coldframe.report.prompts import alone, prompt_figure, prompt_pictures
+from coldframe.report.figures.prompts import alone, prompt_figure, prompt_pictures
 
 
 def tinted(n: int, seed: int) -> Split:

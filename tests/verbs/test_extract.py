@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coldframe.cold.product import extracted
+from coldframe.cold.manifest import extracted
 from coldframe.errors import ColdframeError, InputError
 from coldframe.verbs.extract import extract_data, shard_of, source_of
 

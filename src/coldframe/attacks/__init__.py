@@ -3,8 +3,8 @@ constructor, data to the call."""
 
 from coldframe.attacks.base import Adversarial, Attack
 from coldframe.attacks.changes import Survival, survival
-from coldframe.attacks.doubts import AttackWarning, Model
 from coldframe.attacks.pgd import L2PGD, PGD, Ascent
+from coldframe.attacks.sanity import AttackWarning, Model
 from coldframe.attacks.transforms import everyday
 from coldframe.attacks.universal import Perturbation, Universal
 

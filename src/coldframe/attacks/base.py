@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from coldframe.attacks.checks import LEVELS, Goal, check_eps, checked_goal, checked_images
-from coldframe.attacks.doubts import Model, check_gradient, examine, examine_gradient
+from coldframe.attacks.sanity import Model, check_gradient, examine, examine_gradient
 from coldframe.attacks.transforms import Transform
 from coldframe.errors import InputError
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from coldframe.attacks.checks import LEVELS
-from coldframe.attacks.doubts import Model
+from coldframe.attacks.sanity import Model
 from coldframe.attacks.transforms import crop, grey, mirror, rotate
 
 QUALITY = 75

@@ -81,15 +81,15 @@ def evaluate(
     from coldframe.cli.live import Terminal
     from coldframe.data import load_dataset
     from coldframe.errors import InputError
-    from coldframe.evaluation.disturbances import Asked, deviations, radii
-    from coldframe.measures.attacked import STEPS, USUAL
+    from coldframe.evaluation.disturbances import Disturbances, deviations, radii
+    from coldframe.measures.adversarial import STEPS, USUAL
     from coldframe.methods import load
     from coldframe.verbs.evaluate import measure_run, write
     from coldframe.verbs.watch import Watch, command_line
 
     if attack is None and any(value is not None for value in (eps, steps, restarts)):
         raise InputError("expected --eps, --steps and --restarts with an attack only; add --attack pgd or leave them out")
-    asked = Asked.of(
+    asked = Disturbances.of(
         deviations(noise), space=space, corruptions=corruptions, images=disturbed,
         attack_eps=None if attack is None else radii(eps) or USUAL,
         steps=STEPS if steps is None else steps, restarts=1 if restarts is None else restarts,

@@ -13,7 +13,7 @@ from coldframe.cold import PassReport
 from coldframe.errors import visible
 from coldframe.report import Table
 from coldframe.report.terminal import LiveTable, live_table
-from coldframe.report.wording import seconds, size
+from coldframe.results.wording import seconds, size
 from coldframe.types import Row
 from coldframe.verbs.watch import Watch
 

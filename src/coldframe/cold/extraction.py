@@ -1,7 +1,7 @@
 """Activations as files: any number of cuts in one pass over the images, taken up again where it was stopped.
 
 What is being written stands in ``.unfinished/`` with the number of rows that are safely on the disk; see
-:mod:`coldframe.cold.product` for what is finished.
+:mod:`coldframe.cold.manifest` for what is finished.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from torch import Tensor
 from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.cold.feed import ahead
-from coldframe.cold.growing import Growing, whole
+from coldframe.cold.manifest import UNFINISHED, Source, finish, lines_of, merge, read_manifest
+from coldframe.cold.npy import Growing, whole
 from coldframe.cold.passes import tapped
-from coldframe.cold.product import UNFINISHED, Source, finish, lines_of, merge, read_manifest
 from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError
 from coldframe.formats import ExtractionProgress

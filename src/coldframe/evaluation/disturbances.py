@@ -12,7 +12,7 @@ from coldframe.attacks.checks import radius
 from coldframe.data.base import Split
 from coldframe.data.corruptions import LEVELS, NAMES
 from coldframe.errors import InputError, nearest
-from coldframe.measures.attacked import STEPS, AttackCurve, checked_radii, eps_text
+from coldframe.measures.adversarial import STEPS, AttackCurve, checked_radii, eps_text
 from coldframe.measures.robustness import NoiseCurve, Space, checked_deviations
 from coldframe.methods.base import Method
 
@@ -21,7 +21,7 @@ DEVIATIONS = (0.0, 0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Disturbances:
     """How methods are disturbed.
 
     Args:
@@ -56,7 +56,7 @@ class Asked:
         attack_eps: float | Sequence[float] | None = None,
         steps: int = STEPS,
         restarts: int = 1,
-    ) -> Asked:
+    ) -> Disturbances:
         """Return what loose arguments ask for; ``robustness`` stands for noise and corruptions as they are usual.
 
         Raises:

@@ -16,13 +16,13 @@ from torch import Tensor
 from coldframe import files
 from coldframe.data.base import Split
 from coldframe.evaluation.classifiers import logits_of
-from coldframe.evaluation.disturbances import Asked, sample
-from coldframe.evaluation.robustness import Found, curves
-from coldframe.measures.attacked import attack_curve
+from coldframe.evaluation.disturbances import Disturbances, sample
+from coldframe.evaluation.robustness import DisturbedScores, curves
+from coldframe.measures.adversarial import attack_curve
 from coldframe.measures.robustness import ClassifyAll, Progress, corruption_scores, noise_curves
 from coldframe.methods.base import Method
 from coldframe.reading import read
-from coldframe.report.parts import Curve
+from coldframe.results.parts import Curve
 from coldframe.types import Row, digest_of
 from coldframe.version import __version__
 
@@ -44,7 +44,9 @@ def jointly(methods: Mapping[Who, Method]) -> ClassifyAll[Who]:
     return classify
 
 
-def measure(methods: Mapping[Who, Method], split: Split, asked: Asked, progress: Progress | None = None) -> dict[Who, Found]:
+def measure(
+    methods: Mapping[Who, Method], split: Split, asked: Disturbances, progress: Progress | None = None
+) -> dict[Who, DisturbedScores]:
     """Measure fitted methods on disturbed images of a split.
 
     Args:
@@ -60,9 +62,9 @@ def measure(methods: Mapping[Who, Method], split: Split, asked: Asked, progress:
         method.check_classes(split.classes)
         key = (id(method.backbone.module), digest_of(method.backbone.preprocess.as_dict()))
         groups.setdefault(key, {})[who] = method
-    found: dict[Who, Found] = {}
+    found: dict[Who, DisturbedScores] = {}
     attacked = [who for who, method in methods.items() if asked.eps and not method.gradientless]
-    told = _Told(len(groups) * (bool(asked.noise) + asked.corruptions) + len(attacked), progress)
+    told = _Progress(len(groups) * (bool(asked.noise) + asked.corruptions) + len(attacked), progress)
     for members in groups.values():
         backbone = next(iter(members.values())).backbone
         usual: dict[str, Any] = {"seed": asked.seed, "device": backbone.device}
@@ -82,11 +84,11 @@ def measure(methods: Mapping[Who, Method], split: Split, asked: Asked, progress:
                     steps=asked.steps, restarts=asked.restarts, progress=told.next(), **usual,
                     batch_size=None if backbone.device.type == "cpu" else 64,
                 )  # fmt: skip
-        found |= {who: Found(noise.get(who), corruptions.get(who), attacks.get(who)) for who in members}
+        found |= {who: DisturbedScores(noise.get(who), corruptions.get(who), attacks.get(who)) for who in members}
     return found
 
 
-class _Told:
+class _Progress:
     """Turns the progress of several passes over the images into one."""
 
     def __init__(self, passes: int, progress: Progress | None) -> None:
@@ -108,7 +110,7 @@ def add(
     rows: Sequence[Row],
     fits: Mapping[tuple[str, int], tuple[Method, Path | None]],
     split: Split,
-    asked: Asked,
+    asked: Disturbances,
     progress: Progress | None = None,
 ) -> dict[str, list[Curve]]:
     """Measure the fits of a comparison and write what is found into their rows.
@@ -116,7 +118,7 @@ def add(
     What is finished is kept in the folder of each fit and read from there the next time.
 
     Args:
-        rows: with ``method`` and ``seed``; they gain what :meth:`Found.fields` returns.
+        rows: with ``method`` and ``seed``; they gain what :meth:`DisturbedScores.fields` returns.
         fits: by method and seed, each with its folder; None keeps nothing.
         split: the test images.
         asked: what to measure.
@@ -129,7 +131,8 @@ def add(
         return {}
     name = f"robustness-{digest_of([__version__, _KEPT, asdict(asked)])[:8]}.json"
     kept = {who: folder / name for who, (_, folder) in fits.items() if folder is not None}
-    found = {who: read(path, Found, remedy="remove it to measure again") for who, path in kept.items() if path.exists()}
+    remedy = "remove it to measure again"
+    found = {who: read(path, DisturbedScores, remedy=remedy) for who, path in kept.items() if path.exists()}
     todo = {who: method for who, (method, _) in fits.items() if who not in found}
     if todo:
         fresh = measure(todo, split, asked, progress)

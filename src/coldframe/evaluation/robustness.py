@@ -9,14 +9,14 @@ import numpy as np
 
 from coldframe.attacks.checks import LEVELS as STEPS_OF_A_FILE
 from coldframe.data.corruptions import GROUPS, LEVELS
-from coldframe.measures.attacked import AttackCurve, eps_text
+from coldframe.measures.adversarial import AttackCurve, eps_text
 from coldframe.measures.robustness import CorruptionScores, NoiseCurve
-from coldframe.report.parts import Curve
+from coldframe.results.parts import Curve
 from coldframe.types import Row
 
 
 @dataclass(frozen=True)
-class Found:
+class DisturbedScores:
     """What one method does on disturbed images; each part None where it was not asked for, or cannot be measured."""
 
     noise: NoiseCurve | None = None
@@ -66,7 +66,7 @@ class Found:
         return said
 
 
-def curves(found: Sequence[Found]) -> list[Curve]:
+def curves(found: Sequence[DisturbedScores]) -> list[Curve]:
     """Return the lines of the robustness figures of one method, means over its seeds."""
     lines = []
     noise = [one.noise for one in found if one.noise is not None]

@@ -10,10 +10,10 @@ from coldframe.measures.accuracy import (
     top5,
     topk,
 )
+from coldframe.measures.activation_memory import Fitted, ForwardMemory, fitted_memory, forward_memory
 from coldframe.measures.calibration import Reliability, ece, reliability
 from coldframe.measures.decision import MARGIN, Candidate, Decision, decide, standing
 from coldframe.measures.hardware import available_memory, machine
-from coldframe.measures.held import Fitted, ForwardMemory, fitted_memory, forward_memory
 from coldframe.measures.memory import PeakMemory, peak_memory
 from coldframe.measures.operations import macs
 from coldframe.measures.pairing import Difference, images_to_decide, paired

@@ -231,10 +231,10 @@ class Keys:
             x = source.gather(rows)
             y = last.norm1(x)
             parts.append((x[:, :1], last.queries(y[:, :1]), *last.keys_values(y)))
-        self.columns = tuple(Held(torch.cat(column)) for column in zip(*parts, strict=True))
+        self.columns = tuple(StoredColumn(torch.cat(column)) for column in zip(*parts, strict=True))
 
 
-class Held:
+class StoredColumn:
     """N tensors in memory, given out by row."""
 
     note = "in memory"

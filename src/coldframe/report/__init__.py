@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coldframe.report.parts import About, Comparison, Curve, Detail
 from coldframe.report.table import Table
-from coldframe.report.verdict import recommended
+from coldframe.results.parts import About, Comparison, Curve, Detail
+from coldframe.results.verdict import recommended
 
 if TYPE_CHECKING:
-    from coldframe.report.page import save_report
+    from coldframe.report.saved import save_report
     from coldframe.report.terminal import LiveTable, live_table, print_table
 
 __all__ = [
@@ -33,5 +33,5 @@ def __getattr__(name: str) -> Any:
     if name in ("live_table", "print_table", "LiveTable"):
         return getattr(import_module("coldframe.report.terminal"), name)
     if name == "save_report":
-        return import_module("coldframe.report.page").save_report
+        return import_module("coldframe.report.saved").save_report
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coldframe import files
-from coldframe.report import wording
-from coldframe.report.summary import plain
+from coldframe.results import wording
+from coldframe.results.rows import plain
 from coldframe.types import Row
 from coldframe.version import __version__
 
@@ -116,7 +116,7 @@ class Benchmark:
 
     def says(self) -> list[str]:
         """Return what the numbers say, a sentence each: the Pareto front and both correlations."""
-        from coldframe.report.trade_offs import correlation_words, correlations, front
+        from coldframe.report.figures.benchmark import correlation_words, correlations, front
 
         said = []
         best = [row["label"] for row in front(self.drawn(), self.accuracy)]
@@ -161,7 +161,7 @@ class Benchmark:
 
     def to_json(self) -> dict[str, Any]:
         """Return the value of ``results.json``."""
-        from coldframe.report.trade_offs import correlations, front
+        from coldframe.report.figures.benchmark import correlations, front
 
         found = correlations(self.drawn(), self.accuracy)
         return {
@@ -197,7 +197,7 @@ class Benchmark:
 
     def figures(self) -> dict[str, Figure]:
         """Return the figures that the rows can fill, by the name of their file."""
-        from coldframe.report import trade_offs
+        from coldframe.report.figures import benchmark as trade_offs
 
         rows = self.drawn()
         drawn = {
@@ -210,7 +210,7 @@ class Benchmark:
 
     def page(self, figures: dict[str, Figure] | None = None) -> str:
         """Return the report as one HTML page that loads nothing from elsewhere."""
-        from coldframe.report.drawing import as_svg, data_uri
+        from coldframe.report.figures.style import as_svg, data_uri
         from coldframe.report.page import rendered
 
         head, *body = self.cells()
@@ -239,7 +239,7 @@ class Benchmark:
 
     def save(self, folder: str | Path) -> Path:
         """Write the numbers, the figures as PNG and SVG, and ``report.html``; return the page's path."""
-        from coldframe.report.drawing import save_figure
+        from coldframe.report.figures.style import save_figure
 
         self.save_numbers(folder)
         drawn = self.figures()

@@ -7,27 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coldframe import files
-from coldframe.report import wording
-from coldframe.report.columns import cells, columns, headline, title
-from coldframe.report.drawing import as_svg, data_uri, save_figure
-from coldframe.report.figures import all_figures, confused_pairs, main_detail
-from coldframe.report.pictures import HardImage, Picture
-from coldframe.report.summary import groups
-from coldframe.report.verdict import recommended, verdict
+from coldframe.report.figures.comparison import all_figures, confused_pairs, main_detail
+from coldframe.report.figures.style import as_svg, data_uri
+from coldframe.results import wording
+from coldframe.results.columns import cells, columns, headline, title
+from coldframe.results.parts import HardImage, Picture
+from coldframe.results.rows import groups
+from coldframe.results.verdict import recommended, verdict
 from coldframe.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from coldframe.report.table import Table
+    from coldframe.results.results import Results
 
 
 def page(
-    table: Table,
+    table: Results,
     *,
     hardest: Sequence[HardImage] = (),
     prompts: Sequence[Picture] = (),
@@ -37,11 +35,12 @@ def page(
 
     Args:
         table: the results.
-        hardest: test images with confident wrong answers, worst first.
+        hardest: test images with confident wrong answers, worst first; those of the table when none are given.
         prompts: pictures of learned prompts.
-        figures: :func:`coldframe.report.figures.all_figures`, where they have been drawn already.
+        figures: :func:`coldframe.report.figures.comparison.all_figures`, where they have been drawn already.
     """
     drawn = all_figures(table) if figures is None else figures
+    hardest, prompts = hardest or table.hardest, prompts or table.prompts
     return rendered("report.html", _parts(table, drawn, hardest, prompts))
 
 
@@ -56,7 +55,7 @@ def rendered(template: str, parts: dict[str, Any]) -> str:
 
 
 def _parts(
-    table: Table, drawn: dict[str, Figure], hardest: Sequence[HardImage], prompts: Sequence[Picture]
+    table: Results, drawn: dict[str, Figure], hardest: Sequence[HardImage], prompts: Sequence[Picture]
 ) -> dict[str, Any]:
     """Return what the template names, as plain text and addresses of pictures."""
     pictures = {name: data_uri(as_svg(figure), "image/svg+xml") for name, figure in drawn.items()}
@@ -95,7 +94,7 @@ def _parts(
     }
 
 
-def _comparisons(table: Table) -> list[tuple[str, str, str, str]]:
+def _comparisons(table: Results) -> list[tuple[str, str, str, str]]:
     """Return every line against the recommended one: names, difference, interval, and what it says."""
     pick, labels = recommended(table), table.labels()
     if pick is None:
@@ -113,14 +112,14 @@ def _comparisons(table: Table) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _published(table: Table) -> list[tuple[str, str, str]]:
+def _published(table: Results) -> list[tuple[str, str, str]]:
     return [
         (group.label, wording.percent(group.mean("top1")), str(group.rows[0].get("source") or ""))
         for group in groups(table.published)
     ]
 
 
-def _worst(table: Table) -> list[tuple[str, str]]:
+def _worst(table: Results) -> list[tuple[str, str]]:
     """Return the three classes of the recommended line that are right least often, with their accuracy."""
     main = main_detail(table)
     if main is None or not main.per_class or len(main.per_class) != len(table.about.classes):
@@ -129,7 +128,7 @@ def _worst(table: Table) -> list[tuple[str, str]]:
     return [(name, f"{wording.percent(value)}%") for value, name in sorted(known)[:3]] if len(known) > 3 else []
 
 
-def _confused(table: Table) -> list[tuple[str, str, int]]:
+def _confused(table: Results) -> list[tuple[str, str, int]]:
     """Return the three pairs of classes that are mixed up most: true, taken for, answers."""
     main, names = main_detail(table), table.about.classes
     if main is None or not main.confusion or len(main.confusion) != len(names):
@@ -137,7 +136,7 @@ def _confused(table: Table) -> list[tuple[str, str, int]]:
     return [(str(names[i]), str(names[j]), main.confusion[i][j]) for i, j in confused_pairs(main.confusion, 3)]
 
 
-def _again(table: Table) -> list[tuple[str, str]]:
+def _again(table: Results) -> list[tuple[str, str]]:
     """Return what was used: splits, choices, seeds, machine, versions, digests."""
     seeds = sorted({str(row["seed"]) for row in table.rows if row.get("seed") is not None}, key=lambda s: (len(s), s))
     about = table.about
@@ -160,27 +159,3 @@ def _again(table: Table) -> list[tuple[str, str]]:
         *((f"digest of {name}", digest) for name, digest in about.digests.items()),
     ]
     return [(name, value) for name, value in facts if value]
-
-
-def save_report(
-    table: Table,
-    folder: str | Path,
-    *,
-    hardest: Sequence[HardImage] = (),
-    prompts: Sequence[Picture] = (),
-) -> Path:
-    """Write results.json, results.csv, results.md, figures/*.png and *.svg, and report.html; return the page's path.
-
-    Args:
-        table: the results.
-        folder: where to; made when absent.
-        hardest: see :func:`page`; those of the table when none are given.
-        prompts: see :func:`page`; those of the table when none are given.
-    """
-    folder, hardest, prompts = Path(folder), hardest or table.hardest, prompts or table.prompts
-    for name in ("results.json", "results.csv", "results.md"):
-        table.save(folder / name)
-    drawn = all_figures(table)
-    for name, figure in drawn.items():
-        save_figure(figure, folder / "figures" / name)
-    return files.write_text(folder / "report.html", page(table, hardest=hardest, prompts=prompts, figures=drawn))

@@ -15,14 +15,14 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from coldframe.errors import visible
-from coldframe.report.columns import Column, cells, columns, headline, title
-from coldframe.report.summary import groups
-from coldframe.report.verdict import recommended, verdict
-from coldframe.report.wording import spoken
+from coldframe.results.columns import Column, cells, columns, headline, title
+from coldframe.results.rows import groups
+from coldframe.results.verdict import recommended, verdict
+from coldframe.results.wording import spoken
 from coldframe.types import Row
 
 if TYPE_CHECKING:
-    from coldframe.report.table import Table
+    from coldframe.results.results import Results
 
 GAP = 3
 STATUS = 24
@@ -45,7 +45,7 @@ def _text(line: str, style: str = "") -> Text:
     return Text(visible(line), style=style)
 
 
-def fitting(table: Table, width: int) -> list[Column]:
+def fitting(table: Results, width: int) -> list[Column]:
     """Return the columns that fit side by side in ``width`` characters; the least weighty are left out first."""
     shown = columns(table)
     while len(shown) > 1 and _width(cells(table, shown)) > width:
@@ -69,7 +69,7 @@ def _grid(text: list[list[str]], styles: Mapping[int, str]) -> Grid:
 
 
 def print_table(
-    table: Table, file: IO[str] | None = None, *, width: int | None = None, head: bool = True, end: bool = True
+    table: Results, file: IO[str] | None = None, *, width: int | None = None, head: bool = True, end: bool = True
 ) -> None:
     """Print the table, with the line about model and data above it and the verdict below it.
 
@@ -105,7 +105,7 @@ def print_table(
             console.print(_text(f"Note: {note}"))
 
 
-def _list(console: Console, table: Table) -> None:
+def _list(console: Console, table: Results) -> None:
     head, *body = cells(table)
     wide = max(len(name) for name in head)
     for line in body:
@@ -132,7 +132,7 @@ class LiveTable:
         1
     """
 
-    def __init__(self, table: Table, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> None:
+    def __init__(self, table: Results, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> None:
         self.table = table
         self.methods = tuple(methods)
         self.state: dict[str, str] = dict.fromkeys(self.methods, "")
@@ -175,6 +175,6 @@ class LiveTable:
         return _grid([[*head, ""], *done, *to_come], {len(done) + i: "dim" for i in range(len(to_come))})
 
 
-def live_table(table: Table, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> LiveTable:
+def live_table(table: Results, methods: Sequence[str], *, quiet: bool = False, file: IO[str] | None = None) -> LiveTable:
     """Return a :class:`LiveTable`, to be used as a context."""
     return LiveTable(table, methods, quiet=quiet, file=file)

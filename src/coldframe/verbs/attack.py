@@ -25,7 +25,7 @@ from coldframe.evaluation.classifiers import opened
 from coldframe.files import write_bytes, write_json
 from coldframe.measures import machine
 from coldframe.methods import Method
-from coldframe.report.drawing import as_png, new_figure, shorten, style
+from coldframe.report.figures.style import as_png, new_figure, shorten, style
 
 PIECE = 8
 """Images attacked at once: larger batches miss the caches of a CPU."""

@@ -26,7 +26,7 @@ from coldframe.data.labelled import known_labels
 from coldframe.errors import InputError, ModelError, WeightsNotFound
 from coldframe.evaluation.classifiers import classifier
 from coldframe.measures import Fitted, Latency, available_memory, fitted_memory, latencies, macs, top1
-from coldframe.measures.held import MIB
+from coldframe.measures.activation_memory import MIB
 from coldframe.report.benchmark import Benchmark
 from coldframe.types import Precision, Row
 

@@ -17,14 +17,14 @@ from coldframe.cold import ColdPass, PassReport, attempts
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
 from coldframe.errors import ColdframeError, InputError
-from coldframe.evaluation.disturbances import Asked
+from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.registry import EMBEDDED
 from coldframe.report import About, Curve, Detail, Table, recommended
-from coldframe.report.parts import training_curves
-from coldframe.report.summary import short
+from coldframe.results.parts import training_curves
+from coldframe.results.rows import short
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
 from coldframe.verbs.choose import distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
@@ -123,7 +123,7 @@ def compare(
     """
     if seeds < 1:
         raise InputError(f"expected at least one seed, found seeds={seeds}")
-    asked = Asked.of(
+    asked = Disturbances.of(
         noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed, attack_eps=attack_eps
     )
     cold, watch = cold or ColdPass(), watch or Watch()
@@ -163,7 +163,7 @@ def _refuse(cases: Sequence[Case]) -> list[Case]:
 
 
 def _run(
-    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Asked
+    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Disturbances
 ) -> None:
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     wants = [(FEATURES, "plain")] + [(method.cut, view) for method in methods for view in method.views]

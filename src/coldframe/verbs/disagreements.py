@@ -21,10 +21,10 @@ from coldframe.formats import Adaptation, Weights
 from coldframe.inspection import disagreements
 from coldframe.methods import Method, load
 from coldframe.reading import fit_of, read
-from coldframe.report.differing import Answered, differing_page, sentences
-from coldframe.report.drawing import save_figure
-from coldframe.report.looks import differing_figure
-from coldframe.report.pictures import thumbnail
+from coldframe.report.disagreements import Answered, differing_page, sentences
+from coldframe.report.figures.inspection import differing_figure
+from coldframe.report.figures.style import save_figure
+from coldframe.report.figures.thumbnail import thumbnail
 from coldframe.verbs.watch import command_line
 
 FOLDERS = ("only_a", "only_b")

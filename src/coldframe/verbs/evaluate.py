@@ -11,15 +11,15 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.evaluation import unions
 from coldframe.evaluation.classifiers import logits_of
-from coldframe.evaluation.disturbances import Asked
+from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import measure
 from coldframe.evaluation.robustness import curves
 from coldframe.evaluation.row import evaluate, latency
 from coldframe.measures.robustness import Progress
 from coldframe.methods.base import Method
 from coldframe.report import About, Detail, Table
-from coldframe.report.summary import short
-from coldframe.report.wording import spoken
+from coldframe.results.rows import short
+from coldframe.results.wording import spoken
 from coldframe.types import Row
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def measure_run(
     dataset: Dataset,
     split: SplitName = "test",
     *,
-    asked: Asked | None = None,
+    asked: Disturbances | None = None,
     cold: ColdPass | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -72,7 +72,7 @@ def measure_run(
     Raises:
         InputError: the classes are others than those that were learned, or an attack was asked for that is not possible.
     """
-    asked = asked or Asked()
+    asked = asked or Disturbances()
     if asked.eps:
         logits_of(method)
     chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
@@ -126,8 +126,8 @@ def learned_from(method: Method) -> dict[str, int]:
 
 def write(measured: Measured, out: Path) -> None:
     """Write the results, the report and the figures of a run to a folder."""
-    from coldframe.report.drawing import save_figure
-    from coldframe.report.page import save_report
+    from coldframe.report.figures.style import save_figure
+    from coldframe.report.saved import save_report
 
     save_report(measured.table, out)
     if measured.parts:
@@ -137,7 +137,7 @@ def write(measured: Measured, out: Path) -> None:
 
 def union_figure(scores: list[unions.PartScore], title: str) -> Figure:
     """Draw for each part: top-1 alone, top-1 in the union, and the share that another part takes."""
-    from coldframe.report.drawing import PALETTE, bars
+    from coldframe.report.figures.style import PALETTE, bars
 
     values: dict[str, float] = {}
     texts: dict[str, str] = {}

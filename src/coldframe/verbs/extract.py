@@ -11,7 +11,7 @@ import numpy as np
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold.extraction import extract
-from coldframe.cold.product import Source
+from coldframe.cold.manifest import Source
 from coldframe.data import load_dataset
 from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files

@@ -16,8 +16,8 @@ from coldframe.errors import FileError
 from coldframe.evaluation.row import evaluate, latency
 from coldframe.methods import Method, restore
 from coldframe.report import About, Table
-from coldframe.report.drawing import save_figure
-from coldframe.report.prompts import prompt_figure
+from coldframe.report.figures.prompts import prompt_figure
+from coldframe.report.figures.style import save_figure
 from coldframe.types import PIXELS, Row
 from coldframe.verbs.pictures import prompted
 from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model

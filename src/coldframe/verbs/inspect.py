@@ -22,8 +22,8 @@ from coldframe.errors import InputError, ModelError
 from coldframe.files import write_figure, write_json
 from coldframe.inspection.maps import scaled
 from coldframe.measures import machine
-from coldframe.report.drawing import save_figure
-from coldframe.report.looks import filters_figure, maps_sheet, rollout_figure, rows_figure
+from coldframe.report.figures.inspection import filters_figure, maps_sheet, rollout_figure, rows_figure
+from coldframe.report.figures.style import save_figure
 
 FILTER_SIDE = 960
 """Width in pixels that a sheet of filters has at least as a picture of its own."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from coldframe.data.base import Dataset, Split
 from coldframe.data.decode import load_pixels
 from coldframe.methods import Method
-from coldframe.report.pictures import HardImage, Picture, thumbnail
-from coldframe.report.prompts import prompt_pictures
-from coldframe.report.wording import spoken
+from coldframe.report.figures.prompts import prompt_pictures
+from coldframe.report.figures.thumbnail import thumbnail
+from coldframe.results.parts import HardImage, Picture
+from coldframe.results.wording import spoken
 
 Values = NDArray[np.float32]
 

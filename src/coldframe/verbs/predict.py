@@ -88,8 +88,8 @@ def draw(predictions: Sequence[Prediction], path: str | Path) -> list[Path]:
         path: name of the figure, with or without its ending.
     """
     # Drawing is imported where it is used: it takes as long as a prediction.
-    from coldframe.report.drawing import save_figure, shorten, style
-    from coldframe.report.predictions import prediction_figure
+    from coldframe.report.figures.predictions import prediction_figure
+    from coldframe.report.figures.style import save_figure, shorten, style
 
     shown = predictions[:MOST_DRAWN]
     held = Files(tuple(Path(one.file) for one in shown))

@@ -17,10 +17,10 @@ from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
 from coldframe.methods import Method, method_class
 from coldframe.report import Table, save_report
-from coldframe.report.drawing import save_figure
-from coldframe.report.heat import Panel, heat_map
-from coldframe.report.single import page
-from coldframe.report.summary import Group
+from coldframe.report.figures.heat_map import Panel, heat_map
+from coldframe.report.figures.style import save_figure
+from coldframe.report.study import page
+from coldframe.results.rows import Group
 from coldframe.verbs.choose import label
 from coldframe.verbs.compare import compare
 from coldframe.verbs.plan import Part, Plan, Settings

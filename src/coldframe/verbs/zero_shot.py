@@ -125,7 +125,7 @@ def ask(
 def _draw(
     method: ZeroShot, split: Split, probabilities: torch.Tensor, show: int, seed: int, template: str, out: Path, *, own: bool
 ) -> Path:
-    from coldframe.report.predictions import prediction_figure
+    from coldframe.report.figures.predictions import prediction_figure
 
     rows = np.random.default_rng(seed).permutation(len(split))[:show]
     top = probabilities[torch.from_numpy(rows)].topk(min(5, len(method.classes)))

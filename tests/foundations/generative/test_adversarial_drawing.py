@@ -8,7 +8,7 @@ import torch
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_drawing import diagnostics, scatter, scores, shown
 from coldframe.foundations.generative.digits import Digits
-from coldframe.report.drawing import as_png
+from coldframe.report.figures.style import as_png
 
 TEST = Digits(torch.full((40, 28, 28), 9, dtype=torch.uint8), torch.arange(40) % 10, tuple("0123456789"))
 

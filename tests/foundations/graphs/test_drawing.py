@@ -8,7 +8,7 @@ import pytest
 from coldframe.foundations.graphs import Graph, named
 from coldframe.foundations.graphs.drawing import draw_graph, failures, layout
 from coldframe.foundations.graphs.failures import Failures
-from coldframe.report.drawing import style
+from coldframe.report.figures.style import style
 
 
 @pytest.mark.parametrize("name", ["star:7", "wheel:7", "cycle:6", "path:4", "complete:5", "karate", "path:1"])

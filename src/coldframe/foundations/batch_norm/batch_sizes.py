@@ -181,7 +181,7 @@ def over_seeds(outcomes: Sequence[Outcome], field: str) -> dict[tuple[str, int],
 
 def figure(outcomes: Sequence[Outcome]) -> Figure:
     """Return test accuracy against batch size: a line a normalisation, mean over seeds with 95% intervals."""
-    from coldframe.report.drawing import INK, line_plot
+    from coldframe.report.figures.style import INK, line_plot
 
     sizes = sorted({outcome.batch for outcome in outcomes})
     lines: dict[str, tuple[list[float], list[float | None]]] = {}
@@ -207,7 +207,7 @@ def figure(outcomes: Sequence[Outcome]) -> Figure:
 if __name__ == "__main__":
     from argparse import ArgumentParser
 
-    from coldframe.report.drawing import save_figure
+    from coldframe.report.figures.style import save_figure
 
     parser = ArgumentParser(description="Small batches against six ways to normalise; takes minutes.")
     parser.add_argument("folder", help="folder for batch-sizes.json and batch-sizes.png")

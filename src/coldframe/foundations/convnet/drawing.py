@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from coldframe.foundations.convnet.fitting import Fit
-from coldframe.report.drawing import line_plot, new_figure, style
+from coldframe.report.figures.style import line_plot, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,8 +19,8 @@ from coldframe.foundations.convnet.networks import NetworkName
 from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.pictures import Examples, read
 from coldframe.measures.hardware import machine
-from coldframe.report.single import plain_text, write
-from coldframe.report.summary import complete, groups
+from coldframe.report.study import plain_text, write
+from coldframe.results.rows import complete, groups
 from coldframe.training import Optimiser, Schedule
 from coldframe.types import Row
 from coldframe.version import __version__

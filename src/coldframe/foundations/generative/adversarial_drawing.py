@@ -13,7 +13,7 @@ from torch import Tensor
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.digits import Digits
 from coldframe.foundations.generative.sheets import samples_figure, sheet_figure
-from coldframe.report.drawing import INK, PALETTE, SOFT, bars, log_scale, new_figure, style
+from coldframe.report.figures.style import INK, PALETTE, SOFT, bars, log_scale, new_figure, style
 
 SHOWN = 16
 _PANELS = (

@@ -14,8 +14,8 @@ from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, fit
 from coldframe.foundations.generative.digits import Digits
 from coldframe.measures.hardware import machine
-from coldframe.report.single import plain_text, write
-from coldframe.report.summary import complete, plain
+from coldframe.report.study import plain_text, write
+from coldframe.results.rows import complete, plain
 from coldframe.training.checkpoint import Progress
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
@@ -200,7 +200,7 @@ def aae(
 def _draw(model: AAE, test: Digits, folder: Path) -> None:
     """Replace the figures of an unfinished run."""
     from coldframe.foundations.generative.adversarial_drawing import shown
-    from coldframe.report.drawing import as_png
+    from coldframe.report.figures.style import as_png
 
     for name, (_, figure) in shown(model, test).items():
         files.write_bytes(folder / f"{name}.png", as_png(figure))

@@ -18,9 +18,9 @@ from coldframe import files
 from coldframe.foundations.generative import classifier, digits, quality
 from coldframe.foundations.generative.classifier import Classifier, DigitNet, signed
 from coldframe.foundations.generative.digits import Digits
-from coldframe.report.drawing import line_plot
-from coldframe.report.single import page, save_figures
-from coldframe.report.summary import complete
+from coldframe.report.figures.style import line_plot
+from coldframe.report.study import page, save_figures
+from coldframe.results.rows import complete
 from coldframe.training.loop import Result, train
 from coldframe.training.optimisers import Group
 from coldframe.training.recipe import Recipe

@@ -16,7 +16,7 @@ from coldframe.errors import InputError
 from coldframe.foundations.generative import saved
 from coldframe.foundations.generative.codes import interpolate, manifold_codes
 from coldframe.foundations.generative.saved import Decoder
-from coldframe.report.drawing import INK, SOFT, new_figure, save_figure, style
+from coldframe.report.figures.style import INK, SOFT, new_figure, save_figure, style
 
 
 def mosaic(pictures: Tensor, columns: int | None = None, gap: int = 2) -> NDArray[np.float32]:

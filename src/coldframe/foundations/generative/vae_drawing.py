@@ -12,7 +12,7 @@ from torch import Tensor
 from coldframe.foundations.generative.digits import to_levels
 from coldframe.foundations.generative.sheets import interpolation_figure, manifold_figure, samples_figure, sheet_figure
 from coldframe.foundations.generative.vae import VAE
-from coldframe.report.drawing import bars, line_plot
+from coldframe.report.figures.style import bars, line_plot
 
 ACROSS = 16
 

@@ -23,8 +23,8 @@ from coldframe.foundations.generative.likelihoods import LikelihoodName
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
 from coldframe.measures.hardware import machine
-from coldframe.report.single import plain_text, write
-from coldframe.report.summary import complete, plain
+from coldframe.report.study import plain_text, write
+from coldframe.results.rows import complete, plain
 from coldframe.training.loop import Result
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
@@ -216,7 +216,7 @@ def vae(
 def _draw(model: VAE, pictures: torch.Tensor, folder: Path) -> None:
     """Replace the figures of an unfinished run."""
     from coldframe.foundations.generative.vae_drawing import shown
-    from coldframe.report.drawing import as_png
+    from coldframe.report.figures.style import as_png
 
     for name, (_, figure) in shown(model, pictures).items():
         files.write_bytes(folder / f"{name}.png", as_png(figure))

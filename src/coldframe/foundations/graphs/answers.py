@@ -58,7 +58,7 @@ class Answer:
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the drawing of a graph of up to 500 nodes, and ``report.html``; return the folder."""
         from coldframe.foundations.graphs.drawing import draw_graph
-        from coldframe.report.single import page, save_figures
+        from coldframe.report.study import page, save_figures
 
         folder = Path(folder)
         figures = {"graph": (repr(self.graph)[1:-1], draw_graph(self.graph))} if self.graph.n <= DRAWN else {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.sparse import SparseFeatures
-from coldframe.report.drawing import log_scale
+from coldframe.report.figures.style import log_scale
 
 if TYPE_CHECKING:
     from coldframe.foundations.graphs.failures import Depth, Failures

@@ -16,8 +16,8 @@ from coldframe.foundations.graphs.failures import Depth, Failures, measure_failu
 from coldframe.foundations.graphs.fitting import Fit, fit
 from coldframe.foundations.graphs.planetoid import NAMES, Citations, load_planetoid
 from coldframe.measures.hardware import machine
-from coldframe.report.single import plain_text, write
-from coldframe.report.summary import complete, groups
+from coldframe.report.study import plain_text, write
+from coldframe.results.rows import complete, groups
 from coldframe.types import Row
 from coldframe.version import __version__
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldframe.foundations.mlp.fitting import Fit
-from coldframe.report.drawing import INK, PALETTE, distinct, new_figure, style
+from coldframe.report.figures.style import INK, PALETTE, distinct, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

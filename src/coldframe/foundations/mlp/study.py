@@ -16,8 +16,8 @@ from coldframe.foundations.mlp.fitting import EngineName, Fit, NumpyEngine, Sett
 from coldframe.foundations.mlp.network import MLP
 from coldframe.foundations.mlp.pictures import Examples, read_all
 from coldframe.measures.hardware import machine
-from coldframe.report.single import plain_text, write
-from coldframe.report.summary import complete, groups, plain
+from coldframe.report.study import plain_text, write
+from coldframe.results.rows import complete, groups, plain
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
 from coldframe.version import __version__

@@ -18,9 +18,9 @@ from coldframe.reading import typed
 from coldframe.recipes.pocket.state import read_average, read_log, read_state
 from coldframe.recipes.pocket.train import MEAN, STD, TEMPLATE, Config, Run, pictures_of
 from coldframe.recipes.pocket.vocabulary import vocabulary
-from coldframe.report.drawing import line_plot
-from coldframe.report.single import page, save_figures
-from coldframe.report.summary import complete
+from coldframe.report.figures.style import line_plot
+from coldframe.report.study import page, save_figures
+from coldframe.results.rows import complete
 from coldframe.version import __version__
 
 

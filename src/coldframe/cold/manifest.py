@@ -1,0 +1,147 @@
+"""What an extraction leaves: a folder of npy files with a list of the images and a manifest; how shards become one.
+
+Layout of a finished folder::
+
+    features.npy, block3.npy, ...   [N, *shape], one for each cut
+    labels.npy                      [N] int64, where the images have labels
+    images.csv                      row, image, split, label, class, digest of its bytes
+    manifest.json                   model, weights, preprocessing, cuts, shapes; written last
+
+Shards are folders ``shard-1-of-4`` of the same layout; whoever finishes the last one merges them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe import files
+from coldframe.cold.npy import concatenate, whole
+from coldframe.data.base import Images
+from coldframe.errors import FileError, InputError
+from coldframe.formats import Extraction
+from coldframe.reading import read, typed
+from coldframe.types import FEATURES
+
+UNFINISHED = ".unfinished"
+_COLUMNS = ("row", "image", "split", "label", "class", "digest")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The images of an extraction, in order.
+
+    Args:
+        spec: the text that names them.
+        images: N pictures.
+        splits: (name, number of images) one after the other; empty where there are none.
+        labels: class indices [N], or None.
+        classes: class names.
+        left_out: files that cannot be used, each with a few words why.
+    """
+
+    spec: str
+    images: Images
+    splits: tuple[tuple[str, int], ...] = ()
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def line(self, row: int, digest: str) -> tuple[object, ...]:
+        """Return the line of ``images.csv`` of one image."""
+        end, split = 0, ""
+        for name, count in self.splits:
+            end += count
+            if row < end:
+                split = name
+                break
+        label = None if self.labels is None else int(self.labels[row])
+        known = ("", "") if label is None else (label, self.classes[label])
+        return (row, self.images.name(row), split, *known, digest)
+
+
+def lines_of(lines: Iterable[Iterable[object]]) -> bytes:
+    """Return rows as CSV, UTF-8."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return files.encoded(text.getvalue())
+
+
+def finish(place: Path, source: Source, rows: range, manifest: dict[str, Any]) -> None:
+    """Give the files their final names, the manifest last."""
+    part = place / UNFINISHED
+    with files.explained(place, "write"):
+        for x in manifest["layers"].values():
+            if (part / x["file"]).is_file():  # else a pass that was killed here has moved it already
+                (part / x["file"]).replace(place / x["file"])
+        if (part / "images.csv").is_file():
+            files.write_bytes(place / "images.csv", lines_of([_COLUMNS]) + (part / "images.csv").read_bytes())
+    _write_labels(place, source, rows)
+    files.write_json(place / "manifest.json", manifest)
+
+
+def _write_labels(place: Path, source: Source, rows: range) -> None:
+    if source.labels is not None:
+        labels = source.labels[rows.start : rows.stop]
+        files.write_figure(place / "labels.npy", lambda path: np.save(path, labels))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what ``manifest.json`` of a finished folder says. Raises :class:`FileError` where it is damaged."""
+    path, remedy = folder / "manifest.json", "extract again"
+    found = read(path, dict[str, Any], remedy=remedy)
+    typed(found, Extraction, str(path), remedy=remedy, strict=False)
+    return found
+
+
+def merge(folder: Path, n: int, source: Source) -> dict[str, Any] | None:
+    """Join n finished shards into one set of files and remove them; None while some are missing."""
+    places = [folder / f"shard-{i}-of-{n}" for i in range(1, n + 1)]
+    with files.holding(folder / ".merging", wait=True):
+        if (folder / "manifest.json").is_file():
+            return read_manifest(folder)
+        if not all((place / "manifest.json").is_file() and not (place / UNFINISHED).exists() for place in places):
+            return None
+        manifests = [read_manifest(place) for place in places]
+        if len({manifest["key"] for manifest in manifests}) > 1:
+            raise InputError(f"the shards in {folder} were made of other images, weights or settings; remove the odd ones")
+        with files.explained(folder, "write"):
+            for x in manifests[0]["layers"].values():
+                parts = [(place / x["file"], m["n"]) for place, m in zip(places, manifests, strict=True)]
+                concatenate(parts, folder / x["file"], x["shape"], x["dtype"])
+            lists = [(place / "images.csv").read_bytes().partition(b"\n")[2] for place in places]
+            files.write_bytes(folder / "images.csv", lines_of([_COLUMNS]) + b"".join(lists))
+        total = sum(m["n"] for m in manifests)
+        _write_labels(folder, source, range(total))
+        seconds = sum(m["seconds"] for m in manifests)
+        joined: dict[str, Any] = manifests[0] | {"n": total, "first_row": 0, "seconds": seconds, "shards": n}
+        files.write_json(folder / "manifest.json", joined)
+        for place in places:
+            files.remove_folder(place)
+        (folder / ".merging").unlink(missing_ok=True)
+    return joined
+
+
+def extracted(folder: str | Path, layer: str = FEATURES) -> NDArray[Any]:
+    """Return the activations [N, *shape] that :func:`extract` finished in a folder, memory-mapped.
+
+    Raises:
+        InputError: the folder is not finished or does not hold this cut.
+    """
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        raise InputError(f"expected finished features in {folder}, found no manifest.json; run coldframe extract to its end")
+    manifest = read_manifest(folder)
+    if layer not in manifest["layers"]:
+        raise InputError(f"{folder} holds {', '.join(manifest['layers'])}, found {layer!r} asked for")
+    x = manifest["layers"][layer]
+    if not whole(folder / x["file"], manifest["n"], x["shape"], x["dtype"]):
+        raise FileError(f"{folder / x['file']} is damaged: its size is not what the manifest says; extract again")
+    return np.load(folder / x["file"], mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]

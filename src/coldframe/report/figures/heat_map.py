@@ -1,0 +1,74 @@
+"""Heat maps of a grid: a panel for each data set and each setting beyond the two axes, one colour scale a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from coldframe.report.figures.style import INK, new_figure, shorten, style
+
+
+@dataclass
+class Panel:
+    """One field of numbers.
+
+    Args:
+        data: its row of panels.
+        title: what the panel holds fixed.
+        values: (row, column) -> a fraction, or None.
+    """
+
+    data: str
+    title: str
+    values: dict[tuple[str, str], float | None] = field(default_factory=dict)
+
+
+def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figure:
+    """Return the figure; numbers are percent with one decimal.
+
+    Args:
+        panels: of one method.
+        row_label: what the rows vary.
+        column_label: what the columns vary.
+    """
+    data = list(dict.fromkeys(panel.data for panel in panels))
+    titles = list(dict.fromkeys(panel.title for panel in panels))
+    rows = list(dict.fromkeys(row for panel in panels for row, _ in panel.values))
+    columns = list(dict.fromkeys(column for panel in panels for _, column in panel.values))
+    with style():
+        cell = (0.95, 0.42)
+        size = (1.5 + len(titles) * (0.5 + cell[0] * len(columns)), 0.5 + len(data) * (1.1 + cell[1] * len(rows)))
+        figure = new_figure(max(4.0, size[0]), size[1])
+        axes = figure.subplots(len(data), len(titles), squeeze=False)
+        for i, name in enumerate(data):
+            mine = [panel for panel in panels if panel.data == name]
+            known = [v for panel in mine for v in panel.values.values() if v is not None]
+            low, high = (min(known), max(known)) if known else (0.0, 1.0)
+            for j, title in enumerate(titles):
+                axis = axes[i, j]
+                panel = next((panel for panel in mine if panel.title == title), Panel(name, title))
+                values = np.array([[_number(panel.values.get((r, c))) for c in columns] for r in rows])
+                axis.imshow(values, cmap="Blues", vmin=low - 0.4 * (high - low) - 1e-6, vmax=high + 1e-6, aspect="auto")
+                for (r, c), value in np.ndenumerate(values):
+                    dark = value > low + 0.5 * (high - low)
+                    text = "–" if np.isnan(value) else f"{100 * value:.1f}"
+                    axis.text(c, r, text, ha="center", va="center", fontsize=9, color="white" if dark else INK)
+                axis.set_xticks(range(len(columns)), columns)
+                axis.set_yticks(range(len(rows)), rows if j == 0 else [""] * len(rows))
+                axis.grid(visible=False)
+                axis.tick_params(length=0)
+                axis.spines[:].set_visible(False)
+                room = max(30, 14 * len(columns))
+                axis.set_title("\n".join(shorten(text, room) for text in (name, title) if text), fontsize=9)
+                if i == len(data) - 1:
+                    axis.set_xlabel(column_label.replace("+", ", "))
+                if j == 0:
+                    axis.set_ylabel(row_label.replace("+", ", "))
+    return figure
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,1 @@
+"""Numbers and words: rows, their columns, the verdict. No pictures and no pages."""

@@ -1,0 +1,202 @@
+"""What a table consists of beside its rows: the circumstances, what the figures show, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.errors import InputError
+from coldframe.measures.accuracy import as_array, confusion, correct, per_class
+from coldframe.measures.calibration import reliability
+from coldframe.results.rows import Key, plain
+
+
+@dataclass
+class About:
+    """What stands above the table and below it: the circumstances of all rows. Everything may be left out.
+
+    Args:
+        model: the model as a person says it, such as ``"ViT-B-32 (openai)"``.
+        parameters: its parameters.
+        data: name of the data.
+        train: number of training images; ``val`` and ``test`` alike.
+        classes: K class names.
+        device: such as ``"cpu, 2 threads"``.
+        precision: such as ``"fp32"``.
+        noise: the strength of ``noise_top1``, such as ``"0.1"``.
+        attack: the radius of ``robust_top1``, such as ``"4/255"``.
+        splits: how the splits came about, in words.
+        choices: on which split choices were made, as a sentence: ``"Chosen on val; test was read once."``
+        cold: the cold pass, in words.
+        settings: method -> its settings as code.
+        digests: what -> digest of weights, data and the like.
+    """
+
+    model: str = ""
+    parameters: int | None = None
+    data: str = ""
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+    classes: Sequence[str] = ()
+    device: str = ""
+    precision: str = ""
+    noise: str = ""
+    attack: str = ""
+    splits: str = ""
+    choices: str = ""
+    cold: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Curve:
+    """One line of a robustness or training figure.
+
+    Args:
+        figure: title of the figure it belongs to, such as ``"Gaussian noise"``; lines of one title are drawn together.
+        x: positions.
+        y: values; accuracies as fractions.
+        x_label: what x is, with its unit.
+        y_label: what y is; ``"top-1"`` is drawn in percent.
+        kind: ``"robustness"`` or ``"training"``: which part of the page.
+        name: added to the method's name where it has several lines.
+    """
+
+    figure: str
+    x: list[float]
+    y: list[float | None]
+    x_label: str = ""
+    y_label: str = "top-1"
+    kind: str = "robustness"
+    name: str = ""
+
+
+def training_curves(history: Sequence[dict[str, Any]]) -> list[Curve]:
+    """Return loss and validation against epochs, from the metrics of each epoch; none for fewer than two epochs."""
+    epochs = [step for step in history if "epoch" in step]
+    if len(epochs) < 2:
+        return []
+    x = [float(step["epoch"]) for step in epochs]
+    curves = [Curve("Training loss", x, [step["loss"] for step in epochs], "epoch", "loss", "training")]
+    if "val" in epochs[0]:
+        curves.append(Curve("Validation", x, [step["val"] for step in epochs], "epoch", "top-1", "training"))
+    return curves
+
+
+@dataclass
+class Detail:
+    """What one method's figures show. Build it with :meth:`of`, or leave parts out.
+
+    Args:
+        method: as in the rows; ``model`` and ``data`` too.
+        per_class: top-1 of each class, mean over seeds [K]; None for a class without test images.
+        confusion: counts summed over seeds [K, K], row true, column predicted.
+        reliability: ``count``, ``confidence``, ``accuracy``, all seeds pooled.
+        curves: robustness and training lines.
+        correct: whether each test item is right [S, N]; kept out of the files.
+    """
+
+    method: str
+    model: str = ""
+    data: str = ""
+    per_class: list[float | None] | None = None
+    confusion: list[list[int]] | None = None
+    reliability: dict[str, list[Any]] | None = None
+    curves: list[Curve] = field(default_factory=list)
+    correct: NDArray[np.bool_] | None = None
+
+    @property
+    def key(self) -> Key:
+        """(method, model, data)."""
+        return self.method, self.model, self.data
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        probabilities: Sequence[Any],
+        labels: Any,
+        *,
+        model: str = "",
+        data: str = "",
+        curves: Sequence[Curve] = (),
+    ) -> Self:
+        """Return the details of a method from its probabilities, one [N, K] a seed, on the same items with labels [N]."""
+        if not probabilities:
+            raise InputError(f"expected probabilities of {method} for at least one seed, found none")
+        stacked = [np.asarray(per_class(p, labels), dtype=np.float64) for p in probabilities]
+        truth = as_array(labels)
+        pooled = reliability(np.concatenate([as_array(p) for p in probabilities]), np.tile(truth, len(probabilities)))
+        return cls(
+            method,
+            model,
+            data,
+            per_class=plain(np.mean(stacked, axis=0)),
+            confusion=plain(np.sum([confusion(p, labels) for p in probabilities], axis=0)),
+            reliability=asdict(pooled),
+            curves=list(curves),
+            correct=np.stack([correct(p, labels) for p in probabilities]),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the details as plain values, without ``correct`` and what is None."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("correct", "curves")}
+        return dict(plain({k: v for k, v in kept.items() if v is not None} | {"curves": [asdict(c) for c in self.curves]}))
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Return the details that :meth:`to_json` gave."""
+        return cls(**(value | {"curves": [Curve(**curve) for curve in value.get("curves", [])]}))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired difference in top-1, ``a`` minus ``b``, with its 95% interval over test items."""
+
+    a: Key
+    b: Key
+    difference: float
+    low: float
+    high: float
+    n: int
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page.
+
+    Args:
+        png: its bytes.
+        title: what stands under it.
+        text: a second, smaller line.
+    """
+
+    png: bytes
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class HardImage:
+    """A test image that is wrong with the most confidence.
+
+    Args:
+        png: its bytes, some 160 pixels wide.
+        true: name of its class.
+        predicted: name of the class it was taken for.
+        probability: of the predicted class, in [0, 1].
+        name: its file.
+    """
+
+    png: bytes
+    true: str
+    predicted: str
+    probability: float
+    name: str = ""

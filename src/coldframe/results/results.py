@@ -1,0 +1,127 @@
+"""The result of a comparison: its rows, what they were made from, and what the figures show."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from coldframe import formats
+from coldframe.measures.significance import paired_bootstrap
+from coldframe.reading import read, typed
+from coldframe.results.parts import About, Comparison, Detail, HardImage, Picture
+from coldframe.results.rows import Group, Key, complete, groups, plain
+from coldframe.types import Row
+from coldframe.version import __version__
+
+
+@dataclass
+class Results:
+    """The result of ``compare`` and of every evaluation.
+
+    Args:
+        rows: one a (method, model, data, seed), as in ``results.json``.
+        command: what makes it again.
+        machine: :func:`coldframe.measures.machine`.
+        about: the circumstances.
+        details: what the figures show, one a line of the table.
+        comparisons: paired differences; :meth:`pair` fills them from the details.
+        published: rows of published figures, printed beside.
+        notes: sentences a reader must know: skipped files, approximations.
+        hardest: test images that are wrong with the most confidence; on the page only.
+        prompts: pictures of learned prompts; on the page only.
+
+    Example:
+        >>> table = Results()
+        >>> table.add({"method": "knn", "model": "lite0", "data": "folder:a", "seed": 0, "split": "test", "n": 10, "top1": 0.9})
+        >>> table.groups()[0].label
+        'nearest neighbours'
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    command: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
+    about: About = field(default_factory=About)
+    details: list[Detail] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    published: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    hardest: list[HardImage] = field(default_factory=list)
+    prompts: list[Picture] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rows = [complete(row) for row in self.rows]
+
+    def add(self, row: Row) -> None:
+        """Add a row; absent fields become None, NaN too."""
+        self.rows.append(complete(row))
+
+    def groups(self) -> list[Group]:
+        """Return the lines of the printed table: rows gathered over seeds."""
+        return groups(self.rows)
+
+    def labels(self) -> dict[Key, str]:
+        """Return what a person calls each line."""
+        return {group.key: group.label for group in self.groups()}
+
+    def pair(self, *, resamples: int = 10_000, seed: int = 0) -> None:
+        """Compare every two lines on the same data from the ``correct`` of their details."""
+        known = [detail for detail in self.details if detail.correct is not None]
+        self.comparisons = []
+        for a, b in itertools.combinations(known, 2):
+            if a.data == b.data:
+                found = paired_bootstrap(a.correct, b.correct, resamples=resamples, generator=seed)
+                self.comparisons.append(Comparison(a.key, b.key, found.difference, found.low, found.high, found.n, found.p))
+
+    def compared(self, a: Key, b: Key) -> Comparison | None:
+        """Return the comparison of two lines as ``a`` minus ``b``, whichever way round it was made."""
+        for c in self.comparisons:
+            if (c.a, c.b) == (a, b):
+                return c
+            if (c.a, c.b) == (b, a):
+                return Comparison(a, b, -c.difference, -c.high, -c.low, c.n, c.p)
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value of ``results.json``; lines with several seeds add a row with ``mean`` and ``ci95``."""
+        from coldframe.results.verdict import verdict
+
+        over_seeds = [group.summary() for group in self.groups() if len(group.rows) > 1]
+        return {
+            "coldframe": __version__,
+            "command": self.command,
+            "machine": plain(self.machine),
+            "rows": [*self.rows, *over_seeds],
+            "verdict": verdict(self),
+            "about": plain(asdict(self.about)),
+            "comparisons": plain([asdict(c) for c in self.comparisons]),
+            "published": plain(self.published),
+            "notes": list(self.notes),
+            "details": [detail.to_json() for detail in self.details],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, where: str = "results.json") -> Self:
+        """Return the table of a ``results.json``; rows over seeds are computed again."""
+        remedy = "give one that coldframe wrote"
+        found = typed(value, formats.Results, where, remedy=remedy)
+        for number, row in enumerate(found.rows):
+            typed(row, formats.Row, f"{where}, row {number}", remedy=remedy, strict=False)
+        return cls(
+            rows=[row for row in found.rows if "ci95" not in row],
+            command=found.command,
+            machine=found.machine,
+            about=About() if found.about is None else About(**formats.plain(found.about)),
+            details=[Detail.from_json(formats.plain(detail)) for detail in found.details],
+            comparisons=[Comparison(c.a, c.b, c.difference, c.low, c.high, c.n, c.p) for c in found.comparisons],
+            published=found.published,
+            notes=found.notes,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the table of a ``results.json``, or of a folder that holds one."""
+        path = Path(path)
+        path = path / "results.json" if path.is_dir() else path
+        return cls.from_json(read(path, dict[str, Any], remedy="give one that coldframe wrote", strict=False), str(path))

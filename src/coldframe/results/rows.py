@@ -1,0 +1,143 @@
+"""Rows of the same method, model, data and split, seen together: means and intervals over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coldframe.errors import InputError
+from coldframe.measures.significance import Interval, interval
+from coldframe.results.wording import spoken
+from coldframe.types import Row
+
+Key = tuple[str, str, str]
+"""(method, model, data): what one line of the table stands for."""
+
+FIELDS = (
+    "method",
+    "model",
+    "data",
+    "seed",
+    "split",
+    "n",
+    "top1",
+    "top5",
+    "mean_per_class",
+    "ece",
+    "train_seconds",
+    "cold_seconds",
+    "latency_ms",
+    "peak_memory_mb",
+    "trainable_parameters",
+    "stored_bytes",
+)
+"""What every row of ``results.json`` has; None where it was not measured."""
+OPTIONAL = ("clean_top1", "noise_top1", "corruption_top1", "robust_top1", "fooled")
+ACCURACIES = ("top1", "top5", "mean_per_class", "ece", *OPTIONAL)
+MEASURED = (*FIELDS[6:], *OPTIONAL)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: NumPy numbers and arrays become plain, what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def complete(row: Row) -> Row:
+    """Return the row with every field of the schema, in order, None where absent; other keys follow.
+
+    Raises:
+        InputError: there is no method, or an accuracy is not a fraction.
+    """
+    if not row.get("method"):
+        raise InputError(f"expected a row with a method, found the keys {sorted(row)}")
+    full = {field: plain(row.get(field)) for field in FIELDS} | {k: plain(v) for k, v in row.items() if k not in FIELDS}
+    for field in ACCURACIES:
+        value = full.get(field)
+        if value is not None and not 0 <= value <= 1:
+            raise InputError(f"expected {field} of {row['method']} as a fraction in [0, 1], found {value}; divide by 100")
+    return full
+
+
+@dataclass(frozen=True)
+class Group:
+    """One line of the printed table.
+
+    Args:
+        method: name of the method.
+        model: id of the model.
+        data: spec of the data.
+        split: the split that was read.
+        rows: one a seed.
+        label: what a person calls the line; tells models and data apart where there are several.
+    """
+
+    method: str
+    model: str
+    data: str
+    split: str
+    rows: tuple[Row, ...]
+    label: str = ""
+
+    @property
+    def key(self) -> Key:
+        """(method, model, data)."""
+        return self.method, self.model, self.data
+
+    def over_seeds(self, field: str) -> Interval | None:
+        """Return mean and 95% interval of a field over the seeds that measured it; None where none did."""
+        values = [float(row[field]) for row in self.rows if row.get(field) is not None]
+        most = 1.0 if field in ACCURACIES else math.inf
+        return interval(values, least=0.0, most=most) if values else None
+
+    def mean(self, field: str) -> float | None:
+        """Return the mean of a field over seeds."""
+        found = self.over_seeds(field)
+        return None if found is None else found.mean
+
+    def half(self, field: str) -> float | None:
+        """Return half the width of the 95% interval over seeds; None for one seed."""
+        found = self.over_seeds(field)
+        return None if found is None else found.half
+
+    def summary(self) -> Row:
+        """Return the row over seeds: means in the ordinary fields, beside them ``mean`` and ``ci95`` ([low, high])."""
+        found = {field: self.over_seeds(field) for field in MEASURED}
+        mean = {field: value.mean for field, value in found.items() if value is not None}
+        first = self.rows[0]
+        row: Row = {field: first.get(field) for field in FIELDS if field not in MEASURED} | {"seed": None}
+        row |= {field: mean.get(field) for field in MEASURED if field in FIELDS or field in mean}
+        row["seeds"] = [r.get("seed") for r in self.rows]
+        row["mean"] = mean
+        row["ci95"] = {f: [v.low, v.high] for f, v in found.items() if v is not None and v.low is not None}
+        return row
+
+
+def short(name: str) -> str:
+    """Return a model id or data spec without its kind: ``flowers`` for ``folder:some/flowers``."""
+    kind, colon, rest = name.partition(":")
+    tail = rest if colon else kind
+    return tail.rstrip("/").rsplit("/", 1)[-1] if kind in ("folder", "parquet", "") or "/" in kind else tail
+
+
+def groups(rows: Sequence[Row]) -> list[Group]:
+    """Return the rows gathered by method, model, data and split, in order of first appearance, each with its label."""
+    gathered: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows:
+        key = (row["method"], row.get("model") or "", row.get("data") or "", row.get("split") or "")
+        gathered.setdefault(key, []).append(row)
+    several = [len({key[part] for key in gathered}) > 1 for part in range(4)]
+    found = []
+    for key, members in gathered.items():
+        parts = [spoken(key[0])] + [short(key[part]) for part in (1, 2, 3) if several[part]]
+        found.append(Group(*key, rows=tuple(members), label=" · ".join(part for part in parts if part)))
+    return found

@@ -1,0 +1,49 @@
+"""Figures of what a model sees: nothing is clipped, empty or out of its range."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from coldframe.report.figures.inspection import differing_figure, filters_figure, maps_sheet, rollout_figure, rows_figure
+from coldframe.report.figures.style import as_png
+
+GENERATOR = np.random.default_rng(0)
+PICTURE = GENERATOR.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+MAPS = GENERATOR.uniform(size=(5, 4, 4)).astype(np.float32)
+
+
+def texts(figure: Figure) -> list[str]:
+    found = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]  # type: ignore[arg-type]
+    return [text for text in found if text]
+
+
+def images(figure: Figure) -> int:
+    return sum(len(axes.get_images()) for axes in figure.get_axes())
+
+
+def test_a_row_for_each_layer() -> None:
+    rows = {"early": list(MAPS), "late": list(MAPS[:3])}
+    titles = {name: [f"map {i}" for i in range(len(maps))] for name, maps in rows.items()}
+    figure = rows_figure(PICTURE, rows, titles, heading="Heading", note="A note.")
+    assert images(figure) == 1 + 5 + 3
+    assert {"Heading", "A note.", "early", "late", "map 4"} <= set(texts(figure))
+    assert images(rows_figure(PICTURE, {"many": list(MAPS) * 4}, columns=12)) == 13
+    assert as_png(figure, 60)[:4] == b"\x89PNG"
+
+
+def test_sheets_and_rollout() -> None:
+    assert images(maps_sheet({f"block{i}": m for i, m in enumerate(MAPS)}, "Norms")) == 5
+    figure = rollout_figure(PICTURE, np.eye(4, dtype=np.float32), "Rollout")
+    shown = [axes.get_images()[0].get_array() for axes in figure.get_axes()]
+    lit = np.asarray(shown[2], dtype=float)
+    assert lit[0, 0].sum() > 0.95 * PICTURE[0, 0].sum() and lit[0, -1].sum() < 0.2 * PICTURE[0, -1].sum()
+    whole = np.ones((9, 17, 3), np.float32)
+    assert images(filters_figure(whole, "Filters")) == 1
+
+
+def test_pictures_that_differ() -> None:
+    answers = [("rose", "rose", "tulip")] * 7
+    figure = differing_figure([("A is right", [PICTURE] * 7, answers), ("B is right", [], [])], ("probe", "knn"))
+    assert images(figure) == 7
+    assert {"none", "A is right", "B is right", "probe: rose\nknn: tulip"} <= set(texts(figure))

@@ -1,0 +1,23 @@
+from matplotlib.text import Annotation, Text
+
+from coldframe.report.figures.labels import place_labels
+from coldframe.report.figures.style import new_figure, style
+
+
+def test_points_on_one_spot_still_get_labels_apart():
+    with style():
+        figure = new_figure(6, 4)
+        axes = figure.add_subplot()
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        place_labels(axes, [(0.5, 0.5)] * 4, [0.0] * 4, ["one", "two", "three", "four"])
+    boxes = [Text.get_window_extent(text) for text in axes.texts if isinstance(text, Annotation)]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_a_label_at_the_edge_goes_inwards():
+    with style():
+        figure = new_figure(6, 4)
+        axes = figure.add_subplot()
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        place_labels(axes, [(0.99, 0.5)], [0.0], ["a rather long name"])
+    assert axes.texts[0].get_window_extent().x1 <= axes.get_window_extent().x1

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+
+from coldframe.errors import InputError
+from coldframe.report.figures.style import (
+    as_png,
+    as_svg,
+    bars,
+    data_uri,
+    distinct,
+    image_sheet,
+    line_plot,
+    log_scale,
+    new_figure,
+    save_figure,
+    shorten,
+    style,
+)
+
+
+def test_a_figure_becomes_png_and_svg_and_the_same_bytes_each_time(tmp_path):
+    def draw():
+        return line_plot({"a": ([0, 1], [0.5, None])}, title="T", percent=True, y_label="top-1")
+
+    png, svg = save_figure(draw(), tmp_path / "deep" / "curve.png")
+    assert (png.name, svg.name) == ("curve.png", "curve.svg")
+    assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and b"<svg" in svg.read_bytes()
+    assert as_svg(draw()) == svg.read_bytes() and as_png(draw()) == png.read_bytes()
+    assert draw().axes[0].get_ylabel() == "top-1 (%)"
+
+
+def test_lines_in_percent_with_bands_and_gaps():
+    axes = line_plot({"a": ([0, 1, 2], [0.1, None, 0.3])}, percent=True, bands={"a": ([0, 0, 0], [1, 1, 1])}).axes[0]
+    assert np.isnan(axes.lines[0].get_ydata()[1]) and axes.lines[0].get_ydata()[2] == pytest.approx(30)
+    assert len(axes.collections) == 1
+
+
+def test_bars_stand_in_order():
+    axes = bars({"first": 2.0, "second": None}, errors={"first": 0.5}, texts={"first": "two"}).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.get_yticks()[0] > axes.get_yticks()[1]
+    with pytest.raises(InputError, match="at least one bar"):
+        bars({})
+
+
+@pytest.mark.parametrize("images", [np.zeros((5, 4, 6, 3)), torch.zeros(5, 4, 6), np.zeros((5, 4, 6), np.uint8)])
+def test_a_sheet_of_pictures(images):
+    figure = image_sheet(images, ["a very long title indeed"] * 5, columns=2, title="Sheet")
+    assert len(figure.axes) == 5 and as_png(figure, dpi=40)
+
+
+def test_pictures_of_a_wrong_shape_are_one_sentence():
+    with pytest.raises(InputError, match="channels last"):
+        image_sheet(np.zeros((2, 3, 8, 8)))
+    with pytest.raises(InputError, match="as many titles"):
+        image_sheet(np.zeros((2, 8, 8)), ["one"])
+
+
+def test_names_are_shortened_and_stay_distinct():
+    assert shorten("short") == "short" and len(shorten("x" * 99, 20)) == 20
+    names = distinct([f"a very long name that goes on, number {i} of the lot" for i in range(3)], 16)
+    assert len(set(names)) == 3
+
+
+def test_names_with_dollars_and_foreign_letters_are_drawn():
+    assert as_png(bars({"costs $5 or $6_{x": 1.0, "犬": 2.0, "<b>": 3.0}), dpi=40)
+
+
+def test_data_uri():
+    assert data_uri(b"abc") == "data:image/png;base64,YWJj"
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_marks_of_a_logarithmic_scale_are_plain_numbers(which):
+    with style():
+        figure = new_figure(4, 4)
+        axes = figure.add_subplot()
+        axes.plot([0.02, 3000], [0.02, 3000])
+        log_scale(axes, which, marks=(1,))
+        figure.canvas.draw()
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    texts = [label.get_text() for label in axis.get_ticklabels()]
+    assert axis.get_scale() == "log" and {"0.1", "1", "1,000"} <= set(texts) and not any("$" in text for text in texts)

@@ -1,0 +1,33 @@
+"""The page about two models that answer differently."""
+
+from __future__ import annotations
+
+import pytest
+
+from coldframe.measures.significance import Paired
+from coldframe.report.disagreements import Answered, differing_page, p_value, sentences
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(1.0, "p = 1"), (0.0321, "p = 0.032"), (0.00034, "p = 0.0003"), (0.00002, "p < 0.0001")]
+)
+def test_p_values_as_a_person_reads_them(p: float, text: str) -> None:
+    assert p_value(p) == text
+
+
+def test_the_verdict_follows_the_test() -> None:
+    counts = (50, 4, 3, 3)
+    assert "may be chance" in sentences(("a", "b"), counts, Paired(0.0167, -0.07, 0.1, 60, 1.0))[3]
+    assert "more than chance" in sentences(("a", "b"), counts, Paired(0.1, 0.05, 0.15, 60, 0.01))[3]
+
+
+def test_names_are_text_and_not_markup() -> None:
+    nasty = "<script>alert(1)</script>"
+    shown = Answered(b"png", nasty, (nasty, 0.9), ("b", 0.5), f"{nasty}.jpg")
+    page = differing_page(
+        (nasty, "knn"), nasty, (1, 2, 0, 0), Paired(0.5, 0.1, 0.9, 3, 0.5), [(nasty, 3, 2, 0)], ([shown, shown], []), nasty,
+        [("data", nasty)],
+    )  # fmt: skip
+    assert "<script" not in page and page.count("<figure>") == 2 and "No such image." in page
+    assert "--leaf" in page, "the style sheet stands in the page"
+    assert "2 images, those first where both are most decided." in page

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from coldframe.errors import InputError
+from coldframe.results.rows import FIELDS, complete, groups, plain, short
+
+
+def test_a_row_is_completed_and_never_holds_nan():
+    row = complete({"method": "knn", "top1": np.float32(0.5), "ece": float("nan"), "own": np.array([1, 2])})
+    assert tuple(row)[: len(FIELDS)] == FIELDS
+    assert row["top1"] == 0.5 and type(row["top1"]) is float
+    assert row["ece"] is None and row["latency_ms"] is None and row["own"] == [1, 2]
+
+
+def test_percent_instead_of_a_fraction_is_refused():
+    with pytest.raises(InputError, match="divide by 100"):
+        complete({"method": "knn", "top1": 93.7})
+    with pytest.raises(InputError, match="with a method"):
+        complete({"top1": 0.9})
+
+
+def test_means_and_intervals_over_seeds():
+    rows = [complete({"method": "knn", "seed": s, "top1": v}) for s, v in enumerate([0.90, 0.92, 0.94])]
+    (group,) = groups(rows)
+    assert group.mean("top1") == pytest.approx(0.92)
+    assert group.half("top1") == pytest.approx(4.3027 * 0.02 / 3**0.5, rel=1e-4)
+    summary = group.summary()
+    assert summary["seed"] is None and summary["seeds"] == [0, 1, 2] and summary["top1"] == summary["mean"]["top1"]
+    assert summary["ci95"]["top1"] == pytest.approx([0.92 - group.half("top1"), 0.92 + group.half("top1")])
+    assert "ece" not in summary["mean"] and summary["ece"] is None
+
+
+def test_labels_tell_apart_only_what_differs():
+    rows = [complete({"method": "knn", "model": m, "data": "folder:a/flowers"}) for m in ("timm:resnet18", "lite0")]
+    assert [g.label for g in groups(rows)] == ["nearest neighbours · resnet18", "nearest neighbours · lite0"]
+    assert short("folder:a/flowers/") == "flowers" and short("open_clip:ViT-B-32/openai") == "ViT-B-32/openai"
+
+
+def test_plain_leaves_only_json():
+    assert plain({"a": (1, float("inf")), 2: np.int64(3)}) == {"a": [1, None], "2": 3}
+
+
+def test_no_interval_of_results_json_leaves_what_the_number_can_be() -> None:
+    base = {"method": "m", "model": "a", "data": "d", "split": "test", "n": 9}
+    rows = [base | {"seed": seed, "top1": top1, "top5": 1.0 - seed / 50, "ece": 0.01 * seed, "train_seconds": 0.1 + 5 * seed}
+            for seed, top1 in enumerate((0.99, 0.9, 1.0))]  # fmt: skip
+    (group,) = groups(rows)
+    for field, (low, high) in group.summary()["ci95"].items():
+        assert low >= 0 and (high <= 1 or field == "train_seconds"), field
