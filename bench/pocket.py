@@ -2,8 +2,9 @@
 
     python bench/pocket.py [--model pocket] [--threads 2] [--train 1000]
 
-Needs COLDFRAME_DATA with cifar10/ and caltech101/. The whole CIFAR-10 (JPEG) test set is read for zero-shot, the colour
-question and the question of origin. Probes learn from ``--train`` images a class (CIFAR-10), from 1,600 images (mini:mnist)
+Needs COLDFRAME_DATA with cifar10/, cifar100/ and caltech101/. The whole test sets of CIFAR-10 (JPEG) and CIFAR-100 (JPEG) are
+read for zero-shot, alone and among the 110 names of both; that of CIFAR-10 for the colour question and the question of origin.
+Probes learn from ``--train`` images a class (CIFAR-10), from 1,600 images (mini:mnist)
 and from half of Caltech-101, each with validation images beside them.
 """
 
@@ -22,8 +23,9 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.files import data_root
 from coldframe.measures import machine
-from coldframe.recipes.pocket.captions import MAN_MADE
-from coldframe.recipes.pocket.corpus import read, strongest_channel
+from coldframe.recipes.pocket.colours import strongest_channel
+from coldframe.recipes.pocket.corpus import CLASSES, NAMES, read
+from coldframe.recipes.pocket.words import MAN_MADE
 
 
 def main() -> None:
@@ -53,7 +55,13 @@ def main() -> None:
     test = cifar.test
     answer = asked(test, cifar.classes, "This is a photo of a {}")
     line('zero-shot, CIFAR-10 test, "This is a photo of a {}"', answer == test.labels)
-    colours = strongest_channel(read(root, "test", 36).pixels)
+    hundred = load_dataset(f"parquet:{root / 'cifar100'}?label=fine_label", shots=5).test
+    answer = asked(hundred, [name.replace("_", " ") for name in hundred.classes], "This is a photo of a {}")
+    line('zero-shot, CIFAR-100 test, "This is a photo of a {}"', answer == hundred.labels)
+    for name, split, first in (("CIFAR-10", test, 0), ("CIFAR-100", hundred, len(CLASSES))):
+        line(f"{name} test among the 110 names of both", asked(split, NAMES, "This is a photo of a {}") == split.labels + first)
+    pixels = read(root, "cifar10", "test", backbone.preprocess.size).pixels
+    colours = strongest_channel(torch.from_numpy(pixels)).numpy()
     clear = colours >= 0
     answer = asked(test, ("red", "green", "blue"), "This is an image mostly coloured {}")
     line('"This is an image mostly coloured {}": red, green, blue, where the lead is clear', (answer == colours)[clear])

@@ -272,7 +272,7 @@ class LogLine(Struct):
     """A line of the log of pocket's training."""
 
     seen: Spent | UnsetType = UNSET
-    val: Fraction | UnsetType = UNSET
+    val: dict[str, Fraction] | UnsetType = UNSET
 
 
 class MiniSplit(Struct, forbid_unknown_fields=True):

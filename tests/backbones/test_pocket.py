@@ -20,12 +20,12 @@ from coldframe.data import load_dataset
 from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError, ModelError, WeightsNotFound
 from coldframe.methods.zero_shot import ZeroShot
-from coldframe.recipes.pocket.captions import MAN_MADE
-from coldframe.recipes.pocket.corpus import strongest_channel
+from coldframe.recipes.pocket.colours import strongest_channel
 from coldframe.recipes.pocket.study import about
+from coldframe.recipes.pocket.words import MAN_MADE
 
 SMALL = Shape(size=12, patch=6, width=64, layers=2, text_width=32, text_layers=1, embedding=16)
-LEAST = 0.7
+LEAST = 0.88
 """Zero-shot top-1 on the 1,000 test images of mini:cifar10 that the shipped weights must pass."""
 
 
@@ -53,7 +53,7 @@ def test_random_weights_are_the_same_each_time() -> None:
 
 def test_stages_are_the_network_s_own_forward() -> None:
     backbone = load_backbone("pocket", pretrained=False)
-    images = torch.randn(2, 3, 36, 36, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         whole = backbone.module.encode_image(images)  # type: ignore[operator]
         for cut in ("embed", "block0", "block6", "block11"):
@@ -117,7 +117,7 @@ def test_the_shipped_weights_know_what_the_card_says(tmp_path: Path) -> None:
     made = np.isin(test.labels, MAN_MADE)
     assert ((answers(("human-made", "from-nature"), "This image displays an object that is {}") == 0) == made).mean() >= 0.9
     pixels = load_pixels(test.images, range(len(test)), backbone.preprocess)
-    strongest = strongest_channel(pixels)
+    strongest = strongest_channel(torch.from_numpy(pixels)).numpy()
     clear = strongest >= 0
     colours = answers(("red", "green", "blue"), "This is an image mostly coloured {}")
     assert clear.sum() > 300 and (colours == strongest)[clear].mean() >= 0.8

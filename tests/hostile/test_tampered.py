@@ -257,7 +257,7 @@ def test_a_checkpoint(step: int, tmp_path: Path) -> None:
 def test_pocket(step: int, tmp_path: Path) -> None:
     files.write_json(tmp_path / "state.json", {"step": 3, "seconds": 1.5, "seen": 12, "fixed": {"batch": 4}})
     every(tmp_path / "state.json", lambda: read_state(tmp_path), step)
-    (tmp_path / "log.jsonl").write_text('{"seen": 12, "val": 0.5}')
+    (tmp_path / "log.jsonl").write_text('{"seen": 12, "val": {"cifar10": 0.5}}')
     every(tmp_path / "log.jsonl", lambda: read_log(tmp_path / "log.jsonl"), step)
     about = {"sha256": None, "shape": files_json(pocket.FOLDER / "pocket.json")["shape"], "mean": [0.5] * 3, "std": [0.2] * 3}
     files.write_json(tmp_path / "pocket.json", about | {"trained": ["a"], "spelt": ["0"]})

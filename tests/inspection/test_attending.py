@@ -79,8 +79,8 @@ def test_multi_head_attention_of_torch(name: str, photo: Photo) -> None:
     backbone = load_backbone(name)
     found = attention(backbone, photo(backbone))
     assert found is not None and list(found.heads) == [f"block{i}" for i in range(12)]
-    side = 6 if "pocket" in name else 7
-    assert found.heads["block3"].shape == (4 if "pocket" in name else 12, side, side)
+    side = 8 if "pocket" in name else 7
+    assert found.heads["block3"].shape == (5 if "pocket" in name else 12, side, side)
     tokens = backbone.run(backbone.normalise(photo(backbone)[None]), stop="block3")
     if "pocket" in name:
         block = backbone.module.visual.transformer.resblocks[3]

@@ -37,7 +37,7 @@ def test_the_sheet_holds_every_filter() -> None:
     ("name", "layer", "shape"),
     [
         ("lite0/random", "conv_stem", (32, 3, 3, 3)),
-        ("pocket/random", "visual.conv1", (128, 3, 6, 6)),
+        ("pocket/random", "visual.conv1", (160, 3, 4, 4)),
         ("torchvision:resnet18/random", "conv1", (64, 3, 7, 7)),
         ("timm:test_vit/random", "patch_embed.proj", (64, 3, 16, 16)),
     ],

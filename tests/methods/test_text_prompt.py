@@ -30,7 +30,7 @@ FAST: dict[str, Any] = {"epochs": 1, "lr": 1e-12, "weight_decay": 0.0, "warmup":
 
 def pocket() -> Any:
     words = Words(["a", "photo", "of", "good", "dog", "fire", "truck", "hippopotamus"], [], 16)
-    net = drawn(lambda: network(Shape(width=32, layers=1, text_width=64, text_layers=2, embedding=24), words))
+    net = drawn(lambda: network(Shape(size=36, patch=6, width=32, layers=1, text_width=64, text_layers=2, embedding=24), words))
     return adapt("tiny-pocket", net, words, Preprocess(36, 36, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3)))
 
 

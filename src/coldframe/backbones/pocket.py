@@ -47,9 +47,9 @@ class Shape:
         embedding: D that both towers share.
     """
 
-    size: int = 36
-    patch: int = 6
-    width: int = 128
+    size: int = 32
+    patch: int = 4
+    width: int = 160
     mlp_ratio: float = 2.0
     layers: int = 12
     text_width: int = 128
@@ -114,7 +114,7 @@ def write(folder: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any])
 
 
 def load(model: ModelId, folder: Path = FOLDER) -> Backbone:
-    """Return pocket: a class token and 36 patches of 6 x 6 pixels, 12 blocks of width 128, 128 features.
+    """Return pocket: a class token and 64 patches of 4 x 4 pixels, 12 blocks of width 160, 128 features.
 
     Args:
         model: ``pocket``, or ``pocket@PATH`` with weights that ``coldframe train pocket`` wrote; random weights on request.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from coldframe.recipes.pocket.corpus import Pictures
-from coldframe.recipes.pocket.feed import Feed
+from coldframe.recipes.pocket.feed import PAD, Feed, coloured, moved, pasted
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
@@ -15,26 +15,62 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 @pytest.fixture
 def feed() -> Feed:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 12, 12)).astype(np.uint8)
-    nothing = np.full(20, -1)
-    return Feed(Pictures(pixels, np.arange(20) % 10, nothing, nothing), 6, 7, MEAN, STD, torch.device("cpu"))
+    return Feed(Pictures(pixels, np.arange(20)), 6, 7, MEAN, STD, torch.device("cpu"))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def test_a_step_is_the_same_each_time(feed: Feed) -> None:
-    first, rows, _ = feed.batch(4)
-    again, rows_again, _ = feed.batch(4)
-    assert torch.equal(first, again) and rows.tolist() == rows_again.tolist()
-    assert first.shape == (6, 3, 12, 12)
+    first, again = feed.batch(4), feed.batch(4)
+    assert torch.equal(first.images, again.images) and torch.equal(first.first, again.first)
+    assert first.images.shape == (6, 3, 12, 12)
+    assert not torch.equal(first.images, feed.batch(5).images)
 
 
 def test_an_epoch_shows_no_picture_twice(feed: Feed) -> None:
     assert feed.steps_per_epoch == 3
-    epochs = [[row for step in range(3) for row in feed.batch(3 * epoch + step)[1].tolist()] for epoch in range(2)]
+    epochs = [[row for step in range(3) for row in feed.batch(3 * epoch + step).first.tolist()] for epoch in range(2)]
     assert all(len(set(rows)) == 18 for rows in epochs)
     assert epochs[0] != epochs[1]
 
 
-def test_crops_and_flips_are_of_the_picture_itself(feed: Feed) -> None:
-    feed.padded[:] = 128
-    images, _, _ = feed.batch(0)
-    assert float((images.amax(dim=(1, 2, 3)) - images.amin(dim=(1, 2, 3))).max()) < 1e-5
-    assert float(images.abs().max()) < 0.3
+def test_moved_pictures_are_of_the_picture_itself() -> None:
+    x = torch.rand(64, 3, 1, 1).expand(-1, -1, 32, 32)
+    torch.testing.assert_close(moved(x, generator()), x)
+
+
+def test_a_picture_that_is_not_turned_is_moved_by_whole_pixels_or_flipped() -> None:
+    x = torch.arange(32.0).expand(200, 3, 32, 32).contiguous()
+    y = moved(x, generator(1))[:, 0, 16, 8:24]  # far from the mirrored margin
+    steps = (y[:, 1:] - y[:, :-1]).round(decimals=3)
+    straight = (steps == steps[:, :1]).all(dim=1) & ((y - y.round()).abs() < 1e-3).all(dim=1)
+    assert 70 < straight.sum() < 130
+    assert set(steps[straight][:, 0].tolist()) == {1.0, -1.0}
+    forward = straight & (steps[:, 0] == 1)
+    shifts = (y[forward][:, 0] - 8).round().int().tolist()
+    assert min(shifts) == -PAD and max(shifts) == PAD
+
+
+def test_colours_stay_in_range_and_keep_their_order_of_channels() -> None:
+    x = torch.tensor([0.6, 0.4, 0.2]).view(1, 3, 1, 1).expand(50, -1, 4, 4)
+    y = coloured(x, generator())
+    assert y.min() >= 0 and y.max() <= 1
+    assert bool((y[:, 0] > y[:, 1]).all() and (y[:, 1] > y[:, 2]).all())
+
+
+def test_the_share_says_how_much_is_the_picture_s_own() -> None:
+    x = torch.arange(100.0).view(100, 1, 1, 1).expand(-1, 3, 16, 16).contiguous()
+    y, share = pasted(x, generator())
+    own = (y == x).float().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(own, share)
+    assert bool(((y == x) | (y == x.roll(1, 0))).all())
+    assert 30 < (share == 1).sum() < 75
+
+
+def test_colour_answers_are_of_what_is_shown() -> None:
+    pixels = np.zeros((8, 3, 12, 12), np.uint8)
+    pixels[:, 2] = 190
+    batch = Feed(Pictures(pixels, np.arange(8)), 8, 0, MEAN, STD, torch.device("cpu")).batch(0)
+    assert batch.channel.tolist() == [2] * 8

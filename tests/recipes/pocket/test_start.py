@@ -15,13 +15,13 @@ from coldframe.recipes.pocket.towers import patches_of
 
 def smooth() -> torch.Tensor:
     """Pictures whose neighbouring pixels are alike, as those of photographs are."""
-    return torch.randn(400, 3, 36, 36, generator=torch.Generator().manual_seed(1)).cumsum(-1) / 6
+    return torch.randn(400, 3, 32, 32, generator=torch.Generator().manual_seed(1)).cumsum(-1) / 6
 
 
 @pytest.fixture
 def model() -> Any:
     clip = network(Shape(layers=3), Words(["cat"], [], CONTEXT))
-    initialise(clip, patches_of(smooth(), 6).flatten(0, 1), torch.Generator().manual_seed(0))
+    initialise(clip, patches_of(smooth(), 4).flatten(0, 1), torch.Generator().manual_seed(0))
     return clip.eval()
 
 
@@ -42,31 +42,31 @@ def test_heads_look_at_their_offset(model: Any) -> None:
         block = visual.transformer.resblocks[0]
         y = block.ln_1(x)
         q, k, _ = torch.nn.functional.linear(y, block.attn.in_proj_weight, block.attn.in_proj_bias).chunk(3, dim=-1)
-        q, k = (t.view(8, 37, 4, 32).transpose(1, 2) for t in (q, k))
+        q, k = (t.view(8, 65, 5, 32).transpose(1, 2) for t in (q, k))
         seen = (q @ k.transpose(-1, -2) / 32**0.5).softmax(dim=-1).mean(dim=0)  # [heads, T, T]
-    centre = 1 + 2 * 6 + 3
-    for head in range(4):
+    centre = 1 + 3 * 8 + 4
+    for head in range(5):
         dy, dx = OFFSETS[head]
-        assert int(seen[head, centre].argmax()) == centre + 6 * dy + dx
+        assert int(seen[head, centre].argmax()) == centre + 8 * dy + dx
         assert seen[head, centre].max() > 0.3
 
 
 def test_blocks_start_as_the_identity(model: Any) -> None:
-    x = torch.randn(2, 37, 128, generator=torch.Generator().manual_seed(3))
+    x = torch.randn(2, 65, 160, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         torch.testing.assert_close(model.visual.transformer(x), x)
 
 
 def test_patches_start_white(model: Any) -> None:
     with torch.no_grad():
-        content = model.visual.conv1(smooth())[:, :96].flatten(2).transpose(1, 2).flatten(0, 1)
+        content = model.visual.conv1(smooth())[:, :128].flatten(2).transpose(1, 2).flatten(0, 1)
     leading = torch.cov(content.T)[:20, :20]
     assert (leading - torch.diag(leading.diag())).abs().max() < 0.1
     assert 0.3 < leading.diag().min() <= leading.diag().max() < 1.1
 
 
 def test_the_same_generator_gives_the_same_weights() -> None:
-    words, patches = Words(["cat"], [], CONTEXT), torch.randn(300, 108, generator=torch.Generator().manual_seed(1))
+    words, patches = Words(["cat"], [], CONTEXT), torch.randn(300, 48, generator=torch.Generator().manual_seed(1))
     states = []
     for _ in range(2):
         clip = network(Shape(layers=2), words)

@@ -14,7 +14,7 @@ from coldframe.backbones import pocket as backbone
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.pocket import Shape
 from coldframe.errors import InputError
-from coldframe.recipes.pocket import study
+from coldframe.recipes.pocket import study, train
 from coldframe.recipes.pocket.corpus import Pictures
 
 TINY = Shape(size=12, patch=6, width=64, layers=2, text_width=32, text_layers=1, embedding=16)
@@ -24,16 +24,19 @@ TINY = Shape(size=12, patch=6, width=64, layers=2, text_width=32, text_layers=1,
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> study.Trained:
     """A run of two steps on noise."""
     pixels = np.random.default_rng(0).integers(0, 256, (32, 3, 12, 12)).astype(np.uint8)
-    pictures = Pictures(pixels, np.arange(32) % 10, np.full(32, -1), np.full(32, -1))
+    pictures = Pictures(pixels, np.arange(32) * 3 % 110)
+    monkeypatch.setattr(train, "CAPTION_SETS", 8)
     monkeypatch.setattr(study, "pictures_of", lambda size: (pictures, pictures))
     monkeypatch.setattr(study, "Config", partial(study.Config, shape=TINY))
-    return study.pocket(out=tmp_path, epochs=1, batch=16)
+    return study.pocket(out=tmp_path, epochs=1, teacher_minutes=0, batch=16)
 
 
 def test_it_writes_weights_results_and_a_report(trained: study.Trained, tmp_path: Path) -> None:
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["command"] == "coldframe train pocket --epochs 1 --batch 16 --lr 0.007 --seed 0 --device cpu"
-    assert results["rows"][0]["split"] == "val"
+    options = "--epochs 1 --teacher-minutes 0 --batch 16 --lr 0.01 --seed 0 --device cpu"
+    assert results["command"] == f"coldframe train pocket {options}"
+    assert [row["split"] for row in results["rows"]] == ["val", "val"]
+    assert sum(row["n"] for row in results["rows"]) == 32
     assert results["rows"][0]["steps"] == 2
     assert (tmp_path / "report.html").is_file()
     assert "pocket@" in str(trained)
@@ -59,6 +62,8 @@ def test_exporting_nothing_is_one_sentence(tmp_path: Path) -> None:
 def test_settings_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="above 0"):
         study.pocket(out=tmp_path, batch=0)
+    with pytest.raises(InputError, match="teacher_minutes of 0 or more"):
+        study.pocket(out=tmp_path, teacher_minutes=-1)
 
 
 def test_the_registry_names_it() -> None:

@@ -2,7 +2,7 @@
 
 A question is a list of answers that exclude each other, and each answer is a list of words that mean the same. Every
 step writes one caption for each answer, from a random word and a random template, and asks the picture to find the one
-that is true of it.
+that is true of it. The 110 names are asked three times over: within CIFAR-10, within CIFAR-100, and all together.
 """
 
 from __future__ import annotations
@@ -10,48 +10,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from coldframe.recipes.pocket.corpus import CLASSES, PALETTE, Pictures
+from coldframe.recipes.pocket.colours import PALETTE
+from coldframe.recipes.pocket.corpus import CLASSES, COARSE, NAMES
+from coldframe.recipes.pocket.words import ALIVE, ALSO, COARSE_WORDS, KINDS, LIVING, ORIGIN, PETS, SHADES, places, said_of
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "airplane": ("airplane", "aeroplane", "plane", "aircraft", "jet", "airliner"),
-    "automobile": ("automobile", "car", "motorcar", "sedan", "passenger car"),
-    "bird": ("bird", "songbird", "feathered bird", "small bird"),
-    "cat": ("cat", "kitten", "kitty", "house cat", "domestic cat"),
-    "deer": ("deer", "stag", "doe", "elk", "antlered deer"),
-    "dog": ("dog", "puppy", "hound", "doggy", "domestic dog"),
-    "frog": ("frog", "toad", "tree frog", "small frog"),
-    "horse": ("horse", "pony", "stallion", "mare", "foal"),
-    "ship": ("ship", "boat", "vessel", "watercraft", "big ship"),
-    "truck": ("truck", "lorry", "pickup truck", "fire truck", "big truck"),
-}
-KINDS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-    "mammal": (("mammal", "furry animal", "four-legged animal", "mammals"), (3, 4, 5, 7)),
-    "flier": (("winged animal", "bird", "birds", "animal with feathers"), (2,)),
-    "amphibian": (("amphibian", "cold-blooded animal", "frog", "amphibians"), (6,)),
-    "flying machine": (("flying machine", "aircraft", "aircrafts", "machine with wings"), (0,)),
-    "water vehicle": (("water vehicle", "boat", "boats", "vehicle on water"), (8,)),
-    "road vehicle": (("road vehicle", "motor vehicle", "vehicle with wheels", "land vehicle"), (1, 9)),
-}
-LIVING = (
-    ("animal", "animals", "living creature", "creature", "living thing", "beast", "living being"),
-    ("vehicle", "vehicles", "machine", "means of transport", "machinery", "non-living thing", "device"),
-)
-ORIGIN = (
-    ("from-nature", "natural", "from nature", "not human-made", "found in nature", "alive"),
-    ("human-made", "artificial", "man-made", "made by humans", "manufactured", "built by people"),
-)
-PETS = (("pet", "pets", "house pet", "domestic pet"), ("wild animal", "wildlife", "farm animal", "outdoor animal"))
-SHADES: dict[str, tuple[str, ...]] = {
-    "brown": ("brown", "tan"),
-    "purple": ("purple", "violet"),
-    "grey": ("grey", "gray"),
-    "black": ("black", "dark"),
-    "white": ("white", "bright white"),
-}
-MAN_MADE = (0, 1, 8, 9)
 OBJECT_TEMPLATES = (
     "This is a photo of a {}",
     "a photo of a {}",
@@ -110,14 +75,15 @@ class Question:
         answers: for each answer, the words that mean it.
         templates: the sentences around the words.
         weight: share of this question in the loss.
-        target: which answer is true of each picture [N]; -1 where the question is not asked.
+        target: which answer is true of each of the 110 classes; -1 where the question is not asked. None where the
+            pixels answer.
     """
 
     name: str
     answers: tuple[tuple[str, ...], ...]
     templates: tuple[str, ...]
     weight: float
-    target: NDArray[np.int64]
+    target: tuple[int, ...] | None
 
     def captions(self, draw: random.Random) -> list[str]:
         """Return one caption for each answer; all share one template half of the time."""
@@ -134,37 +100,81 @@ class Question:
         return draw.choice(self.templates)
 
 
-def questions(pictures: Pictures) -> list[Question]:
-    """Return what is asked about some pictures, with the true answers."""
-    labels = pictures.labels
+Groups = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
 
-    def of_classes(groups: list[tuple[int, ...]]) -> NDArray[np.int64]:
-        table = np.full(len(CLASSES), -1, dtype=np.int64)
-        for answer, members in enumerate(groups):
-            table[list(members)] = answer
-        return table[labels]
 
-    animals = tuple(label for label in range(len(CLASSES)) if label not in MAN_MADE)
-    palette = tuple(SHADES.get(word, (word,)) for word in PALETTE)
-    kinds = tuple(words for words, _ in KINDS.values())
-    members = [group for _, group in KINDS.values()]
-    names = tuple((name,) for name in CLASSES)
-    synonyms = tuple(SYNONYMS[name] for name in CLASSES)
-    channels = (("red",), ("green",), ("blue",))
+def questions() -> list[Question]:
+    """Return what is asked, the two questions about the class first."""
+    every = tuple(range(len(NAMES)))
     return [
-        Question("class", names, OBJECT_TEMPLATES, 0.5, labels),
-        Question("synonym", synonyms, OBJECT_TEMPLATES, 0.5, labels),
-        Question("kind", kinds, OBJECT_TEMPLATES, 0.15, of_classes(members)),
-        Question("living", LIVING, OBJECT_TEMPLATES + QUALITY_TEMPLATES, 0.1, of_classes([animals, MAN_MADE])),
-        Question("origin", ORIGIN, QUALITY_TEMPLATES, 0.15, of_classes([animals, MAN_MADE])),
-        Question("pet", PETS, OBJECT_TEMPLATES, 0.05, of_classes([(3, 5), (2, 4, 6, 7)])),
-        Question("channel", channels, COLOUR_TEMPLATES, 0.15, pictures.channel),
-        Question("colour", palette, COLOUR_TEMPLATES, 0.15, pictures.colour),
+        Question("class", tuple((name,) for name in NAMES), OBJECT_TEMPLATES, 0.5, every),
+        Question("synonym", tuple(said_of(name) for name in NAMES), OBJECT_TEMPLATES, 0.5, every),
+        _asked("coarse", tuple((COARSE_WORDS[name], members) for name, members in COARSE.items()), OBJECT_TEMPLATES, 0.15),
+        _asked("kind", KINDS, OBJECT_TEMPLATES, 0.15),
+        _asked("living", LIVING, OBJECT_TEMPLATES + QUALITY_TEMPLATES, 0.1),
+        _asked("alive", ALIVE, OBJECT_TEMPLATES + QUALITY_TEMPLATES, 0.05),
+        _asked("origin", ORIGIN, QUALITY_TEMPLATES, 0.15),
+        _asked("pet", PETS, OBJECT_TEMPLATES, 0.05),
+        Question("channel", (("red",), ("green",), ("blue",)), COLOUR_TEMPLATES, 0.15, None),
+        Question("colour", tuple(SHADES.get(word, (word,)) for word in PALETTE), COLOUR_TEMPLATES, 0.15, None),
     ]
+
+
+def _asked(name: str, groups: Groups, templates: tuple[str, ...], weight: float) -> Question:
+    target = [-1] * len(NAMES)
+    for answer, (_, members) in enumerate(groups):
+        for label in places(members):
+            target[label] = answer
+    return Question(name, tuple(words for words, _ in groups), templates, weight, tuple(target))
+
+
+@dataclass(frozen=True)
+class View:
+    """Some captions of a step that exclude each other, as columns of the matrix of logits.
+
+    Args:
+        name: for the log.
+        columns: where its captions are.
+        target: the true column, counted from the first, of each class [110], -1 where it is not asked; None where the
+            pixels answer.
+        excluded: columns that may be true too, and are left out [110, columns], or None.
+        weight: share of the loss.
+        labels: the labels that the columns stand for, where they are classes, so that a teacher can answer; else None.
+    """
+
+    name: str
+    columns: slice
+    target: Tensor | None
+    excluded: Tensor | None
+    weight: float
+    labels: slice | None
+
+
+def views(asked: list[Question], device: torch.device) -> list[View]:
+    """Return how the captions of the questions are compared; questions about the class give three views each."""
+    result, start = [], 0
+    n = len(NAMES)
+    excluded = torch.zeros(n, n, dtype=torch.bool)
+    for name, others in ALSO.items():
+        excluded[places((name,))[0], places(others)] = True
+    for question in asked:
+        columns = slice(start, start + len(question.answers))
+        target = None if question.target is None else torch.tensor(question.target, device=device)
+        if question.name in ("class", "synonym") and target is not None:
+            for part, labels in (("10", slice(0, len(CLASSES))), ("100", slice(len(CLASSES), n)), ("110", slice(0, n))):
+                inside = (target >= labels.start) & (target < labels.stop)
+                mine = torch.where(inside, target - labels.start, -1)
+                left_out = excluded.to(device) if part == "110" else None
+                weight = question.weight * (0.5 if part == "110" else 1.0)
+                at = slice(start + labels.start, start + labels.stop)
+                result.append(View(f"{question.name} {part}", at, mine, left_out, weight, labels))
+        else:
+            result.append(View(question.name, columns, target, None, question.weight, None))
+        start = columns.stop
+    return result
 
 
 def trained_texts() -> list[str]:
     """Return every word and template that a caption can be made of, for the vocabulary."""
-    words = [w for group in (*SYNONYMS.values(), LIVING[0], LIVING[1], *ORIGIN, *PETS, *SHADES.values()) for w in group]
-    words += [w for group, _ in KINDS.values() for w in group]
-    return [*words, *PALETTE, *OBJECT_TEMPLATES, *QUALITY_TEMPLATES, *COLOUR_TEMPLATES]
+    words = [word for question in questions() for answer in question.answers for word in answer]
+    return [*words, *OBJECT_TEMPLATES, *QUALITY_TEMPLATES, *COLOUR_TEMPLATES]

@@ -50,7 +50,9 @@ def initialise(model: Any, patches: Tensor, generator: torch.Generator, *, struc
             block.mlp.c_proj.weight.mul_(0.3)
         model.logit_scale.fill_(math.log(16.0))
         visual.conv1.weight.zero_()
-        visual.conv1.weight[:content].copy_(_whitening(patches, content).view(content, *visual.conv1.weight.shape[1:]))
+        white = _whitening(patches, content)
+        more = torch.randn(content - len(white), len(white), generator=generator) * len(white) ** -0.5
+        visual.conv1.weight[:content].copy_(torch.cat((white, more @ white)).view(content, *visual.conv1.weight.shape[1:]))
         visual.positional_embedding.zero_()
         visual.positional_embedding[1:, content:] = _waves(visual.grid_size[0]).mul(1.4)
         visual.class_embedding.copy_(torch.randn(width, generator=generator) * 0.5)
@@ -105,7 +107,7 @@ def _rotation(dy: int, dx: int) -> Tensor:
 
 
 def _whitening(patches: Tensor, count: int) -> Tensor:
-    """Return the ``count`` leading principal directions, each scaled to give about unit variance [count, 3 P P]."""
+    """Return at most ``count`` leading principal directions [count or 3 P P, 3 P P], each scaled to about unit variance."""
     centred = patches - patches.mean(dim=0)
     values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
     values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
