@@ -71,7 +71,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/checkpoint.py": "the contract that every backbone passes",
     "backbones/hub.py": "the contract that every backbone passes",
     "backbones/ids.py": "the contract that every backbone passes",
-    "backbones/lite0.py": "the contract that every backbone passes",
+    "backbones/lite.py": "the contract that every backbone passes",
     "backbones/open_clip.py": "the contract that every backbone passes",
     "backbones/pocket.py": "the contract that every backbone passes",
     "backbones/torchvision.py": "the contract that every backbone passes",

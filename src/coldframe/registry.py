@@ -37,7 +37,9 @@ BACKBONES: dict[str, str] = {
     "open_clip": "coldframe.backbones.open_clip:load",
     "timm": "coldframe.backbones.timm:load",
     "torchvision": "coldframe.backbones.torchvision:load",
-    "lite0": "coldframe.backbones.lite0:load",
+    "lite0": "coldframe.backbones.lite:load",
+    "lite1": "coldframe.backbones.lite:load",
+    "lite2": "coldframe.backbones.lite:load",
     "pocket": "coldframe.backbones.pocket:load",
 }
 

@@ -30,9 +30,12 @@ def load_backbone(
 ) -> Backbone:
     """Load a frozen network by its id.
 
-    Ids: ``lite0``; ``pocket``; ``open_clip:NAME/TAG`` (without a tag the weights are random); ``timm:NAME``;
-    ``torchvision:NAME`` or ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for random weights, the
-    same ones each time; ``@PATH`` for those of a local file (safetensors, or a torch file of plain tensors).
+    Ids: ``lite0``, ``lite1``, ``lite2``; ``pocket``; ``open_clip:NAME/TAG`` (without a tag the weights are random);
+    ``timm:NAME``; ``torchvision:NAME`` or ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for
+    random weights, the same ones each time; ``@PATH`` for those of a local file (safetensors, or a torch file of
+    plain tensors).
+    What a file for timm needs to be told comes behind it:
+    ``timm:mobilenetv2_100@PATH?pad_type=same&mean=0.5&std=0.5&resize=256``.
 
     Args:
         name: the id.
@@ -59,6 +62,8 @@ def load_backbone(
     model = parse(name, pretrained=pretrained, checkpoint=checkpoint, download=download)
     if model.zoo not in BACKBONES:
         raise ModelError(f"unknown model {name!r}{nearest(model.zoo, BACKBONES)} (list models with: coldframe models)")
+    if model.options and model.zoo != "timm":
+        raise ModelError(f"options behind the ? are for checkpoints of timm's networks, found some in {name!r}; leave them out")
     backbone: Backbone = resolve(BACKBONES, model.zoo, "model")(model)
     return backbone.to(device, _precision(dtype))
 

@@ -1,9 +1,11 @@
-"""Model ids: ``ZOO:NAME``, then optionally ``/TAG``, ``/random`` and ``@PATH`` of a local checkpoint."""
+"""Model ids: ``ZOO:NAME``, then optionally ``/TAG``, ``/random``, ``@PATH`` of a local checkpoint, ``?options`` behind it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from coldframe.errors import ModelError
 
 RANDOM = "random"
 
@@ -19,6 +21,7 @@ class ModelId:
         random: weights are drawn, not loaded.
         checkpoint: a local file with the weights, or None.
         download: whether missing weights may be fetched.
+        options: what is said of the checkpoint behind its path: names and values.
     """
 
     zoo: str
@@ -27,9 +30,11 @@ class ModelId:
     random: bool = False
     checkpoint: Path | None = None
     download: bool = False
+    options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         end = f"@{self.checkpoint}" if self.checkpoint is not None else "/random" if self.random else ""
+        end += "?" + "&".join(f"{key}={value}" for key, value in self.options) if self.options else ""
         return (f"{self.zoo}:{self.name}" if self.name else self.zoo) + (f"/{self.tag}" if self.tag else "") + end
 
     @property
@@ -46,6 +51,8 @@ def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None =
         'openai'
         >>> parse("timm:resnet18@weights.safetensors").checkpoint
         PosixPath('weights.safetensors')
+        >>> parse("timm:resnet18@weights.safetensors?resize=256").options
+        (('resize', '256'),)
     """
     model, at, path = text.partition("@")
     if ":" in model:
@@ -57,5 +64,13 @@ def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None =
     random = not pretrained
     if tag == RANDOM or tag.endswith("/" + RANDOM):
         random, tag = True, tag[: -len(RANDOM)].rstrip("/")
+    options: list[tuple[str, str]] = []
+    if "?" in path and not Path(path).is_file():
+        path, _, query = path.rpartition("?")
+        for part in query.split("&"):
+            key, equals, value = part.partition("=")
+            if not key or not equals:
+                raise ModelError(f"expected NAME=VALUE with & between behind the ? of {text!r}, found {part!r}")
+            options.append((key, value))
     file = Path(path) if at else Path(checkpoint) if checkpoint is not None else None
-    return ModelId(zoo, name, tag, random and file is None, file, download)
+    return ModelId(zoo, name, tag, random and file is None, file, download, tuple(options))

@@ -107,10 +107,11 @@ def entries() -> Iterator[Entry]:
 
 
 def _own() -> Iterator[Entry]:
-    from coldframe.backbones import lite0, timm
+    from coldframe.backbones import lite, timm
     from coldframe.backbones.pocket import FILE, FOLDER
 
-    yield Entry("lite0", lite0.on_disk, partial(timm.count, lite0.ARCHITECTURE), "apache-2.0")
+    for name, member in lite.FAMILY.items():
+        yield Entry(name, member.on_disk, partial(timm.count, member.architecture), "apache-2.0")
     path = FOLDER / FILE
     if path.is_file():
         yield Entry("pocket", lambda: path, lambda: _built("pocket"), "mit")

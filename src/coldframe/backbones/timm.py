@@ -22,6 +22,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
 from coldframe.backbones.ids import ModelId
+from coldframe.backbones.options import built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
@@ -249,21 +250,16 @@ def load(model: ModelId) -> Backbone:
         raise ModelError(f"timm has no weights {model.name!r}{nearest(model.name, tagged)}")
     settings = timm.get_pretrained_cfg(model.name)
     config: dict[str, Any] = settings.to_dict() if settings is not None else {}
+    said = options_of(model)
     if model.random:
         words, net = "random", network(model.name)
     else:
         source = model.checkpoint or _on_disk(model, config)
-        net = _loaded(model, config, read_weights(source), str(source))
+        net = _loaded(model, config, read_weights(source), str(source), said.settings)
         origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
-        words = source.name + _padding(model) if model.checkpoint else origin
+        words = source.name + said.padding(model.name, timm.is_model) if model.checkpoint else origin
     config = dict(getattr(net, "pretrained_cfg", config))
-    return cut(str(model), net, preprocess_of(config), classes=classes_of(net, config), weights=words)
-
-
-def _padding(model: ModelId) -> str:
-    """Return a warning for local files of networks that also exist with TensorFlow's padding: the tensors fit either."""
-    twin = f"tf_{model.name.partition('.')[0]}"
-    return f" (with PyTorch's padding; if it came from TensorFlow, load timm:{twin})" if timm.is_model(twin) else ""
+    return cut(str(model), net, said.applied(preprocess_of(config)), classes=classes_of(net, config), weights=words)
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
@@ -275,16 +271,18 @@ def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
     return hub.find(str(model), hub=hub_id, files=(file,) if file else FILES, url=url, download=model.download)
 
 
-def _loaded(model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor], source: str) -> nn.Module:
+def _loaded(
+    model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor], source: str, said: Mapping[str, Any]
+) -> nn.Module:
     """Build the network and load named tensors through timm's own filter; K follows a local file's classifier."""
     own = config.get("classifier")
     head = state.get(f"{own}.weight") if isinstance(own, str) else None
     overlay: dict[str, Any] = {"state_dict": dict(state), "custom_load": False}
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = dict(said)
     if model.checkpoint is not None and head is not None and head.shape[0] != config.get("num_classes"):
         settings["num_classes"] = overlay["num_classes"] = int(head.shape[0])
     if model.checkpoint is not None:
-        own_state = network(model.name, **settings).state_dict()
+        own_state = built(network, model.name, settings).state_dict()
         # timm would resize the positions of another image size without a word
         if any(name in own_state and own_state[name].shape != tensor.shape for name, tensor in state.items()):
             raise ModelError(unfit(source, model.trained, misfit(own_state, state)))

@@ -1,4 +1,4 @@
-"""lite0: the right architecture, the right preprocessing, real weights."""
+"""lite0, lite1 and lite2, and MobileNetV2 from a file: the right architecture, the right preprocessing, real weights."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def lite0() -> Backbone:
     return load_backbone("lite0")
 
 
-def pixels(path: Path) -> torch.Tensor:
-    """Resize and crop as the weights want it, in this test's own words: [3, 224, 224] uint8."""
+def pixels(path: Path, size: int = 224, resize: int = 256) -> torch.Tensor:
+    """Resize and crop as the weights want it, in this test's own words: [3, size, size] uint8."""
     image = Image.open(path).convert("RGB")
-    scale = 256 / min(image.size)
+    scale = resize / min(image.size)
     image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-    left, top = (image.width - 224) // 2, (image.height - 224) // 2
-    return torch.from_numpy(np.array(image.crop((left, top, left + 224, top + 224)))).permute(2, 0, 1)
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    return torch.from_numpy(np.array(image.crop((left, top, left + size, top + size)))).permute(2, 0, 1)
 
 
 def test_contract(lite0: Backbone) -> None:
@@ -63,17 +63,33 @@ def test_peppers(lite0: Backbone, shared_data: Path) -> None:
 
 @pytest.mark.shared_data
 @pytest.mark.slow
-def test_accuracy_guards_the_configuration(lite0: Backbone, shared_data: Path) -> None:
+@pytest.mark.parametrize("name", ["lite0", "lite1", "timm:mobilenetv2_100@{}?pad_type=same&mean=0.5&std=0.5&resize=256"])
+def test_accuracy_guards_the_configuration(name: str, shared_data: Path) -> None:
     folder = shared_data / "imagenet-sample"
+    backbone = load_backbone(name.format(shared_data / "weights" / "mobilenetv2_100" / "model.safetensors"))
     classes = read_json(folder / "classes.json")
     files = sorted(folder.glob("n*.jpg"))
     labels = torch.tensor([classes[file.name.split("_")[0]][0] for file in files])
+    size, resize = backbone.preprocess.size, backbone.preprocess.resize
     hits = 0
-    for start in range(0, len(files), 50):
-        logits = lite0.head(lite0.run(lite0.normalise(torch.stack([pixels(file) for file in files[start : start + 50]]))))
+    for start in range(0, len(files), 25):
+        x = torch.stack([pixels(file, size, resize) for file in files[start : start + 25]])
+        with torch.no_grad():
+            logits = backbone.head(backbone.run(backbone.normalise(x)))
         assert logits is not None
-        hits += int((logits.argmax(1) == labels[start : start + 50]).sum())
+        hits += int((logits.argmax(1) == labels[start : start + 25]).sum())
     assert len(files) >= 400 and hits / len(files) >= 0.87
+
+
+@pytest.mark.parametrize(("name", "size", "parameters"), [("lite1", 240, 5_416_680), ("lite2", 260, 6_092_072)])
+def test_the_larger_ones(name: str, size: int, parameters: int) -> None:
+    random, own = load_backbone(f"{name}/random"), load_backbone(name)
+    assert own.preprocess.size == size and own.parameter_count == parameters and own.digest != random.digest
+    net = timm.create_model(f"tf_efficientnet_{name}").eval()
+    net.load_state_dict(own.module.state_dict())
+    x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(own.head(own.run(x)), net(x))
 
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
