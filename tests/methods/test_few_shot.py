@@ -179,3 +179,22 @@ def test_neighbours_left_out_are_those_of_the_others(tmp_path: Path) -> None:
         assert step["val_top1"] == pytest.approx(right / len(x))
     with pytest.raises(Exception, match="use choose loo"):
         method_class("knn")(backbone, choose="val").fit(data, cold=cold)
+
+
+@pytest.mark.parametrize("choose", ["loo", "cv", "val"])
+@pytest.mark.parametrize("name", NAMES)
+def test_large_data_in_single_precision_give_about_the_same(
+    name: str, choose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone, cold, data, more = tiny_clip(), ColdPass(Store(tmp_path)), split(18, 0), split(9, 1, name="val")
+    settings: dict[str, Any] = {"choose": choose, "alpha": 5.0, "prior": "text"}
+    own = {"gda": {"shrinkage": 1.0}, "ridge": {"penalty": 0.5}, "kernel-ridge": {"penalty": 0.5, "beta": 3.0}}
+    settings |= own.get(name, {})
+
+    def scaled() -> torch.Tensor:
+        method = make(name, backbone, **settings).fit(data, more, cold=cold)
+        return method.logits(more, cold=cold) * method.choices["temperature"]
+
+    double = scaled()
+    monkeypatch.setattr("coldframe.methods.few_shot.DOUBLE", 0.0)
+    assert float((scaled() - double).abs().max()) < 1e-3 * float(double.abs().max())

@@ -54,10 +54,11 @@ class Ridge(LinearFewShot):
 
     @staticmethod
     def _solve(shots: Shots, penalty: float, basis: solvers.Basis) -> tuple[Tensor, Tensor]:
-        rotated, t = basis.rotate(shots.x), targets(shots)
+        rotated = basis.rotate(shots.x)
+        t = targets(shots).to(rotated)
         inner = (t - t.mean(0)).T @ rotated / (basis.values * len(t) + penalty)  # [K, R]
         found = basis.back(inner, t.mean(0))
-        return found.weight, found.bias
+        return found.weight.to(shots.x), found.bias.to(shots.x)
 
 
 class KernelRidge(FewShot):
