@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from coldframe import measures
@@ -63,24 +61,3 @@ def row_of(
         "trainable_parameters": method.trainable_parameters,
         "stored_bytes": method.stored_bytes,
     }
-
-
-def inference(method: Method) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the whole of inference on decoded images: uint8 [B, 3, S, S] to probabilities, nothing stored."""
-
-    @torch.no_grad()
-    def call(images: torch.Tensor) -> torch.Tensor:
-        return method(method.backbone.normalise(images)).softmax(-1)
-
-    return call
-
-
-def latency(method: Method, batch: int = 1, seconds: float = 1.0) -> measures.Latency:
-    """Return the milliseconds an image of inference from decoded images, batch 1 unless told."""
-    side, device = method.backbone.preprocess.size, method.backbone.device
-    generator = torch.Generator().manual_seed(0)
-
-    def images(count: int) -> torch.Tensor:
-        return torch.randint(256, (count, 3, side, side), dtype=torch.uint8, generator=generator).to(device)
-
-    return measures.latency(inference(method), images, batch=batch, min_seconds=seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Latency:
         switches: involuntary context switches a second of timed work; None where the system does not tell.
         processor: median processor time of this process, all threads, in ms an image; other work hardly changes it. None on
             a device that works by itself.
+        passes: every repetition, in ms an image, in order; calls that took turns have one each in every round.
     """
 
     median: float
@@ -46,6 +47,7 @@ class Latency:
     mean: float
     switches: float | None = None
     processor: float | None = None
+    passes: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def spread(self) -> float:
@@ -186,4 +188,5 @@ def _summary(seconds: list[float], batch: int, switches: int | None) -> Latency:
     p10, median, p90 = (float(v) * 1e3 / batch for v in np.percentile(seconds, [10, 50, 90]))
     total = sum(seconds)
     rate = None if switches is None else switches / total if total else 0.0
-    return Latency(median, p10, p90, len(seconds), batch, total * 1e3 / batch / len(seconds), rate)
+    passes = tuple(value * 1e3 / batch for value in seconds)
+    return Latency(median, p10, p90, len(seconds), batch, total * 1e3 / batch / len(seconds), rate, passes=passes)

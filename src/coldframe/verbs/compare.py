@@ -19,6 +19,7 @@ from coldframe.data.base import Dataset, OnError
 from coldframe.errors import ColdframeError, InputError
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
+from coldframe.evaluation.serving import serving
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.registry import EMBEDDED
@@ -46,6 +47,7 @@ class Case:
         probabilities: by method, one [N, K] a seed.
         fitted: by method, the object fitted with the first seed.
         robustness: by method, the lines of the robustness figures.
+        notes: what a reader must know of the measurements.
         skipped: a sentence for each method that was not fitted, or not with every seed.
         failed: what stopped such a fit.
     """
@@ -60,6 +62,7 @@ class Case:
     skipped: list[str] = field(default_factory=list)
     failed: list[ColdframeError] = field(default_factory=list)
     robustness: dict[str, list[Curve]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def compare(
@@ -188,7 +191,7 @@ def _run(
                 else:
                     row, probabilities = fit_and_evaluate(
                         fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
-                        name=name, folder=folder, timed=timed and seed == 0,
+                        name=name, folder=folder, timed=False,
                     )  # fmt: skip
             except ColdframeError as error:  # what others have finished must not be lost with it
                 case.failed.append(error)
@@ -202,7 +205,25 @@ def _run(
             if asked:
                 fits[name, seed] = fit, folder
             watch.row(row)
+    if timed and case.fitted:
+        _time(case)
     case.robustness = add(case.rows, fits, case.datasets[0].test, asked, watch.disturbed)
+
+
+def _time(case: Case) -> None:
+    """Measure what an answer of each method costs, in turns, and put it into the row of its first seed."""
+    costs = serving(case.fitted)
+    timed = set()
+    for row in case.rows:
+        if row["method"] not in timed:
+            row |= costs[row["method"]].fields()
+            timed.add(row["method"])
+    disturbed = next((cost.interference for cost in costs.values() if cost.interference), "")
+    if disturbed:
+        case.notes.append(
+            f"other work ran on the machine while {case.backbone.name} was timed ({disturbed}): latencies are upper bounds; "
+            "results.json has the processor's time beside them, which other work hardly changes"
+        )
 
 
 def _slug(method: Method, dataset: Dataset, name: str, seed: int, storage: str) -> str:
@@ -248,7 +269,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Ta
             table.details.append(
                 Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
-        table.notes += case.skipped + case.cold.notes
+        table.notes += case.skipped + case.cold.notes + case.notes
     if storage == "bf16":
         table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:

@@ -14,7 +14,8 @@ from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import measure
 from coldframe.evaluation.robustness import curves
-from coldframe.evaluation.row import evaluate, latency
+from coldframe.evaluation.row import evaluate
+from coldframe.evaluation.serving import serving
 from coldframe.measures.robustness import Progress
 from coldframe.methods.base import Method
 from coldframe.report import About, Detail, Table
@@ -84,7 +85,7 @@ def measure_run(
         lines += unions.lines(parts)
     else:
         done = evaluate(method, chosen, data=dataset.spec, cold=cold)
-    row = done.row | {"latency_ms": round(latency(method).median, 4)}
+    row = done.row | serving({"": method})[""].fields()
     detail = Detail.of(method.name, [done.probabilities], chosen.labels, model=method.backbone.name, data=dataset.spec)
     notes = list(lines)
     if asked:

@@ -13,7 +13,8 @@ from coldframe import files, formats, measures, reading
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.errors import FileError
-from coldframe.evaluation.row import evaluate, latency
+from coldframe.evaluation.row import evaluate
+from coldframe.evaluation.serving import serving
 from coldframe.methods import Method, restore
 from coldframe.report import About, Table
 from coldframe.report.figures.prompts import prompt_figure
@@ -46,7 +47,7 @@ def fit_and_evaluate(
         watch: told about epochs.
         name: what the row calls the method; its own name when empty.
         folder: where checkpoints, and at the end the adaptation, predictions and ``result.json``, are kept.
-        timed: whether latency is measured.
+        timed: whether latency is measured; of several methods it is measured after all fits, in turns.
 
     Returns:
         The row, and the probabilities of the test images [N, K].
@@ -63,7 +64,7 @@ def fit_and_evaluate(
     done = evaluate(method, dataset.test, data=data, seed=seed, cold=cold)
     row = done.row | {"method": name, "train_seconds": round(seconds, 4) if method.trains else None}
     row["peak_memory_mb"] = None if memory.total_mb is None else round(memory.total_mb, 1)
-    row["latency_ms"] = round(latency(method).median, 4) if timed else None
+    row |= serving({name: method})[name].fields() if timed else {}
     if folder is not None:
         method.save(folder)
         files.write_safetensors(folder / "predictions.safetensors", {"probabilities": torch.from_numpy(done.probabilities)})
