@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL.Image import Image
 
-from coldframe.data.base import Dataset, Images, LoadOptions, OnError, Part, Split
+from coldframe.data.base import Dataset, LoadOptions, OnError, Part, Split
+from coldframe.data.joined import Joined
 from coldframe.data.names import chosen_names
 from coldframe.errors import InputError, nearest
 from coldframe.files import exists
@@ -113,33 +113,6 @@ def _load_one(part: str, options: LoadOptions) -> Dataset:
         f"expected a data set such as folder:PATH, parquet:PATH, torchvision:NAME or mini:NAME, found {part!r}, "
         "which is no path on this machine either; see coldframe datasets"
     )
-
-
-class Joined:
-    """The pictures of several sequences, one after the other."""
-
-    def __init__(self, parts: Sequence[Images]) -> None:
-        self._parts = tuple(parts)
-        self._starts = np.cumsum([0, *(len(part) for part in parts)])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def _find(self, index: int) -> tuple[Images, int]:
-        part = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._parts[part], index - int(self._starts[part])
-
-    def open(self, index: int) -> Image:
-        images, place = self._find(index)
-        return images.open(place)
-
-    def digest(self, index: int) -> str:
-        images, place = self._find(index)
-        return images.digest(place)
-
-    def name(self, index: int) -> str:
-        images, place = self._find(index)
-        return images.name(place)
 
 
 def join(parts: Sequence[Dataset], classes: Sequence[str] | str | Path | None = None) -> Dataset:

@@ -26,7 +26,7 @@ def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = 
     """Load a saved adaptation.
 
     Args:
-        folder: where :meth:`Method.save` wrote it.
+        folder: where :meth:`Method.save` wrote it, or what ``compare`` wrote: then the method that it hands over in ``best``.
         backbone: the backbone when it is at hand already; else it is loaded by its name.
         device: where to put a backbone that is loaded here.
         download: whether its weights may be fetched.
@@ -46,4 +46,5 @@ def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = 
         )
     method = saving.unfitted(about, backbone, folder)
     method.restore(about.classes, saving.state_of(about, folder), folder)
+    method.validated = saving.validated_of(folder)
     return method

@@ -7,24 +7,33 @@ these follow training on stored activations, prediction on pixels, scoring, savi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from coldframe import files, formats
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
+from coldframe.data.anything import Anything
 from coldframe.data.base import Split
+from coldframe.data.joined import Joined
 from coldframe.errors import ColdframeError, InputError, ModelError
+from coldframe.methods import answers
 from coldframe.methods.settings import Settings
 from coldframe.types import digest_of
 from coldframe.version import __version__
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 Report = Callable[[dict[str, Any]], None]
+VALIDATED = "validation.safetensors"
+"""Beside a saved run: how sure its answers on the validation images were, and whether they were right."""
 
 
 class Method(Settings, ABC):
@@ -49,6 +58,8 @@ class Method(Settings, ABC):
     choices: dict[str, Any] = field(default_factory=dict, init=False)
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
     tensorboard: bool = field(default=False, init=False)
+    validated: tuple[Tensor, Tensor] | None = field(default=None, init=False)
+    """Of the validation images, before they joined train: the highest probability [N] and whether it was right [N]."""
 
     @property
     @abstractmethod
@@ -118,8 +129,9 @@ class Method(Settings, ABC):
         cold: ColdPass | None = None,
         run: str | Path | None = None,
         report: Report | None = None,
+        refit: bool = False,
     ) -> Self:
-        """Learn from ``train``.
+        """Learn from ``train``; make choices on ``val``, which nothing is learned from unless ``refit`` asks for it.
 
         Args:
             train: what is learned from.
@@ -127,6 +139,7 @@ class Method(Settings, ABC):
             cold: how cold activations are computed and kept; the user's store when None.
             run: folder of checkpoints and metrics; an unfinished run found there goes on where it stood.
             report: called with the metrics of each epoch, for methods that have epochs.
+            refit: learn once more from ``train`` and ``val`` together, see :meth:`refitted`.
 
         Returns:
             self.
@@ -134,9 +147,48 @@ class Method(Settings, ABC):
         if len(train) == 0:
             raise InputError("expected at least one training image, found none; check the data and --shots")
         self.classes = train.classes
-        self._fit(train, val, cold or ColdPass(), Path(run) if run is not None else None, report)
-        self.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
+        cold, folder = cold or ColdPass(), Path(run) if run is not None else None
+        self._fit(train, val, cold, folder, report)
+        held = val if val is not None and len(val) else None
+        self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
+        self.validated = None
+        if held is not None:
+            sure, taken = self.predict_proba(held, cold=cold).max(-1)
+            self.validated = sure, taken == torch.from_numpy(held.labels)
+        if refit and held is not None:
+            other = self.refitted(train, held, cold=cold, run=folder, report=report)
+            self.load_state({name: value.clone() for name, value in other.state().items()})
+            self.choices = other.choices
         return self
+
+    def refitted(
+        self, train: Split, val: Split, *, cold: ColdPass | None = None, run: Path | None = None, report: Report | None = None
+    ) -> Self:
+        """Return a copy that learned from ``train`` and ``val`` together, with all that was chosen kept.
+
+        One rule for all methods: settings that were chosen on ``val`` stay, and a method that is trained by epochs runs the
+        number of epochs that was chosen, on the same schedule. Where the start was kept, nothing is learned.
+
+        Args:
+            train: what this object learned from.
+            val: what its choices were made on.
+            cold: see :meth:`fit`.
+            run: the folder that was given to :meth:`fit`; the second run keeps its checkpoints in ``refit`` inside.
+            report: see :meth:`fit`.
+        """
+        self._check_fitted()
+        labels = np.concatenate([train.labels, val.labels])
+        both = Split("train and val", Joined([train.images, val.images]), labels, self.classes)
+        other = self.again()
+        other.classes = self.classes
+        other._refit(self, both, cold or ColdPass(), None if run is None else run / "refit", report)
+        other.choices = {**self.choices, "refit on train and val": True}
+        other.history, other.validated = self.history, self.validated
+        return other
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        """Learn from all labelled images with what ``chosen``, a fitted copy, has chosen. Here: nothing was."""
+        self._fit(both, None, cold, run, report)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Map normalised images [B, 3, S, S] to logits [B, K]: the whole network, nothing stored."""
@@ -151,21 +203,78 @@ class Method(Settings, ABC):
         return torch.cat([self.warm(activations.gather(batch)).float().cpu() for batch in batches])
 
     @torch.no_grad()
-    def predict_proba(self, images: Split | Tensor, *, cold: ColdPass | None = None) -> Tensor:
+    def predict_proba(
+        self,
+        images: Anything,
+        *,
+        cold: ColdPass | None = None,
+        batch_size: int = 64,
+        progress: answers.Progress | None = None,
+    ) -> Tensor:
         """Return probabilities [N, K].
 
         Args:
-            images: a split, or images [N, 3, S, S] at the model's resolution, uint8 or floats in [0, 1].
+            images: a split, whose stored activations are used; a path, a list of paths, a folder, pictures of Pillow, arrays
+                [H, W, 3] or [N, H, W, 3], which are resized and cropped as files are; or a tensor [N, 3, H, W], which is
+                taken as it is where H = W = S, the model's resolution, and resized like a file where it is not. Arrays and
+                tensors are uint8 or floats in [0, 1].
             cold: the store for a split.
+            batch_size: images in one pass; pictures are decoded batch by batch.
+            progress: called with (images done, images in all) after each batch.
+
+        Raises:
+            DataError: something else was given, or a picture does not decode; the sentence names it.
         """
         self._check_fitted()
-        if isinstance(images, Tensor):
-            return self(self.backbone.normalise(images)).float().softmax(-1).cpu()
-        return self.logits(images, cold=cold).softmax(-1)
+        if isinstance(images, Split):
+            return self.logits(images, cold=cold, batch_size=batch_size).softmax(-1)
+        found = list(self.stream(images, batch_size=batch_size, progress=progress))
+        return torch.cat(found) if found else torch.zeros(0, len(self.classes))
 
-    def predict(self, images: Split | Tensor, *, cold: ColdPass | None = None) -> Tensor:
-        """Return the most probable class of each image [N], int64."""
-        return self.predict_proba(images, cold=cold).argmax(-1)
+    def stream(
+        self, images: Anything, *, batch_size: int = 64, progress: answers.Progress | None = None
+    ) -> Iterator[Tensor]:
+        """Yield probabilities [b, K] batch by batch; of a folder of any size no more than three batches are in memory."""
+        self._check_fitted()
+
+        def call(pixels: Tensor) -> Tensor:
+            return self(self.backbone.normalise(pixels)).float().softmax(-1).cpu()
+
+        return answers.stream(call, self.backbone.preprocess, images, batch_size, progress)
+
+    def predict(self, images: Anything, *, cold: ColdPass | None = None, batch_size: int = 64) -> Tensor:
+        """Return the most probable class of each image [N], int64, an index of ``classes``; see :meth:`predict_proba`."""
+        return self.predict_proba(images, cold=cold, batch_size=batch_size).argmax(-1)
+
+    def predict_frame(
+        self, images: Anything, *, abstain: float | None = None, batch_size: int = 64, progress: answers.Progress | None = None
+    ) -> DataFrame:
+        """Return a data frame of pandas with a row an image: ``path``, ``class``, ``probability``.
+
+        Args:
+            images: see :meth:`predict_proba`.
+            abstain: wanted share of right answers among those given, in (0, 1]; answers that are less sure than the
+                :meth:`threshold` for it become None.
+            batch_size: images in one pass.
+            progress: see :meth:`predict_proba`.
+
+        Raises:
+            MissingPackage: pandas is not installed.
+        """
+        least = 0.0 if abstain is None else self.threshold(abstain)
+        held = answers.named(images, self.backbone.preprocess.size)
+        probabilities = torch.cat(list(self.stream(held, batch_size=batch_size, progress=progress)))
+        return answers.frame(held, probabilities, self.classes, least)
+
+    def threshold(self, precision: float) -> float:
+        """Return the smallest probability from which on a share of at least ``precision`` of the answers on ``val`` was right.
+
+        The answers are those given before the validation images joined the training images, where they did.
+
+        Raises:
+            InputError: there are no validation answers, or no threshold reaches the precision.
+        """
+        return answers.threshold(self.validated, precision, self.name)
 
     def score(self, split: Split, *, cold: ColdPass | None = None) -> float:
         """Return top-1 accuracy on a split, a fraction. Raises :class:`InputError` when its classes are others."""
@@ -242,6 +351,8 @@ class Method(Settings, ABC):
             state={name: list(tensor.shape) for name, tensor in state.items()},
         )
         files.write_json(folder / "adaptation.json", formats.plain(about))
+        if self.validated is not None:
+            files.write_safetensors(folder / VALIDATED, {"probability": self.validated[0], "right": self.validated[1]})
         return folder
 
     def restore(self, classes: Sequence[str], state: Mapping[str, Tensor], where: str | Path) -> None:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -89,8 +89,8 @@ class FewShot(Method):
         alpha: weight of g beside the texts, or ``"auto"``.
         prior: ``"text"`` uses the class names' texts, ``"none"`` does not, ``"auto"`` does where the model knows their words.
         template: texts of the class names.
-        choose: how settings are chosen. ``"loo"``: leave-one-out, exact, so that no image is held out; ``"cv"``: 5 folds;
-            ``"val"``: the validation images, which then join; ``"auto"``: ``val`` where there are any, else ``loo``.
+        choose: how settings are chosen. ``"loo"``: leave-one-out over train, exact, so that no image is held out; ``"cv"``: 5
+            folds of train; ``"val"``: the validation images; ``"auto"``: ``val`` where there are any, else ``loo``.
         augment: ``flip`` counts the mirror image as a second row of the same image.
     """
 
@@ -107,6 +107,7 @@ class FewShot(Method):
             raise InputError(f"{self.backbone.name} has no text tower; use prior none or auto")
         templates.resolve(self.template)
         self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self._chosen: tuple[dict[str, Any], float, float] = ({}, 1.0, 1.0)
         self.out_of_sample = torch.zeros(0)
         """Logits of the chosen settings for the images of the choice [N, K], none of which had a part in its own."""
 
@@ -144,48 +145,46 @@ class FewShot(Method):
             return torch.zeros(0)
         return templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]
 
-    def _shots(self, split: Split, cold: ColdPass, texts: Tensor, first: int = 0) -> Shots:
+    def _shots(self, split: Split, cold: ColdPass, texts: Tensor) -> Shots:
         rows = torch.arange(len(split))
         parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
         x = functional.normalize(torch.cat(parts), dim=-1)
         dtype = torch.float64 if x.numel() * len(split.classes) <= DOUBLE else torch.float32
         y = torch.from_numpy(split.labels).to(x.device).repeat(len(parts))
-        image = (rows + first).to(x.device).repeat(len(parts))
+        image = rows.to(x.device).repeat(len(parts))
         return Shots(x.to(dtype), y, image, len(split.classes), texts.to(dtype))
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         texts = self._texts(train.classes)
         shots = self._shots(train, cold, texts)
-        where = "train"
         how: str = self.choose
         held = val if val is not None and len(val) else None
         if how == "auto":
             how = "val" if held is not None else "loo"
-        if how == "val" and held is None:
-            raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo or cv")
-        if held is not None:
-            seen = self._shots(held, cold, texts, first=len(train))
-            both = Shots(
-                torch.cat([shots.x, seen.x.to(shots.x)]), torch.cat([shots.y, seen.y]),
-                torch.cat([shots.image, seen.image]), shots.classes, texts.to(shots.x.dtype),
-            )  # fmt: skip
-        else:
-            seen = both = shots
-        settings = self._settings(both)
+        settings = self._settings(shots)
+        where = "train"
         if how == "val":
-            assert held is not None
-            plain = seen.rows(torch.arange(len(seen.y), device=seen.y.device) < len(held))
-            scores, judged, where = self._scores(shots, settings, plain.x.to(shots.x)), plain, held.name
+            if held is None:
+                wanted = f"{self.name} was asked to choose on validation images and was given none"
+                raise InputError(f"{wanted}; use choose loo or cv")
+            seen = self._shots(held, cold, texts)
+            judged, where = seen.rows(torch.arange(len(seen.y), device=seen.y.device) < len(held)), held.name
+            scores = self._scores(shots, settings, judged.x.to(shots.x))
         else:
-            judged = both
-            scores, how = self._outside(both, settings, how)
+            judged = shots
+            scores, how = self._outside(shots, settings, how)
         setting, alpha, factor, top1 = self._choose(judged, settings, scores)
         self.choices = {
             "chosen by": {"loo": "leave-one-out", "cv": f"{FOLDS} folds", "val": "validation images"}[how],
             "chosen on": where, **setting, "alpha": alpha, "temperature": 1 / factor, "out_of_sample_top1": top1,
             "settings tried": len(settings) * len(self._alphas(judged)), "texts": bool(texts.ndim == 2),
         }  # fmt: skip
-        self._keep(both, setting, alpha, factor)
+        self._chosen = setting, alpha, factor
+        self._keep(shots, setting, alpha, factor)
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._chosen = chosen._chosen
+        self._keep(self._shots(both, cold, self._texts(both.classes)), *self._chosen)
 
     def _outside(self, shots: Shots, settings: list[dict[str, Any]], how: str) -> tuple[Tensor, str]:
         """Return scores of each row that its image had no part in [settings, N, K], and how they were made."""

@@ -197,6 +197,11 @@ class FineTune(Trained):
             alpha, path = interpolation.settle(self.parameters(), start, self.wise, self.validation(val, cold))
             self.choices |= {"wise": alpha, "path": path}
 
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        asked, self.wise = self.wise, chosen.choices.get("wise", self.wise)
+        super()._refit(chosen, both, cold, run, report)
+        self.wise = asked
+
     def _start_from_texts(self, classes: Sequence[str]) -> None:
         embeddings = templates.class_embeddings(self.backbone, classes, self.template)
         with torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -27,8 +27,8 @@ class NearestNeighbours(Method):
         k: number of neighbours, or ``"auto"`` to choose among 1, 3, 5, 10, 20, 50 by top-1, among equals by the lower
             cross-entropy.
         temperature: of the votes.
-        refit: whether the validation images join the neighbours once k is chosen.
-        choose: ``val`` chooses k on the validation images, ``loo`` on all images, each without its own vote; ``auto`` takes
+        refit: False leaves the validation images out of a refit.
+        choose: ``val`` chooses k on the validation images, ``loo`` on train, each image without its own vote; ``auto`` takes
             ``val`` where there are validation images, else ``loo``.
 
     Source:
@@ -85,15 +85,10 @@ class NearestNeighbours(Method):
         alone = self.choose == "loo" or (self.choose == "auto" and held is None)
         features, labels = self._unit(train, cold)
         if self.k == "auto":
-            if held is not None:
-                seen, truth = self._unit(held, cold)
-                joined = torch.cat([features, seen]), torch.cat([labels, truth])
-            else:
-                joined = features, labels
-            if alone:
-                features, labels = joined
+            if held is None or alone:
                 similarity, truth = (features @ features.T).fill_diagonal_(-torch.inf), labels
             else:
+                seen, truth = self._unit(held, cold)
                 similarity = seen @ features.T  # [N_val, N]
             others = similarity.shape[1] - (1 if alone else 0)
             path = []
@@ -106,13 +101,13 @@ class NearestNeighbours(Method):
             self.history = path
             where = held.name if held is not None and not alone else "train, one left out"
             self.choices = {"chosen on": where, "k": self.neighbours, "path": path}
-            if not alone:
-                self.choices["refit on train and val"] = self.refit
-            if alone or self.refit:
-                features, labels = joined
         else:
             self.neighbours = self.k
         self.features, self.labels = features, labels
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.neighbours = chosen.neighbours
+        self.features, self.labels = self._unit(both, cold) if self.refit else (chosen.features, chosen.labels)
 
     def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()  # [N, D]

@@ -27,7 +27,7 @@ class Laplace(Method):
 
     The posterior of W is a Gaussian at the minimum of sum_i CE + (d / 2) |W|^2 with precision N A (x) G + d I: A = (1/N) sum
     f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T, d the prior's precision. In the eigenbases of A (a_i, u_i) and G (g_j, v_j)
-    v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on all images, so none is held out:
+    v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on train, so that no image is held out:
     log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). b is not penalised and has no doubt.
 
     Args:
@@ -68,10 +68,9 @@ class Laplace(Method):
         self.directions, self.mixed, self.spread = state["directions"], state["mixed"], state["spread"]
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        splits = [train] if val is None or not len(val) else [train, val]
-        parts = [cold.activations(self.backbone, s, FEATURES).gather(torch.arange(len(s))).float() for s in splits]
-        x = functional.normalize(torch.cat(parts), dim=-1).double()
-        y = torch.cat([torch.from_numpy(split.labels) for split in splits]).to(x.device)
+        features = cold.activations(self.backbone, train, FEATURES).gather(torch.arange(len(train))).float()
+        x = functional.normalize(features, dim=-1).double()
+        y = torch.from_numpy(train.labels).to(x.device)
         K, n = len(train.classes), len(x)
         basis = solvers.Basis.of(x)
         a, directions = torch.linalg.eigh(x.T @ x / n)
@@ -91,7 +90,7 @@ class Laplace(Method):
         self.directions, self.mixed = directions.float().contiguous(), mixed.square().float().contiguous()
         self.spread = (1 / (n * a[:, None] * g + l2 * n)).float()  # [D, K]
         self.history = path
-        self.choices = {"chosen by": "evidence", "chosen on": "+".join(split.name for split in splits), "l2": l2, "path": path}
+        self.choices = {"chosen by": "evidence", "chosen on": train.name, "l2": l2, "path": path}
 
     @staticmethod
     def _softness(x: Tensor, linear: solvers.Linear) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -27,9 +27,9 @@ class LinearProbe(Method):
     """logits = W f + b on features f; logistic loss (1/N) sum CE + (l2 / 2) ||W||^2, or ridge regression on one-hot targets.
 
     Features of any scale are solved to the end, a loss within 1e-4 of its minimum as a share of it; ``choices`` says where not.
-    With ``l2="auto"`` the whole path of regularisers is solved on ``train``, the one with the best top-1 on ``val`` is
-    taken (the lower cross-entropy where several are equal), and the classifier is solved again on both (``refit``).
-    Scores of ridge regression become logits by one factor that is fitted on ``val``.
+    With ``l2="auto"`` the whole path of regularisers is solved on ``train`` and the one with the best top-1 on ``val`` is
+    taken (the lower cross-entropy where several are equal). Scores of ridge regression become logits by one factor that
+    is fitted on ``val``. Without ``val`` a fifth of ``train`` is held out for both, and joins again after the choice.
 
     Args:
         backbone: any backbone.
@@ -37,7 +37,7 @@ class LinearProbe(Method):
             after taking off the mean, ``"none"`` leaves them.
         solver: ``"logistic"`` (L-BFGS) or ``"ridge"`` (closed form).
         l2: ``"auto"``, a number, or numbers to choose among.
-        refit: whether the chosen regulariser is solved again with the validation images among the training images.
+        refit: False leaves out of a refit, and of what is held out, the images that were chosen on.
         at: the cut that is probed; tokens [T, D] and maps [D, H, W] are laid out as one long vector.
 
     Measured: ``pocket`` on mini:mnist (1,600 training and 400 validation images, 1,000 test images, one seed): 81.1% at
@@ -61,6 +61,8 @@ class LinearProbe(Method):
         self.l2 = self.l2 if isinstance(self.l2, str | float | int) else list(self.l2)
         self._grid = _grid(self.l2, self.solver)
         self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
+        self._chosen = (self._grid[0], 1.0)
+        """The regulariser, and the factor from scores to logits."""
 
     @property
     def cut(self) -> str:
@@ -80,33 +82,53 @@ class LinearProbe(Method):
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         sweep = len(self._grid) > 1 or self.solver == "ridge"
-        if sweep and (val is None or len(val) == 0):
-            train, val = holdout(train)
-        x, y = self._features(train, cold)
-        mean, spread = torch.zeros_like(x[0]), torch.ones_like(x[0])
-        if self.normalise == "standard":
-            mean, spread = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
+        if not sweep:
+            self._solve(train, cold)
+            return
+        part, held = (train, val) if val is not None and len(val) else holdout(train)
+        x, y = self._features(part, cold)
+        mean, spread = self._scale(x)
         x = (x - mean) / spread
         basis = solvers.Basis.of(x)
-        if val is None or not sweep:
-            l2 = self._grid[0]
-            chosen, factor = next(self._path(x, y, len(train.classes), [l2], basis)), 1.0
+        seen, labels = self._features(held, cold)
+        l2, chosen, factor = self._choose(x, y, (seen - mean) / spread, labels, len(train.classes), basis, held.name)
+        self._chosen = l2, factor
+        if part is not train and self.refit:
+            self._solve(train, cold, chosen)
+        elif self.solver == "logistic":
+            self._keep(next(self._path(x, y, len(train.classes), [l2], basis, chosen)), mean, spread)
         else:
-            seen, labels = self._features(val, cold)
-            seen = (seen - mean) / spread
-            l2, chosen, factor = self._choose(x, y, seen, labels, len(train.classes), basis, val.name)
-            if self.refit:
-                x, y = torch.cat([x, seen]), torch.cat([y, labels])
-            if self.solver == "logistic":
-                whole = basis if len(basis.values) == x.shape[1] else None  # a part of the space may lack what val has
-                chosen = next(self._path(x, y, len(train.classes), [l2], whole, chosen))
-            elif self.refit:
-                chosen = next(self._path(x, y, len(train.classes), [l2], None))
-        if chosen.left > solvers.TOLERANCE:
-            self.choices["not solved to the end"] = f"the loss may be {min(chosen.left, 1):.2%} above its minimum"
-        self.choices |= {"l2": l2, "refit on train and val": bool(sweep and self.refit)}
-        weight = factor * chosen.weight / spread
-        self.weight, self.bias = weight, factor * chosen.bias - weight @ mean
+            self._keep(chosen, mean, spread)
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._chosen = chosen._chosen
+        start = solvers.Linear(chosen.weight, chosen.bias) if self.normalise != "standard" else None
+        if self.refit:
+            self._solve(both, cold, start)
+        else:
+            self.weight, self.bias = chosen.weight, chosen.bias
+
+    def _solve(self, split: Split, cold: ColdPass, start: solvers.Linear | None = None) -> None:
+        """Learn from all images of a split with the regulariser that is chosen."""
+        x, y = self._features(split, cold)
+        mean, spread = self._scale(x)
+        x = (x - mean) / spread
+        start = start if self.solver == "logistic" else None
+        self._keep(next(self._path(x, y, len(split.classes), [self._chosen[0]], None, start)), mean, spread)
+
+    def _scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is taken off features, and what they are divided by."""
+        if self.normalise != "standard":
+            return torch.zeros_like(x[0]), torch.ones_like(x[0])
+        return x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
+
+    def _keep(self, linear: solvers.Linear, mean: Tensor, spread: Tensor) -> None:
+        l2, factor = self._chosen
+        if linear.left > solvers.TOLERANCE:
+            self.choices["not solved to the end"] = f"the loss may be {min(linear.left, 1):.2%} above its minimum"
+        self.choices["l2"] = l2
+        self.weight = factor * linear.weight / spread
+        self.bias = factor * linear.bias - self.weight @ mean
 
     def _choose(
         self, x: Tensor, y: Tensor, seen: Tensor, labels: Tensor, classes: int, basis: solvers.Basis, split: str

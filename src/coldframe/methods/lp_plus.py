@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -67,6 +67,11 @@ class ProbePlus(Method):
     def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()
         return functional.normalize(x, dim=-1), torch.from_numpy(split.labels).to(x.device)
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        asked, self.steps = self.steps, int(chosen.choices["step"])
+        self._fit(both, None, cold, run, report)
+        self.steps = asked
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         x, y = self._unit(train, cold)

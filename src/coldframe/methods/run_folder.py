@@ -9,11 +9,13 @@ from coldframe.files import exists, expanded, is_file
 
 ABOUT = "adaptation.json"
 """The file by which the folder of a saved run is known."""
+BEST = "best"
+"""The folder inside a comparison's that holds the recommended method."""
 _SHOWN = 3
 
 
 def run_folder(path: str | Path) -> Path:
-    """Return the folder of a saved run.
+    """Return the folder of a saved run; of a comparison's folder the one with the method that it recommends.
 
     Raises:
         InputError: there is nothing, a file, a folder that holds saved runs (as ``compare``, ``sweep`` and ``fit`` write them
@@ -22,6 +24,8 @@ def run_folder(path: str | Path) -> Path:
     folder = expanded(path)
     if is_file(folder / ABOUT):
         return folder
+    if is_file(folder / BEST / ABOUT):
+        return folder / BEST
     wanted = "expected the folder of a saved run"
     if not exists(folder):
         near = [place.name for place in folder.parent.iterdir() if place.is_dir()] if folder.parent.is_dir() else []
@@ -51,4 +55,5 @@ def means_run(source: str | Path) -> bool:
     """
     if isinstance(source, Path):
         return True
-    return exists(f"{source}/{ABOUT}") or ("/" in source and ":" not in source and "@" not in source)
+    saved = exists(f"{source}/{ABOUT}") or exists(f"{source}/{BEST}/{ABOUT}")
+    return saved or ("/" in source and ":" not in source and "@" not in source)

@@ -10,7 +10,7 @@ from torch import Tensor
 from coldframe import files, formats, reading
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError
-from coldframe.methods.base import Method
+from coldframe.methods.base import VALIDATED, Method
 from coldframe.registry import METHODS, resolve
 
 
@@ -30,6 +30,18 @@ def state_of(about: formats.Adaptation, folder: Path) -> dict[str, Tensor]:
     if {name: list(tensor.shape) for name, tensor in state.items()} != about.state:
         raise ModelError(f"{folder} is damaged: adaptation.safetensors does not hold what adaptation.json lists; fit it again")
     return state
+
+
+def validated_of(folder: Path) -> tuple[Tensor, Tensor] | None:
+    """Return how sure a run's validation answers were, and which were right; None where it keeps none."""
+    path = folder / VALIDATED
+    if not files.is_file(path):
+        return None
+    found, _ = files.read_safetensors(path)
+    sure, right = found.get("probability"), found.get("right")
+    if sure is None or right is None or sure.ndim != 1 or sure.shape != right.shape or not sure.is_floating_point():
+        raise ModelError(f"{path} is damaged: expected a probability and whether it was right for each image; fit it again")
+    return sure, right.bool()
 
 
 def unfitted(about: formats.Adaptation, backbone: Backbone, folder: Path) -> Method:

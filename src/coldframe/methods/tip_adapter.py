@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ class TipAdapter(Method):
     """logits = exp(logit_scale) * cos(f, class embedding) + alpha * sum_i exp(-beta (1 - cos(f, f_i))) [y_i = class].
 
     f_i are the training features and y_i their labels: nothing is trained. alpha and beta have the best top-1 over
-    the published grid, to which alpha = 0 is added, zero-shot alone: on ``val``, or on all images, each without its own vote.
+    the published grid, to which alpha = 0 is added, zero-shot alone: on ``val``, or on train, each without its own vote.
 
     Args:
         backbone: a vision-language model.
@@ -41,7 +41,7 @@ class TipAdapter(Method):
         max_alpha: largest alpha of the search.
         max_beta: largest beta of the search.
         augment: ``flip`` makes each f_i the mean of the image and its mirror image.
-        choose: ``val`` searches on the validation images, ``loo`` on all images, each without its own vote; ``auto`` takes
+        choose: ``val`` searches on the validation images, ``loo`` on train, each image without its own vote; ``auto`` takes
             ``val`` where there are validation images, else ``loo``.
 
     Source:
@@ -112,38 +112,35 @@ class TipAdapter(Method):
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings = templates.class_embeddings(self.backbone, train.classes, self.template)
         held = val if val is not None and len(val) else None
+        self._cache(train, cold)
         searched = "auto" in (self.alpha, self.beta)
         if self.choose == "val" and held is None and searched:
             raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo")
-        if held is not None and self.choose != "loo":
-            self._cache([train], cold)
-            self._search(held, cold)
-        else:
-            self._cache([train] if held is None else [train, held], cold)
-            self._search(None, cold, [train] if held is None else [train, held])
+        self._search(held if self.choose != "loo" else None, cold, train)
 
-    def _cache(self, splits: Sequence[Split], cold: ColdPass) -> None:
-        """Make keys of some splits: unit features, the mean over views made unit again."""
-        made = []
-        for split in splits:
-            rows = torch.arange(len(split))
-            parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
-            made.append(functional.normalize(torch.stack(parts).mean(0), dim=-1))
-        self.keys = torch.cat(made)  # [N, D]
-        self.labels = torch.cat([torch.from_numpy(split.labels) for split in splits]).to(self.keys.device)
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.embeddings, self.chosen = chosen.embeddings, chosen.chosen
+        self._cache(both, cold)
+
+    def _cache(self, split: Split, cold: ColdPass) -> None:
+        """Make the keys: unit features, the mean over views made unit again."""
+        rows = torch.arange(len(split))
+        parts = [cold.activations(self.backbone, split, FEATURES, view).gather(rows).float() for view in self.views]
+        self.keys = functional.normalize(torch.stack(parts).mean(0), dim=-1)  # [N, D]
+        self.labels = torch.from_numpy(split.labels).to(self.keys.device)
 
     @torch.no_grad()
-    def _search(self, val: Split | None, cold: ColdPass, cached: Sequence[Split] = ()) -> None:
+    def _search(self, val: Split | None, cold: ColdPass, cached: Split) -> None:
         """Choose alpha and beta by top-1, the lower cross-entropy where several are equal: on ``val``, else on what is cached,
         where an image has no vote of its own."""
         alphas = [0.0, *_grid(self.max_alpha, ALPHAS)] if self.alpha == "auto" else [self.alpha]
         betas = _grid(self.max_beta, BETAS) if self.beta == "auto" else [self.beta]
-        if len(alphas) * len(betas) == 1 or (val is None and not cached):
+        if len(alphas) * len(betas) == 1:
             self.chosen = (float(alphas[0]), float(betas[0]))
             return
-        splits = [val] if val is not None else list(cached)
-        x = torch.cat([cold.activations(self.backbone, s, FEATURES).gather(torch.arange(len(s))).float() for s in splits])
-        truth = torch.cat([torch.from_numpy(split.labels) for split in splits]).to(x.device)
+        split = cached if val is None else val
+        x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()
+        truth = torch.from_numpy(split.labels).to(x.device)
         unit = functional.normalize(x, dim=-1)
         texts, affinity = self._texts(unit), unit @ self.keys.T
         if val is None:
@@ -164,7 +161,7 @@ class TipAdapter(Method):
 
 class TipAdapterF(Trained, TipAdapter):
     """Tip-Adapter whose keys f_i are trained by cross-entropy from the training features; then alpha and beta are searched.
-    Without ``val`` a fifth of ``train`` is held out for both choices.
+    Without ``val`` a fifth of ``train`` is held out for both choices, and joins again after them.
 
     Args:
         backbone: a vision-language model.
@@ -198,16 +195,36 @@ class TipAdapterF(Trained, TipAdapter):
         return self.keys.numel()
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        self.embeddings = templates.class_embeddings(self.backbone, train_split.classes, self.template)
         if val is None or len(val) == 0:
-            train_split, val = holdout(train_split)
-        self._cache([train_split], cold)
+            part, held = holdout(train_split)
+            self._learn(part, held, cold, None if run is None else run / "held-out", report)
+            self._search(held, cold, part)
+            kept = self.choices
+            self._again(train_split, self.chosen, int(kept["epoch"]), cold, run, report)
+            self.choices = kept
+        else:
+            self._learn(train_split, val, cold, run, report)
+            self._search(val, cold, train_split)
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._again(both, chosen.chosen, int(chosen.choices["epoch"]), cold, run, report)
+
+    def _again(
+        self, split: Split, chosen: tuple[float, float], epochs: int, cold: ColdPass, run: Path | None, report: Report | None
+    ) -> None:
+        self._stop = epochs
+        self._learn(split, None, cold, run, report)
+        self._stop, self.chosen = None, chosen
+
+    def _learn(self, split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        """Train the keys with alpha and beta as they are before the search."""
+        self.embeddings = templates.class_embeddings(self.backbone, split.classes, self.template)
+        self._cache(split, cold)
         self.chosen = (
             START_ALPHA if self.alpha == "auto" else self.alpha,
             START_BETA if self.beta == "auto" else self.beta,
         )
-        self.learn({"keys": self.keys}, train_split, val, cold=cold, run=run, report=report)
-        self._search(val, cold)
+        self.learn({"keys": self.keys}, split, val, cold=cold, run=run, report=report)
 
 
 def _grid(largest: float, steps: int) -> list[float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -24,7 +25,8 @@ class Trained(Method):
     """A method that learns by cross-entropy and keeps the epoch that is best on ``val``.
 
     One rule for all of them: the highest top-1 on ``val``, among equals the lowest cross-entropy. The state before training
-    counts as epoch 0. Without ``val`` the last epoch is kept.
+    counts as epoch 0. Without ``val`` the last epoch is kept. A refit runs the epochs that were kept once more, on the same
+    schedule, over train and val.
 
     A new one lists its own settings as fields, says at which ``cut`` it enters and what it does there (``warm``), and in
     ``_fit`` makes its tensors and calls :meth:`learn`. :meth:`settle` is for what follows from the learned tensors.
@@ -63,6 +65,8 @@ class Trained(Method):
             weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup, patience=self.patience, clip=self.clip,
             seed=self.seed,
         )  # fmt: skip
+        self._stop: int | None = None
+        """Epochs of a refit; None runs all and chooses among them."""
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -90,6 +94,11 @@ class Trained(Method):
             return float(top1), float(functional.cross_entropy(logits, truth))
 
         return measured
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.recipe = replace(self.recipe, patience=None)
+        self._stop = int(chosen.choices["epoch"])
+        self._fit(both, None, cold, run, report)
 
     def learn(
         self,
@@ -140,6 +149,7 @@ class Trained(Method):
         result = train(
             parameters, loss, len(train_split), self.recipe, groups=groups or [Group(learned)], validate=validate, run=run,
             key=self.key(train_split, val) if run is not None else "", report=report, tensorboard=self.tensorboard,
+            stop=self._stop,
         )  # fmt: skip
         for value in learned:
             value.requires_grad_(False)

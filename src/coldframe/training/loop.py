@@ -66,6 +66,7 @@ def train(
     save_seconds: float = 30.0,
     report: Callable[[dict[str, Any]], None] | None = None,
     tensorboard: bool = False,
+    stop: int | None = None,
 ) -> Result:
     """Train ``parameters`` in place; they end at the best validation value, or at the last step without validation.
 
@@ -86,6 +87,7 @@ def train(
         save_seconds: time between checkpoints; one is written at the end as well.
         report: called with each epoch's metrics.
         tensorboard: also write TensorBoard events (needs the ``track`` extra) under ``run``.
+        stop: end after this many epochs, 0 or more, on the schedule of all of them; None runs them all.
 
     Raises:
         TrainingError: the loss, a parameter or the validation value is not finite; the parameters are then at the best
@@ -101,10 +103,11 @@ def train(
     peaks = [group["lr"] for group in optimiser.param_groups]
     progress, best = Progress(), None
     if run is not None:
-        key = _full_key(key, parameters, n, recipe, groups, validate is not None)
+        key = _full_key(key if stop is None else f"{key} {stop}", parameters, n, recipe, groups, validate is not None)
         progress, best = checkpoint.restore(run, key, parameters, optimiser) or (progress, best)
         _agree(run, progress)
     start = _copy(parameters) if best is None else None
+    end = recipe.epochs if stop is None else min(stop, recipe.epochs)
     steps = math.ceil(n / recipe.batch_size)
     total = steps * recipe.epochs
     warmup = min(recipe.warmup, total // 10)
@@ -122,7 +125,7 @@ def train(
             f"rate {optimiser.param_groups[0]['lr']:.3g}); {kept}: choose a smaller learning rate"
         )
 
-    while not _finished(progress, recipe):
+    while not _finished(progress, recipe, end):
         permutation = order(recipe.seed, progress.epoch, n)
         for position in range(progress.step - progress.epoch * steps, steps):
             items = permutation[position * recipe.batch_size : (position + 1) * recipe.batch_size]
@@ -165,7 +168,7 @@ def train(
         progress.loss_sum, progress.seen = 0.0, 0
         progress.history.append(metrics)
         if run is not None:
-            if _finished(progress, recipe) or time.monotonic() - saved >= save_seconds:
+            if _finished(progress, recipe, end) or time.monotonic() - saved >= save_seconds:
                 checkpoint.save(run, key, progress, parameters, optimiser, best)
                 saved = time.monotonic()
             files.append_line(run / METRICS, json.dumps(metrics))
@@ -192,9 +195,9 @@ def _full_key(
     return digest_of([key, asdict(recipe), n, shapes, settings, validated])
 
 
-def _finished(progress: Progress, recipe: Recipe) -> bool:
+def _finished(progress: Progress, recipe: Recipe, end: int) -> bool:
     waited = progress.epoch - progress.best_epoch if progress.best_epoch else 0
-    return progress.epoch >= recipe.epochs or (recipe.patience is not None and waited >= recipe.patience)
+    return progress.epoch >= end or (recipe.patience is not None and waited >= recipe.patience)
 
 
 def _copy(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from coldframe.cold.manifest import Source
 from coldframe.data import load_dataset
 from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files
-from coldframe.data.load import Joined
+from coldframe.data.joined import Joined
 from coldframe.data.places import MOST_ENTRIES, find_files, readable
 from coldframe.errors import InputError
 from coldframe.files import expanded
