@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from coldframe.measures import evaluate
 from coldframe.report import About, Curve, Detail, Table
+from coldframe.results.fields import measured
 
 METHODS = {
     "zero-shot": (0.69, 0.0, 0, 0),
@@ -44,7 +44,7 @@ def build(methods: Sequence[str], seeds: int, n: int, classes: Sequence[str]) ->
             target = np.where(difficulty <= np.quantile(difficulty, accuracy), labels, (labels + 1) % k)
             logits[np.arange(n), target] += 5
             drawn.append(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
-            found = evaluate(drawn[-1], labels)
+            found = measured(drawn[-1], labels) | {"n": n}
             costs = {"train_seconds": seconds, "latency_ms": 24.0, "trainable_parameters": parameters, "stored_bytes": stored}
             extra = {"noise_top1": 0.9 * found["top1"], "cold_seconds": 90.0, "peak_memory_mb": 420.0}
             table.add({"method": method, "seed": seed, "split": "test", **where, **found, **costs, **extra})

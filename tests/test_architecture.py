@@ -96,7 +96,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/ridge.py": "tests/methods/test_few_shot.py",
     "methods/ncm.py": "tests/methods/test_few_shot.py",
     "report/saved.py": "tests of the page",
-    "results/results.py": "tests/report/test_table.py, as the table that writes it",
     "formats.py": "tests/hostile/test_tampered.py",
     "report/figures/predictions.py": "tests of the verb predict",
 }

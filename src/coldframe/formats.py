@@ -47,7 +47,7 @@ class Adaptation(Struct, forbid_unknown_fields=True):
 
 
 class Row(Struct):
-    """A row of ``results.json``; what a verb measures besides may follow."""
+    """A row of ``results.json`` without the numbers that ``results/fields.py`` lists; what else a verb measures may follow."""
 
     method: Annotated[str, Meta(min_length=1)]
     model: str | None = None
@@ -55,20 +55,6 @@ class Row(Struct):
     seed: int | None = None
     split: str | None = None
     n: Spent | None = None
-    top1: Fraction | None = None
-    top5: Fraction | None = None
-    mean_per_class: Fraction | None = None
-    ece: Fraction | None = None
-    train_seconds: Spent | None = None
-    cold_seconds: Spent | None = None
-    latency_ms: Spent | None = None
-    peak_memory_mb: Spent | None = None
-    trainable_parameters: Spent | None = None
-    stored_bytes: Spent | None = None
-    noise_top1: Fraction | None = None
-    corruption_top1: Fraction | None = None
-    robust_top1: Fraction | None = None
-    fooled: Fraction | None = None
     noise: dict[str, Any] | None = None
     corruptions: dict[str, Any] | None = None
     attack: dict[str, Any] | None = None

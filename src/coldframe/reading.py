@@ -17,7 +17,6 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from coldframe import formats
 from coldframe.errors import FileError, nearest, visible
 from coldframe.files import read_text
 
@@ -141,13 +140,3 @@ def _unknown(value: Any, kind: Any, place: str = "") -> tuple[str, list[str]] | 
         told = [_unknown(value, part, place) for part in parts if part is not type(None)]
         return told[0] if told and all(told) else None
     return None
-
-
-def fit_of(path: Path) -> formats.Fit:
-    """Return what a fit measured; its row is checked like those of ``results.json``."""
-    remedy = f"remove {path.parent} or fit it again"
-    found = read(path, formats.Fit, remedy=remedy)
-    typed(found.row, formats.Row, f"{path}, row", remedy=remedy, strict=False)
-    if not all({"epoch", "loss"} <= line.keys() for line in found.history if "epoch" in line):
-        raise FileError(f"cannot use {path}: expected a loss in every epoch of history, found none; {remedy}")
-    return found

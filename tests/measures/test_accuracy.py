@@ -4,7 +4,7 @@ import torch
 from sklearn import metrics
 
 from coldframe.errors import InputError
-from coldframe.measures import confusion, correct, evaluate, mean_per_class, per_class, top1, top5, topk
+from coldframe.measures import confusion, correct, mean_per_class, per_class, top1, top5, topk
 
 
 @pytest.fixture
@@ -49,13 +49,6 @@ def test_ties_go_to_the_first_class_as_argmax_does():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_tensors_of_any_type(dtype):
     assert top1(torch.eye(3).to(dtype), torch.arange(3)) == 1.0
-
-
-def test_evaluate_gives_the_fields_of_a_row(scores):
-    logits, labels = scores
-    found = evaluate(torch.tensor(logits).softmax(1), torch.tensor(labels))
-    assert set(found) == {"n", "top1", "top5", "mean_per_class", "ece"}
-    assert found["n"] == 400 and found["top1"] == top1(logits, labels)
 
 
 @pytest.mark.parametrize(

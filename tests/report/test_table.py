@@ -1,11 +1,11 @@
 import csv
 import json
-from dataclasses import replace
 
 import pytest
 
 from coldframe.errors import FileError, InputError
-from coldframe.report import Table
+from coldframe.report import Table, save_report
+from coldframe.results.parts import HardImage, Picture
 
 
 def test_results_json_holds_the_schema(make_table, tmp_path):
@@ -40,20 +40,14 @@ def test_markdown_escapes_what_would_break_a_table():
     assert "a\\|b" in table.to_markdown()
 
 
-def test_comparisons_turn_round(make_table):
+def test_a_saved_page_is_the_page_of_the_report(make_table, tmp_path):
+    """Pictures of prompts and the hardest images stand on both."""
     table = make_table()
-    a, b = table.details[0].key, table.details[1].key
-    there, back = table.compared(a, b), table.compared(b, a)
-    assert there is not None and back is not None and there.n == 240
-    assert (there.difference, there.low, there.high) == (-back.difference, -back.high, -back.low)
-    assert len(table.comparisons) == 10
-
-
-def test_lines_on_different_data_are_not_paired(make_table):
-    table = make_table(("knn", "linear-probe"))
-    table.details[1] = replace(table.details[1], data="folder:other")
-    table.pair()
-    assert table.comparisons == []
+    table.hardest = [HardImage(b"hard", "a true name", "a wrong name", 0.9, "file.png")]
+    table.prompts = [Picture(b"prompt", "a learned frame")]
+    saved = table.save(tmp_path / "saved.html").read_text()
+    assert saved == save_report(table, tmp_path / "report").read_text()
+    assert "a wrong name" in saved and "a learned frame" in saved
 
 
 def test_wrong_names_and_files_are_one_sentence(make_table, tmp_path):

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from coldframe.errors import InputError
-from coldframe.results.rows import FIELDS, complete, groups, plain, short
+from coldframe.results.fields import REQUIRED
+from coldframe.results.rows import complete, groups, plain, short
 
 
 def test_a_row_is_completed_and_never_holds_nan():
     row = complete({"method": "knn", "top1": np.float32(0.5), "ece": float("nan"), "own": np.array([1, 2])})
-    assert tuple(row)[: len(FIELDS)] == FIELDS
+    assert tuple(row)[: len(REQUIRED)] == REQUIRED
     assert row["top1"] == 0.5 and type(row["top1"]) is float
     assert row["ece"] is None and row["latency_ms"] is None and row["own"] == [1, 2]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe import measures
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.methods.base import Method
+from coldframe.results.fields import measured
 from coldframe.types import Row
 
 
@@ -54,10 +54,7 @@ def row_of(
         "seed": seed,
         "split": split.name,
         "n": len(split),
-        "top1": measures.top1(probabilities, split.labels),
-        "top5": measures.top5(probabilities, split.labels),
-        "mean_per_class": measures.mean_per_class(probabilities, split.labels),
-        "ece": measures.ece(probabilities, split.labels),
+        **measured(probabilities, split.labels),
         "trainable_parameters": method.trainable_parameters,
         "stored_bytes": method.stored_bytes,
     }

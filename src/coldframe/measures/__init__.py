@@ -3,7 +3,6 @@
 from coldframe.measures.accuracy import (
     confusion,
     correct,
-    evaluate,
     mean_per_class,
     per_class,
     top1,
@@ -31,7 +30,7 @@ from coldframe.measures.trade_off import Correlation, pareto, pearson
 
 __all__ = [
     "MARGIN", "Candidate", "Correlation", "Decision", "Difference", "Fitted", "ForwardMemory", "Interval", "Latency",
-    "Paired", "PeakMemory", "Reliability", "available_memory", "confusion", "correct", "decide", "ece", "evaluate",
+    "Paired", "PeakMemory", "Reliability", "available_memory", "confusion", "correct", "decide", "ece",
     "fitted_memory", "forward_memory", "images_to_decide", "interval", "latencies", "latency", "machine", "macs",
     "mcnemar", "mean_per_class", "paired", "paired_bootstrap", "pareto", "peak_memory", "pearson", "per_class",
     "reliability", "standing", "t_quantile", "top1", "top5", "topk", "wilson",

@@ -113,23 +113,3 @@ def confusion(scores: Any, labels: Any) -> NDArray[np.int64]:
     s, y = checked(scores, labels)
     k = s.shape[1]
     return np.bincount(y * k + s.argmax(axis=1), minlength=k * k).reshape(k, k).astype(np.int64)
-
-
-def evaluate(probabilities: Any, labels: Any, *, bins: int = 15) -> dict[str, Any]:
-    """Return the accuracy fields of a row of ``results.json``: ``n, top1, top5, mean_per_class, ece``.
-
-    Args:
-        probabilities: rows that sum to 1 [N, K].
-        labels: class indices [N].
-        bins: number of confidence bins of the ECE.
-    """
-    from coldframe.measures.calibration import ece
-
-    p, y = checked(probabilities, labels)
-    return {
-        "n": len(y),
-        "top1": top1(p, y),
-        "top5": top5(p, y),
-        "mean_per_class": mean_per_class(p, y),
-        "ece": ece(p, y, bins=bins),
-    }

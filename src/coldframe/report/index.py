@@ -8,12 +8,12 @@ from typing import Any
 
 from coldframe import files
 from coldframe.report.page import rendered
+from coldframe.report.table import Table
 from coldframe.results.columns import cells, columns, headline, title
-from coldframe.results.results import Results
 from coldframe.results.verdict import verdict
 
 
-def save_index(tables: Mapping[str, Results], folder: str | Path, *, heading: str = "Which way to adapt the model?") -> Path:
+def save_index(tables: Mapping[str, Table], folder: str | Path, *, heading: str = "Which way to adapt the model?") -> Path:
     """Write ``report.html`` and the joined ``results.json`` in ``folder``; return the page's path.
 
     Args:
@@ -37,7 +37,7 @@ def save_index(tables: Mapping[str, Results], folder: str | Path, *, heading: st
     return files.write_text(Path(folder) / "report.html", rendered("index.html", {"title": heading, "parts": parts}))
 
 
-def joined(tables: Mapping[str, Results]) -> dict[str, Any]:
+def joined(tables: Mapping[str, Table]) -> dict[str, Any]:
     """Return the value of one ``results.json`` with the rows of all tables; that of a single table as it is."""
     each = [table.to_json() for table in tables.values()]
     if len(each) == 1:

@@ -28,10 +28,12 @@ def save_report(
         hardest: see :func:`page`; those of the table when none are given.
         prompts: see :func:`page`; those of the table when none are given.
     """
-    folder, hardest, prompts = Path(folder), hardest or table.hardest, prompts or table.prompts
+    folder = Path(folder)
     for name in ("results.json", "results.csv", "results.md"):
         table.save(folder / name)
     drawn = all_figures(table)
+    # Before the files: a figure that was written once has moved its parts by fractions of a point.
+    text = page(table, hardest=hardest, prompts=prompts, figures=drawn)
     for name, figure in drawn.items():
         save_figure(figure, folder / "figures" / name)
-    return files.write_text(folder / "report.html", page(table, hardest=hardest, prompts=prompts, figures=drawn))
+    return files.write_text(folder / "report.html", text)

@@ -15,7 +15,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from coldframe.errors import visible
-from coldframe.results.columns import Column, cells, columns, headline, title
+from coldframe.results.columns import cells, columns, headline, title
+from coldframe.results.fields import Field
 from coldframe.results.rows import groups
 from coldframe.results.verdict import recommended, verdict
 from coldframe.results.wording import spoken
@@ -45,7 +46,7 @@ def _text(line: str, style: str = "") -> Text:
     return Text(visible(line), style=style)
 
 
-def fitting(table: Results, width: int) -> list[Column]:
+def fitting(table: Results, width: int) -> list[Field]:
     """Return the columns that fit side by side in ``width`` characters; the least weighty are left out first."""
     shown = columns(table)
     while len(shown) > 1 and _width(cells(table, shown)) > width:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,9 +11,8 @@ from coldframe import formats
 from coldframe.measures.significance import paired_bootstrap
 from coldframe.reading import read, typed
 from coldframe.results.parts import About, Comparison, Detail, HardImage, Picture
-from coldframe.results.rows import Group, Key, complete, groups, plain
+from coldframe.results.rows import Group, Key, check_row, complete, groups
 from coldframe.types import Row
-from coldframe.version import __version__
 
 
 @dataclass
@@ -83,31 +82,13 @@ class Results:
                 return Comparison(a, b, -c.difference, -c.high, -c.low, c.n, c.p)
         return None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the value of ``results.json``; lines with several seeds add a row with ``mean`` and ``ci95``."""
-        from coldframe.results.verdict import verdict
-
-        over_seeds = [group.summary() for group in self.groups() if len(group.rows) > 1]
-        return {
-            "coldframe": __version__,
-            "command": self.command,
-            "machine": plain(self.machine),
-            "rows": [*self.rows, *over_seeds],
-            "verdict": verdict(self),
-            "about": plain(asdict(self.about)),
-            "comparisons": plain([asdict(c) for c in self.comparisons]),
-            "published": plain(self.published),
-            "notes": list(self.notes),
-            "details": [detail.to_json() for detail in self.details],
-        }
-
     @classmethod
     def from_json(cls, value: Any, where: str = "results.json") -> Self:
         """Return the table of a ``results.json``; rows over seeds are computed again."""
         remedy = "give one that coldframe wrote"
         found = typed(value, formats.Results, where, remedy=remedy)
         for number, row in enumerate(found.rows):
-            typed(row, formats.Row, f"{where}, row {number}", remedy=remedy, strict=False)
+            check_row(row, f"{where}, row {number}", remedy)
         return cls(
             rows=[row for row in found.rows if "ci95" not in row],
             command=found.command,

@@ -5,38 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from coldframe.errors import InputError
+import msgspec
+
+from coldframe import formats
+from coldframe.errors import FileError, InputError
 from coldframe.measures.significance import Interval, interval
+from coldframe.reading import read, typed
+from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED
 from coldframe.results.wording import spoken
 from coldframe.types import Row
 
 Key = tuple[str, str, str]
 """(method, model, data): what one line of the table stands for."""
 
-FIELDS = (
-    "method",
-    "model",
-    "data",
-    "seed",
-    "split",
-    "n",
-    "top1",
-    "top5",
-    "mean_per_class",
-    "ece",
-    "train_seconds",
-    "cold_seconds",
-    "latency_ms",
-    "peak_memory_mb",
-    "trainable_parameters",
-    "stored_bytes",
+RowFile = msgspec.defstruct(
+    "RowFile",
+    [(f.name, (formats.Fraction if f.kind == "fraction" else formats.Spent) | None, None) for f in FIELDS],
+    bases=(formats.Row,),
+    module=__name__,
 )
-"""What every row of ``results.json`` has; None where it was not measured."""
-OPTIONAL = ("clean_top1", "noise_top1", "corruption_top1", "robust_top1", "fooled")
-ACCURACIES = ("top1", "top5", "mean_per_class", "ece", *OPTIONAL)
-MEASURED = (*FIELDS[6:], *OPTIONAL)
+"""A row as it stands in a file: what it is about, and every field."""
 
 
 def plain(value: Any) -> Any:
@@ -60,8 +51,8 @@ def complete(row: Row) -> Row:
     """
     if not row.get("method"):
         raise InputError(f"expected a row with a method, found the keys {sorted(row)}")
-    full = {field: plain(row.get(field)) for field in FIELDS} | {k: plain(v) for k, v in row.items() if k not in FIELDS}
-    for field in ACCURACIES:
+    full = {field: plain(row.get(field)) for field in REQUIRED} | {k: plain(v) for k, v in row.items() if k not in REQUIRED}
+    for field in FRACTIONS:
         value = full.get(field)
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"expected {field} of {row['method']} as a fraction in [0, 1], found {value}; divide by 100")
@@ -96,7 +87,7 @@ class Group:
     def over_seeds(self, field: str) -> Interval | None:
         """Return mean and 95% interval of a field over the seeds that measured it; None where none did."""
         values = [float(row[field]) for row in self.rows if row.get(field) is not None]
-        most = 1.0 if field in ACCURACIES else math.inf
+        most = 1.0 if field in FRACTIONS else math.inf
         return interval(values, least=0.0, most=most) if values else None
 
     def mean(self, field: str) -> float | None:
@@ -114,8 +105,8 @@ class Group:
         found = {field: self.over_seeds(field) for field in MEASURED}
         mean = {field: value.mean for field, value in found.items() if value is not None}
         first = self.rows[0]
-        row: Row = {field: first.get(field) for field in FIELDS if field not in MEASURED} | {"seed": None}
-        row |= {field: mean.get(field) for field in MEASURED if field in FIELDS or field in mean}
+        row: Row = {field: first.get(field) for field in IDENTITY} | {"seed": None}
+        row |= {field: mean.get(field) for field in MEASURED if field in REQUIRED or field in mean}
         row["seeds"] = [r.get("seed") for r in self.rows]
         row["mean"] = mean
         row["ci95"] = {f: [v.low, v.high] for f, v in found.items() if v is not None and v.low is not None}
@@ -140,4 +131,23 @@ def groups(rows: Sequence[Row]) -> list[Group]:
     for key, members in gathered.items():
         parts = [spoken(key[0])] + [short(key[part]) for part in (1, 2, 3) if several[part]]
         found.append(Group(*key, rows=tuple(members), label=" · ".join(part for part in parts if part)))
+    return found
+
+
+def check_row(row: Row, where: str, remedy: str) -> None:
+    """Refuse a row, read from a file, that has not the types of its fields.
+
+    Raises:
+        FileError: it has not.
+    """
+    typed(row, RowFile, where, remedy=remedy, strict=False)
+
+
+def fit_of(path: Path) -> formats.Fit:
+    """Return what a fit measured; its row is checked like those of ``results.json``."""
+    remedy = f"remove {path.parent} or fit it again"
+    found = read(path, formats.Fit, remedy=remedy)
+    check_row(found.row, f"{path}, row", remedy)
+    if not all({"epoch", "loss"} <= line.keys() for line in found.history if "epoch" in line):
+        raise FileError(f"cannot use {path}: expected a loss in every epoch of history, found none; {remedy}")
     return found

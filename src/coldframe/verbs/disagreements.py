@@ -20,11 +20,12 @@ from coldframe.errors import InputError
 from coldframe.formats import Adaptation, Weights
 from coldframe.inspection import disagreements
 from coldframe.methods import Method, load
-from coldframe.reading import fit_of, read
+from coldframe.reading import read
 from coldframe.report.disagreements import Answered, differing_page, sentences
 from coldframe.report.figures.inspection import differing_figure
 from coldframe.report.figures.style import save_figure
 from coldframe.report.figures.thumbnail import thumbnail
+from coldframe.results.rows import fit_of
 from coldframe.verbs.watch import command_line
 
 FOLDERS = ("only_a", "only_b")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coldframe import files, formats, measures, reading
+from coldframe import files, formats, measures
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.errors import FileError
@@ -19,6 +19,7 @@ from coldframe.methods import Method, restore
 from coldframe.report import About, Table
 from coldframe.report.figures.prompts import prompt_figure
 from coldframe.report.figures.style import save_figure
+from coldframe.results.rows import fit_of
 from coldframe.types import PIXELS, Row
 from coldframe.verbs.pictures import prompted
 from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
@@ -75,7 +76,7 @@ def fit_and_evaluate(
 
 def finished(method: Method, dataset: Dataset, folder: Path) -> tuple[Row, NDArray[np.float32]]:
     """Take up what :func:`fit_and_evaluate` kept in ``folder``: the method becomes the one that was fitted."""
-    kept = reading.fit_of(folder / "result.json")
+    kept = fit_of(folder / "result.json")
     predictions, _ = files.read_safetensors(folder / "predictions.safetensors")
     restore(method, folder, dataset.classes)
     method.choices, method.history = kept.choices, kept.history
