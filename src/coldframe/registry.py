@@ -51,6 +51,12 @@ CLASSIFIER = "lite0"
 DATASETS: dict[str, str] = {
     "folder": "coldframe.data.folder:load",
     "parquet": "coldframe.data.parquet:load",
+    "csv": "coldframe.data.lists:load",
+    "json": "coldframe.data.json_lists:load",
+    "npz": "coldframe.data.array_files:load_npz",
+    "npy": "coldframe.data.array_files:load_npy",
+    "wds": "coldframe.data.shards:load",
+    "hf": "coldframe.data.hub:load",
     "torchvision": "coldframe.data.torchvision:load",
     "mini": "coldframe.data.mini:load",
 }

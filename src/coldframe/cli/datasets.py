@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 KINDS = {
     "folder": ("folder:flowers", "one folder a class, with or without train/, val/, test/ above"),
     "parquet": ("parquet:cifar10", "a parquet file or a folder of them, in the way of the Hub"),
+    "csv": ("csv:labels.csv?label=species", "a table of images and labels, any separator, with or without a head"),
+    "json": ("json:annotations.json", "COCO's annotations with one category an image, or a few-shot split file"),
+    "npz": ("npz:pathmnist.npz", "arrays of images and labels in one file, as MedMNIST and Keras store them"),
+    "npy": ("npy:X.npy?labels=y.npy", "arrays of images and labels in files of their own"),
+    "wds": ("wds:train-{000..009}.tar", "tar shards in the way of webdataset"),
+    "hf": ("hf:beans", "a data set of the Hub, or a folder that save_to_disk wrote (extra hub)"),
     "torchvision": ("torchvision:Flowers102", "a data set of torchvision by its own name"),
     "mini": ("mini:cifar10", "a small sample that comes with coldframe"),
 }

@@ -75,12 +75,14 @@ class Split:
         images: N pictures.
         labels: class indices [N], int64, each in 0 .. K-1.
         classes: K class names as a person writes them.
+        groups: N names of what belongs together, such as a patient or a video; None where that is not known.
     """
 
     name: str
     images: Images
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
@@ -99,7 +101,9 @@ class Split:
     def subset(self, indices: Sequence[int] | NDArray[np.int64], name: str | None = None) -> Split:
         """Return the rows ``indices`` of this split, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        return replace(self, name=name or self.name, images=Subset(self.images, chosen), labels=self.labels[chosen])
+        groups = None if self.groups is None else tuple(self.groups[row] for row in chosen)
+        images = Subset(self.images, chosen)
+        return replace(self, name=name or self.name, images=images, labels=self.labels[chosen], groups=groups)
 
 
 @dataclass(frozen=True)

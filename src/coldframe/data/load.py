@@ -20,6 +20,9 @@ from coldframe.registry import DATASETS, resolve
 _PREFIX = re.compile(r"([A-Za-z][\w-]+):(?!//)(.*)", re.DOTALL)
 """Two letters or more before the colon, so that a drive letter is part of a path."""
 
+_ENDINGS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".npz": "npz", ".npy": "npy", ".tar": "wds"}
+"""What a path without a kind is, by its ending; everything else is a folder."""
+
 
 def load_dataset(
     spec: str,
@@ -34,9 +37,9 @@ def load_dataset(
     """Load labelled images in three splits. Images are decoded when they are used.
 
     Args:
-        spec: ``folder:PATH``, ``parquet:PATH``, ``torchvision:NAME``, ``mini:NAME``, a path (``folder:`` or, for a file
-            that ends in ``.parquet``, ``parquet:``), or several joined by ``+``: the classes of the second follow those
-            of the first, and a class name that both have gets the name of its data set behind it, in brackets.
+        spec: a kind and a place, such as ``folder:PATH`` or ``csv:FILE?label=species`` (docs/data.md has all kinds), a path
+            (its ending tells the kind), or several joined by ``+``: the classes of the second follow those of the first,
+            and a class name that both have gets the name of its data set behind it, in brackets.
         shots: training images a class, or what a small class has beside one for each drawn split; None uses all. Of joined
             sets each has so many a class.
         seed: decides which images are drawn, wherever a split is drawn.
@@ -103,7 +106,7 @@ def _load_one(part: str, options: LoadOptions) -> Dataset:
         data: Dataset = resolve(DATASETS, match[1], "kind of data")(match[2], options)
         return data
     if part and exists(part):
-        kind = "parquet" if part.endswith(".parquet") else "folder"
+        kind = _ENDINGS.get(Path(part).suffix.lower(), "folder")
         return _load_one(f"{kind}:{part}", options)
     if match and match[1] in DATASETS:
         raise InputError(f"expected a name or a path after {part!r}, found nothing; see coldframe datasets")
