@@ -23,6 +23,11 @@ from coldframe.errors import InputError
         ("open_clip:ViT-B-32/openai/random", ModelId("open_clip", "ViT-B-32", "openai", random=True)),
         ("torchvision:resnet18/random", ModelId("torchvision", "resnet18", random=True)),
         ("timm:resnet18@C/a@b.safetensors", ModelId("timm", "resnet18", checkpoint=Path("C/a@b.safetensors"))),
+        ("open_clip:hf-hub:someone/clip", ModelId("open_clip", "hf-hub:someone/clip")),
+        ("open_clip:hf-hub:someone/clip/random", ModelId("open_clip", "hf-hub:someone/clip", random=True)),
+        ("open_clip:hf-hub:a/b@c.pt", ModelId("open_clip", "hf-hub:a/b", checkpoint=Path("c.pt"))),
+        ("open_clip:local-dir:/a/b@c/d", ModelId("open_clip", "local-dir:/a/b@c/d")),
+        ("open_clip:local-dir:a/random", ModelId("open_clip", "local-dir:a", random=True)),
     ],
 )
 def test_there_and_back(text: str, expected: ModelId) -> None:

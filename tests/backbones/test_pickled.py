@@ -114,3 +114,19 @@ def test_damaged_archives_are_one_sentence(tmp_path: Path) -> None:
         archive.writestr("hello.txt", "x")
     with pytest.raises(ModelError, match="expected one pickle"):
         read_weights(tmp_path / "other.pt")
+
+
+def test_objects_beside_weights_in_the_older_layout(tmp_path: Path) -> None:
+    net, path = network(), tmp_path / "net.pt"
+    shared = torch.arange(6.0).reshape(2, 3)
+    beside = {"args": argparse.Namespace(lr=0.1), "best": np.float64(0.9), "trap": Booby(tmp_path / "ran")}
+    state = {**net.state_dict(), "row": shared[1], "turned": shared.T, "half": torch.ones(3, dtype=torch.bfloat16)}
+    torch.save({"state_dict": state, **beside}, path, _use_new_zipfile_serialization=False)
+    found = read_weights(path)
+    assert sorted(found) == sorted(state) and all(torch.equal(found[name], state[name]) for name in state)
+    assert not (tmp_path / "ran").exists()
+    whole = path.read_bytes()
+    for length in (0, 5, 30, len(whole) // 2, len(whole) - 3):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelError, match="found neither or damage"):
+            read_weights(path)

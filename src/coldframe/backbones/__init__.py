@@ -30,10 +30,10 @@ def load_backbone(
 ) -> Backbone:
     """Load a frozen network by its id.
 
-    Ids: ``lite0``, ``lite1``, ``lite2``; ``pocket``; ``open_clip:NAME/TAG`` (without a tag the weights are random);
-    ``timm:NAME``; ``torchvision:NAME`` or ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for
-    random weights, the same ones each time; ``@PATH`` for those of a local file (safetensors, or a torch file of
-    plain tensors).
+    Ids: ``lite0``, ``lite1``, ``lite2``; ``pocket``; ``open_clip:NAME/TAG`` (without a tag the weights are random),
+    ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``; ``timm:NAME``; ``torchvision:NAME`` or
+    ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for random weights, the same ones each time; ``@PATH``
+    for those of a local file (safetensors, or any torch file, of which the tensors are read and the objects are not).
     What a file for timm needs to be told comes behind it:
     ``timm:mobilenetv2_100@PATH?pad_type=same&mean=0.5&std=0.5&resize=256``.
 

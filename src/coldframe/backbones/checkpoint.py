@@ -89,13 +89,8 @@ def _torch_file(path: Path, *, zipped: bool) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, MemoryError):
             raise
-        except Exception as error:
-            if zipped:
-                return tensors_of(path)
-            raise ModelError(
-                f"cannot read {path}: expected a safetensors file or a torch file of tensors, found neither; "
-                "convert it to safetensors on a machine that trusts it"
-            ) from error
+        except Exception:
+            return tensors_of(path, zipped=zipped)
 
 
 def _named(value: Any, path: Path) -> dict[str, Tensor]:

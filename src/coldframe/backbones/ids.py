@@ -1,4 +1,7 @@
-"""Model ids: ``ZOO:NAME``, then optionally ``/TAG``, ``/random``, ``@PATH`` of a local checkpoint, ``?options`` behind it."""
+"""Model ids: ``ZOO:NAME``, then optionally ``/TAG``, ``/random``, ``@PATH`` of a local checkpoint, ``?options`` behind it.
+
+Two names hold slashes of their own and are kept whole: ``hf-hub:ORG/NAME`` and ``local-dir:PATH``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from coldframe.errors import ModelError
 
 RANDOM = "random"
+HUB, LOCAL = "hf-hub:", "local-dir:"
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,21 @@ def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None =
         PosixPath('weights.safetensors')
         >>> parse("timm:resnet18@weights.safetensors?resize=256").options
         (('resize', '256'),)
+        >>> parse("open_clip:hf-hub:someone/clip").name
+        'hf-hub:someone/clip'
     """
+    zoo, _, rest = text.partition(":")
+    if rest.startswith(LOCAL):
+        plain = rest.removesuffix(f"/{RANDOM}")
+        file = Path(checkpoint) if checkpoint is not None else None
+        return ModelId(zoo, plain, "", (plain != rest or not pretrained) and file is None, file, download)
     model, at, path = text.partition("@")
     if ":" in model:
         zoo, _, rest = model.partition(":")
         name, _, tag = rest.partition("/")
+        if name.startswith(HUB):
+            own, _, tag = tag.partition("/")
+            name = f"{name}/{own}"
     else:
         name = ""
         zoo, _, tag = model.partition("/")

@@ -15,19 +15,17 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
-from coldframe.backbones import hub
+from coldframe.backbones import hub, open_clip_folder, transformers_clip
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
-from coldframe.backbones.timm import maps
+from coldframe.backbones.timm import OPENAI, maps
 from coldframe.backbones.trace import Trace, stages
-from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest
+from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest, visible
 from coldframe.types import Interpolation, Preprocess
 
 _QUICK = "-quickgelu"
-_OPENAI = {"input_resolution", "context_length", "vocab_size"}
-"""Numbers that OpenAI's own files hold beside the weights; all of OpenAI's were trained with QuickGELU."""
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 
@@ -200,6 +198,9 @@ def preprocess_of(config: Mapping[str, Any]) -> Preprocess:
 def load(model: ModelId) -> OpenClipBackbone:
     """Return ``open_clip:NAME/TAG``; without a tag, or with ``/random``, its weights are drawn.
 
+    ``open_clip:hf-hub:ORG/NAME`` and ``open_clip:local-dir:PATH`` are models whose configuration lies beside
+    their weights. A local file may bear open_clip's names, OpenAI's, or those of transformers.
+
     Weights trained with QuickGELU get QuickGELU, and others GELU, whichever of the two the name of the architecture
     says: the wrong activation costs points without a word. What was corrected stands in ``weights``. A local file says it by
     OpenAI's own marks; without these, the name or the tag has to.
@@ -209,6 +210,8 @@ def load(model: ModelId) -> OpenClipBackbone:
             activation it was trained with.
         WeightsNotFound: the weights are not on this disk and may not be fetched.
     """
+    if open_clip_folder.is_outside(model):
+        return _outside(model)
     config = open_clip.get_model_config(model.name) if model.name in open_clip.list_models() else None
     if config is None:
         raise ModelError(f"open_clip has no model {model.name!r}{nearest(model.name, open_clip.list_models())}")
@@ -224,6 +227,7 @@ def load(model: ModelId) -> OpenClipBackbone:
     state = read_weights(source) if source is not None else None
     if model.checkpoint is not None and state is not None:
         quick = _quick(model, state, quick)
+        state = transformers_clip.renamed(state) if transformers_clip.is_transformers(state) else state
     net = _build(model, config, quick)
     words = "random"
     if source is not None and state is not None:
@@ -237,6 +241,24 @@ def load(model: ModelId) -> OpenClipBackbone:
     return OpenClipBackbone(str(model), net, preprocess_of(chosen), _tokenizer(model, config), weights=words)
 
 
+def _outside(model: ModelId) -> OpenClipBackbone:
+    """Return a model that open_clip does not list; its configuration says everything, its activation included."""
+    found = open_clip_folder.find(model)
+    state = read_weights(found.weights) if found.weights is not None else None
+    try:
+        net = _build(model, found.config, bool(found.config.get("quick_gelu", False)), found.folder)
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        reason = visible(" ".join(str(error).split())[:150])
+        raise ModelError(f"open_clip cannot build what {model} describes ({reason}); check its configuration") from error
+    if state is not None:
+        state = transformers_clip.renamed(state) if transformers_clip.is_transformers(state) else state
+        load_state(net, _converted(net, state), model.trained, str(found.weights))
+    tower: Any = net.visual
+    tokenizer = _tokenizer(model, found.config, found)
+    words = "random" if found.weights is None else f"{found.weights.name}, from {model.name}"
+    return OpenClipBackbone(str(model), net, preprocess_of(tower.preprocess_cfg), tokenizer, weights=words)
+
+
 def _quick(model: ModelId, state: Mapping[str, Tensor], said: bool) -> bool:
     """Return whether a local checkpoint was trained with QuickGELU.
 
@@ -248,8 +270,12 @@ def _quick(model: ModelId, state: Mapping[str, Tensor], said: bool) -> bool:
     Raises:
         ModelError: it may be either, and nothing says which.
     """
-    if state.keys() >= _OPENAI:
+    if state.keys() >= OPENAI:
         return True
+    assert model.checkpoint is not None
+    beside = transformers_clip.activation_beside(model.checkpoint) if transformers_clip.is_transformers(state) else None
+    if beside is not None:
+        return beside
     if not model.tag and not said and f"{model.name}{_QUICK}" in open_clip.list_models():
         raise ModelError(
             f"expected {model.checkpoint} to say whether it was trained with QuickGELU, found no sign of it in the weights; "
@@ -297,14 +323,14 @@ def _on_disk(model: ModelId, settings: Mapping[str, Any]) -> Path:
     return hub.find(str(model), hub=repository, files=files, download=model.download)
 
 
-def _build(model: ModelId, config: Mapping[str, Any], quick: bool) -> nn.Module:
-    text = str(config["text_cfg"].get("hf_model_name") or "")
+def _build(model: ModelId, config: Mapping[str, Any], quick: bool, name: str = "") -> nn.Module:
+    text = open_clip_folder.text_of(config, "hf_model_name")
     if text and not model.download and hub.in_hub_cache(text, ("config.json",)) is None:
         where = f"is not on this disk (looked in {hub.hub_cache()})"
         raise WeightsNotFound(f"the text tower {text} of {model} {where}; fetch it with {hub.FETCH}")
     settings = {"pretrained": None, "load_weights": False, "pretrained_text": False, "quick_gelu": quick}
     with _quiet():
-        net: nn.Module = drawn(lambda: open_clip.create_model(model.name, **settings))
+        net: nn.Module = drawn(lambda: open_clip.create_model(name or model.name, **settings))
     return net
 
 
@@ -327,11 +353,11 @@ def _converted(net: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _tokenizer(model: ModelId, config: Mapping[str, Any]) -> Tokenizer:
+def _tokenizer(model: ModelId, config: Mapping[str, Any], outside: open_clip_folder.Outside | None = None) -> Tokenizer:
     """Return the tokenizer, which for some models is itself on a hub; without it, texts are refused and images are not."""
-    wanted = str(config["text_cfg"].get("hf_tokenizer_name") or "")
-    files = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
-    if wanted and not model.download and hub.in_hub_cache(wanted, files) is None:
+    wanted = open_clip_folder.text_of(config, "hf_tokenizer_name")
+    here = outside is not None and outside.tokenizer
+    if wanted and not here and not model.download and hub.in_hub_cache(wanted, open_clip_folder.TOKENIZER) is None:
 
         def refuse(texts: list[str]) -> Tensor:
             where = f"is not on this disk (looked in {hub.hub_cache()})"
@@ -341,7 +367,14 @@ def _tokenizer(model: ModelId, config: Mapping[str, Any]) -> Tokenizer:
         return refuse
     try:
         with _quiet():
-            tokenizer: Tokenizer = open_clip.get_tokenizer(model.name)
+            if outside is not None and wanted and not here:
+                text = config["text_cfg"]
+                tokenizer: Tokenizer = open_clip.HFTokenizer(
+                    wanted, context_length=text.get("context_length", 77), tokenizer_mode=text.get("tokenizer_mode"),
+                    **text.get("tokenizer_kwargs", {}),
+                )  # fmt: skip
+            else:
+                tokenizer = open_clip.get_tokenizer(outside.folder if outside is not None else model.name)
     except ImportError as error:
         package = error.name or "transformers"
         raise MissingPackage(f"the tokenizer of {model} needs the package {package}; run: pip install {package}") from error

@@ -13,7 +13,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -54,18 +54,28 @@ class Husk:
     def add(self, _: object) -> None: ...
 
 
+_MAGIC = 0x1950A86A20F9469CFC6C
+"""The first number of a file in torch's older layout."""
+
+
 class _Storage:
     def __init__(self, kind: str) -> None:
         self.dtype = _DTYPES[kind]
 
 
 class _Reader(pickle.Unpickler):
-    """Reads one pickle of an archive; see the module."""
+    """Reads one pickle; see the module. Its numbers lie elsewhere: a subclass says where."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: str, size: int) -> None:
-        super().__init__(io.BytesIO(archive.read(f"{folder}/data.pkl")))
-        self._archive, self._folder, self._left = archive, folder, size
-        self._kept: dict[str, Tensor] = {}
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        super().__init__(file)
+        self._left = size
+        self.kept: dict[str, Tensor] = {}
+
+    def take(self, count: int) -> None:
+        """Count bytes off those that the file has."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("more bytes than the file has")
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -78,18 +88,61 @@ class _Reader(pickle.Unpickler):
             return _parameter
         return Husk
 
+
+class _Archived(_Reader):
+    def __init__(self, archive: zipfile.ZipFile, folder: str, size: int) -> None:
+        super().__init__(io.BytesIO(archive.read(f"{folder}/data.pkl")), size)
+        self._archive, self._folder = archive, folder
+
     def persistent_load(self, pid: Any) -> Tensor:
         _, kind, key, *_ = pid
         if not isinstance(kind, _Storage):
             raise ValueError("a storage of no known type")
-        if key not in self._kept:
+        if key not in self.kept:
             place = f"{self._folder}/data/{key}"
-            self._left -= self._archive.getinfo(place).file_size
-            if self._left < 0:
-                raise ValueError("more bytes than the file has")
+            self.take(self._archive.getinfo(place).file_size)
             content = bytearray(self._archive.read(place))
-            self._kept[key] = torch.frombuffer(content, dtype=kind.dtype) if content else torch.empty(0, dtype=kind.dtype)
-        return self._kept[key]
+            self.kept[key] = torch.frombuffer(content, dtype=kind.dtype) if content else torch.empty(0, dtype=kind.dtype)
+        return self.kept[key]
+
+
+class _InOneRow(_Reader):
+    """The older layout: pickles, and behind them the numbers, which are filled in afterwards."""
+
+    def persistent_load(self, pid: Any) -> Any:
+        if pid[0] == "module":  # a class with its source
+            return pid[1]
+        _, kind, key, _, count, view = pid
+        if not isinstance(kind, _Storage):
+            raise ValueError("a storage of no known type")
+        if key not in self.kept:
+            self.take(int(count) * kind.dtype.itemsize)
+            self.kept[key] = torch.zeros(int(count), dtype=kind.dtype)
+        if view is None:
+            return self.kept[key]
+        _, offset, size = view
+        return self.kept[key][int(offset) : int(offset) + int(size)]
+
+
+def _older(path: Path) -> Any:
+    """Return what a file in torch's layout before archives holds: magic, protocol, system, value, keys, numbers."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if _Reader(file, size).load() != _MAGIC:
+            raise ValueError("no mark of torch")
+        for _ in range(2):
+            _Reader(file, size).load()
+        reader = _InOneRow(file, size)
+        value = reader.load()
+        for key in _Reader(file, size).load():
+            storage = reader.kept[key]
+            wanted = storage.numel() * storage.dtype.itemsize
+            count, content = int.from_bytes(file.read(8), "little"), file.read(wanted)
+            if count != storage.numel() or len(content) != wanted:
+                raise ValueError("the numbers are cut off")
+            if wanted:
+                storage.copy_(torch.frombuffer(bytearray(content), dtype=storage.dtype))
+    return value
 
 
 def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> Tensor:
@@ -100,18 +153,18 @@ def _parameter(tensor: Tensor, *_: object) -> Tensor:
     return tensor
 
 
-def tensors_of(path: Path) -> Any:
-    """Return what a torch archive holds, foreign objects as :class:`Husk`; modules become a dict of their tensors.
+def tensors_of(path: Path, *, zipped: bool = True) -> Any:
+    """Return what a torch file holds, foreign objects as :class:`Husk`; modules become a dict of their tensors.
+
+    Args:
+        path: the file.
+        zipped: whether it is an archive; otherwise it has torch's older layout.
 
     Raises:
-        ModelError: it is no archive of torch, or is damaged.
+        ModelError: it is no file of torch, or is damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
-            if len(pickles) != 1:
-                raise ModelError(f"expected one pickle in {path}, found {len(pickles)}; convert it to safetensors")
-            value = _Reader(archive, pickles[0].partition("/")[0], path.stat().st_size).load()
+        value = _archived(path) if zipped else _older(path)
     except ModelError:
         raise
     except MemoryError:
@@ -123,6 +176,14 @@ def tensors_of(path: Path) -> Any:
             "convert it to safetensors on a machine that trusts it"
         ) from error
     return dict(_flat(value, "", 0)) if isinstance(value, Husk) else value
+
+
+def _archived(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickles) != 1:
+            raise ModelError(f"expected one pickle in {path}, found {len(pickles)}; convert it to safetensors")
+        return _Archived(archive, pickles[0].partition("/")[0], path.stat().st_size).load()
 
 
 def _flat(husk: Husk, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:

@@ -138,7 +138,7 @@ def label(name: str) -> str:
     """
     model = parse(name)
     known = DEFAULTS.get(model.trained)
-    return known or (model.name.partition(".")[0] if model.zoo == "timm" else model.name) or model.zoo
+    return known or (model.name.partition(".")[0] if model.zoo == "timm" else model.name.rpartition("/")[2]) or model.zoo
 
 
 def _load(name: str, settings: Settings) -> Backbone:
