@@ -20,7 +20,8 @@ from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, st
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
-from coldframe.backbones.timm import OPENAI, maps
+from coldframe.backbones.quickgelu import OPENAI
+from coldframe.backbones.timm import maps
 from coldframe.backbones.trace import Trace, stages
 from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest, visible
 from coldframe.types import Interpolation, Preprocess

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -25,12 +24,11 @@ from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.options import built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
+from coldframe.backbones.quickgelu import activated
 from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
 from coldframe.types import Interpolation, Preprocess
 
-OPENAI = {"input_resolution", "context_length", "vocab_size"}
-"""Numbers that OpenAI's own files hold beside the weights; all of OpenAI's were trained with QuickGELU."""
 FILES = ("model.safetensors", "pytorch_model.bin")
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 
@@ -259,7 +257,7 @@ def load(model: ModelId) -> Backbone:
     else:
         source = model.checkpoint or _on_disk(model, config)
         state = read_weights(source)
-        built = _activated(model, config, state)
+        built = activated(model, config, state)
         net = _loaded(built, config, state, str(source), said.settings)
         origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
         words = source.name + said.padding(model.name, timm.is_model) if model.checkpoint else origin
@@ -267,29 +265,6 @@ def load(model: ModelId) -> Backbone:
             words += f" (with QuickGELU, as these weights were trained, not as {model.name} is named)"
     config = dict(getattr(net, "pretrained_cfg", config))
     return cut(str(model), net, said.applied(preprocess_of(config)), classes=classes_of(net, config), weights=words)
-
-
-def _activated(model: ModelId, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> ModelId:
-    """Return the id of the network with the activation that the weights were trained with: a CLIP's GELU or QuickGELU.
-
-    Raises:
-        ModelError: a local file may be either, and neither it nor the name says which.
-    """
-    plain, _, tag = model.name.partition(".")
-    twin = plain.replace("_clip_", "_clip_quickgelu_")
-    if twin == plain or "quickgelu" in plain or not timm.is_model(twin):
-        return model
-    noted = any("quickgelu" in str(note).lower() for note in config.get("notes") or ())
-    if (tag and noted) or state.keys() >= OPENAI:
-        return replace(model, name=f"{twin}.{tag}" if tag else twin)
-    if model.checkpoint is not None and not tag:
-        other = next((name for name in timm.list_models(f"{plain}.laion*", pretrained=True)), f"{plain}.TAG")
-        raise ModelError(
-            f"expected {model.checkpoint} to say whether it was trained with QuickGELU, found no sign of it in the weights; "
-            f"write timm:{twin}@PATH if it was (OpenAI's, MetaCLIP's and DFN's are), or name a tag that was trained with GELU, "
-            f"such as timm:{other}@PATH"
-        )
-    return model
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
