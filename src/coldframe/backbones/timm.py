@@ -257,7 +257,7 @@ def load(model: ModelId) -> Backbone:
     else:
         source = model.checkpoint or _on_disk(model, config)
         state = read_weights(source)
-        built = activated(model, config, state)
+        built = activated(model, config, state, _listed)
         net = _loaded(built, config, state, str(source), said.settings)
         origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
         words = source.name + said.padding(model.name, timm.is_model) if model.checkpoint else origin
@@ -265,6 +265,10 @@ def load(model: ModelId) -> Backbone:
             words += f" (with QuickGELU, as these weights were trained, not as {model.name} is named)"
     config = dict(getattr(net, "pretrained_cfg", config))
     return cut(str(model), net, said.applied(preprocess_of(config)), classes=classes_of(net, config), weights=words)
+
+
+def _listed(pattern: str) -> list[str]:
+    return timm.list_models(pattern, pretrained="." in pattern)
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
