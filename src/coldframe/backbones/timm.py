@@ -268,7 +268,7 @@ def load(model: ModelId) -> Backbone:
 
 
 def _listed(pattern: str) -> list[str]:
-    return timm.list_models(pattern, pretrained="." in pattern)
+    return list(timm.list_models(pattern, pretrained="." in pattern))
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
