@@ -44,3 +44,8 @@ def activated(
             f"such as timm:{other}@PATH"
         )
     return model
+
+
+def corrected(asked: ModelId, built: ModelId) -> str:
+    """Return what to say of weights whose activation is not that of the name; empty where it is."""
+    return "" if asked.name == built.name else f" (with QuickGELU, as these weights were trained, not as {asked.name} is named)"

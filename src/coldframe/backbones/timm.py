@@ -24,7 +24,7 @@ from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.options import built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
-from coldframe.backbones.quickgelu import activated
+from coldframe.backbones.quickgelu import activated, corrected
 from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
 from coldframe.types import Interpolation, Preprocess
@@ -257,18 +257,13 @@ def load(model: ModelId) -> Backbone:
     else:
         source = model.checkpoint or _on_disk(model, config)
         state = read_weights(source)
-        built = activated(model, config, state, _listed)
+        built = activated(model, config, state, lambda text: list(timm.list_models(text, pretrained="." in text)))
         net = _loaded(built, config, state, str(source), said.settings)
         origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
         words = source.name + said.padding(model.name, timm.is_model) if model.checkpoint else origin
-        if built.name != model.name:
-            words += f" (with QuickGELU, as these weights were trained, not as {model.name} is named)"
+        words += corrected(model, built)
     config = dict(getattr(net, "pretrained_cfg", config))
     return cut(str(model), net, said.applied(preprocess_of(config)), classes=classes_of(net, config), weights=words)
-
-
-def _listed(pattern: str) -> list[str]:
-    return list(timm.list_models(pattern, pretrained="." in pattern))
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
