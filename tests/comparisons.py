@@ -53,7 +53,7 @@ def build(methods: Sequence[str], seeds: int, n: int, classes: Sequence[str]) ->
             Curve("Training loss", [0, 1, 2], [2.0, None, 1.0], "epoch", "loss", "training"),
         ]
         table.details.append(Detail.of(method, drawn, labels, curves=curves, **where))
-    table.pair(resamples=500)
+    table.pair()
     return table
 
 

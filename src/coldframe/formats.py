@@ -105,6 +105,9 @@ class ComparisonFile(Struct, forbid_unknown_fields=True):
     high: float
     n: Size
     p: Fraction | None = None
+    seeds: Size = 1
+    image_variance: Spent = 0.0
+    seed_variance: Spent = 0.0
 
 
 class AboutFile(Struct, forbid_unknown_fields=True):
@@ -124,6 +127,7 @@ class AboutFile(Struct, forbid_unknown_fields=True):
     splits: str = ""
     choices: str = ""
     cold: str = ""
+    margin: Fraction = 0.01
     settings: dict[str, str] = {}
     digests: dict[str, str] = {}
 

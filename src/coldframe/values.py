@@ -110,6 +110,7 @@ PICTURES = Number(int, 1, 10_000)
 SIDE = Number(int, 1, 100)
 LENGTH = Number(int, 0, 10_000)
 GIGABYTES = Number(float, 0, 10**6, above=True)
+POINTS = Number(float, 0, 99)
 
 NAMED: Mapping[str, Number] = {
     "seed": SEED, "seeds": SEEDS, "epochs": EPOCHS, "patience": EPOCHS, "every": EPOCHS, "warmup": PLACE,

@@ -29,6 +29,7 @@ def compare(
     corruptions: bool = False,
     attack_eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
     disturbed: numbers.Count | None = None,
+    margin: numbers.Points = 1.0,
     out: Path | None = None,
     device: str | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
@@ -77,6 +78,9 @@ def compare(
         Attack every fit by untargeted PGD within these L-infinity radii, such as 4/255 or 0,2/255,4/255; several give a curve.
     disturbed:
         Most test images to disturb, drawn evenly over classes; all when left out.
+    margin:
+        Points of top-1 that do not matter to you: among methods surely within them of the best, the cheapest to serve is
+        recommended.
     out:
         Folder for results.json, results.csv, figures, report.html and the adapted models.
     device:
@@ -131,6 +135,7 @@ def compare(
             corruptions=corruptions,
             attack_eps=radii(attack_eps) or None,
             disturbed=disturbed,
+            margin=margin / 100,
             out=folder,
             device=common.device_name(device),
             precision=precision,

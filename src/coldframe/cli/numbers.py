@@ -47,6 +47,8 @@ Places = Annotated[list[int], _option(values.PLACE)]
 """Several of these."""
 Seconds = Annotated[float, _option(values.SECONDS)]
 """A span of time."""
+Points = Annotated[float, _option(values.POINTS)]
+"""A difference of accuracies in points of a hundred."""
 Gigabytes = Annotated[float, _option(values.GIGABYTES)]
 """A size on disk."""
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from coldframe.measures.decision import standing
 from coldframe.report.figures.comparison import all_figures, confused_pairs, main_detail
 from coldframe.report.figures.style import as_svg, data_uri
 from coldframe.results import wording
 from coldframe.results.columns import cells, columns, headline, title
-from coldframe.results.parts import HardImage, Picture
+from coldframe.results.parts import Comparison, HardImage, Picture
 from coldframe.results.rows import groups
 from coldframe.results.verdict import recommended, verdict
 from coldframe.version import __version__
@@ -73,6 +74,8 @@ def _parts(
             {"label": line[0], "cells": line[1:], "pick": pick is not None and group.key == pick.key}
             for line, group in zip(body, table.groups(), strict=True)
         ],
+        "margin": wording.margin(about.margin),
+        "one_seed": all(c.seeds == 1 for c in table.comparisons),
         "picked": len(table.groups()) > 1 and pick is not None,
         "legend": [(title(column, about), column.meaning) for column in shown],
         "comparisons": _comparisons(table),
@@ -105,11 +108,18 @@ def _comparisons(table: Results) -> list[tuple[str, str, str, str]]:
             f"{labels[group.key]} − {pick.label}",
             wording.points(c.difference),
             f"{wording.points(c.low)} to {wording.points(c.high)}",
-            "cannot be told apart" if c.low <= 0 <= c.high else "better" if c.low > 0 else "worse",
+            _says(c, table.about.margin),
         )
         for group, c in found
         if c is not None
     ]
+
+
+def _says(found: Comparison, margin: float) -> str:
+    """Return what the interval of a method less the recommended one says: whether they differ by what matters."""
+    if found.low > margin:
+        return "better"
+    return {"equivalent": f"equal within {wording.margin(margin)}"}.get(kind := standing(found.low, found.high, margin), kind)
 
 
 def _published(table: Results) -> list[tuple[str, str, str]]:

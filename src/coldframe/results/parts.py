@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from coldframe.errors import InputError
 from coldframe.measures.accuracy import as_array, confusion, correct, per_class
 from coldframe.measures.calibration import reliability
+from coldframe.measures.decision import MARGIN
 from coldframe.results.rows import Key, plain
 
 
@@ -32,6 +33,7 @@ class About:
         splits: how the splits came about, in words.
         choices: on which split choices were made, as a sentence: ``"Chosen on val; test was read once."``
         cold: the cold pass, in words.
+        margin: the difference in top-1 that does not matter in practice, a fraction.
         settings: method -> its settings as code.
         digests: what -> digest of weights, data and the like.
     """
@@ -50,6 +52,7 @@ class About:
     splits: str = ""
     choices: str = ""
     cold: str = ""
+    margin: float = MARGIN
     settings: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -157,7 +160,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired difference in top-1, ``a`` minus ``b``, with its 95% interval over test items."""
+    """A paired difference in top-1, ``a`` minus ``b``, with its 95% interval; see :func:`coldframe.measures.paired`."""
 
     a: Key
     b: Key
@@ -166,6 +169,9 @@ class Comparison:
     high: float
     n: int
     p: float | None = None
+    seeds: int = 1
+    image_variance: float = 0.0
+    seed_variance: float = 0.0
 
 
 @dataclass(frozen=True)

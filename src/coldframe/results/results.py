@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from coldframe import formats
-from coldframe.measures.significance import paired_bootstrap
+from coldframe.measures.pairing import paired
 from coldframe.reading import read, typed
 from coldframe.results.parts import About, Comparison, Detail, HardImage, Picture
 from coldframe.results.rows import Group, Key, check_row, complete, groups
@@ -64,14 +66,17 @@ class Results:
         """Return what a person calls each line."""
         return {group.key: group.label for group in self.groups()}
 
-    def pair(self, *, resamples: int = 10_000, seed: int = 0) -> None:
+    def pair(self) -> None:
         """Compare every two lines on the same data from the ``correct`` of their details."""
         known = [detail for detail in self.details if detail.correct is not None]
         self.comparisons = []
         for a, b in itertools.combinations(known, 2):
             if a.data == b.data:
-                found = paired_bootstrap(a.correct, b.correct, resamples=resamples, generator=seed)
-                self.comparisons.append(Comparison(a.key, b.key, found.difference, found.low, found.high, found.n, found.p))
+                found = paired(a.correct, b.correct)
+                variances = (found.image_variance, found.seed_variance)
+                self.comparisons.append(
+                    Comparison(a.key, b.key, found.value, found.low, found.high, found.n, found.p, found.seeds, *variances)
+                )
 
     def compared(self, a: Key, b: Key) -> Comparison | None:
         """Return the comparison of two lines as ``a`` minus ``b``, whichever way round it was made."""
@@ -79,7 +84,7 @@ class Results:
             if (c.a, c.b) == (a, b):
                 return c
             if (c.a, c.b) == (b, a):
-                return Comparison(a, b, -c.difference, -c.high, -c.low, c.n, c.p)
+                return replace(c, a=a, b=b, difference=-c.difference, low=-c.high, high=-c.low)
         return None
 
     @classmethod
@@ -95,7 +100,7 @@ class Results:
             machine=found.machine,
             about=About() if found.about is None else About(**formats.plain(found.about)),
             details=[Detail.from_json(formats.plain(detail)) for detail in found.details],
-            comparisons=[Comparison(c.a, c.b, c.difference, c.low, c.high, c.n, c.p) for c in found.comparisons],
+            comparisons=[Comparison(**msgspec.structs.asdict(c)) for c in found.comparisons],
             published=found.published,
             notes=found.notes,
         )

@@ -12,7 +12,7 @@ import msgspec
 
 from coldframe import formats
 from coldframe.errors import FileError, InputError
-from coldframe.measures.significance import Interval, interval
+from coldframe.measures.significance import Interval, interval, wilson
 from coldframe.reading import read, typed
 from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED
 from coldframe.results.wording import spoken
@@ -99,6 +99,11 @@ class Group:
         """Return half the width of the 95% interval over seeds; None for one seed."""
         found = self.over_seeds(field)
         return None if found is None else found.half
+
+    def over_images(self, field: str = "top1") -> Interval | None:
+        """Return Wilson's 95% interval of a mean share of right answers over the N test images; None where N is not known."""
+        mean, n = self.mean(field), self.rows[0].get("n")
+        return None if mean is None or not n else wilson(mean * n, int(n))
 
     def summary(self) -> Row:
         """Return the row over seeds: means in the ordinary fields, beside them ``mean`` and ``ci95`` ([low, high])."""

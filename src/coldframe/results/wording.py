@@ -118,3 +118,32 @@ def spoken(method: str) -> str:
         "tip-adapter": "Tip-Adapter", "tip-adapter-f": "Tip-Adapter-F",
     }  # fmt: skip
     return known.get(method, method.replace("-", " "))
+
+
+def the(label: str) -> str:
+    """Return a method's label with its article where it is a thing rather than an activity."""
+    name, dot, rest = label.partition(" · ")
+    if name.endswith(("probe", "prompt", "adapter", "cache", "head", "ensemble")):
+        name = f"the {name}"
+    return name.replace("fine-tune", "fine-tuning") + dot + rest
+
+
+def started(text: str) -> str:
+    """Return the text with a capital, to start a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def span(low: float | None, high: float | None) -> str:
+    """Return an interval of fractions in points: ``90.7 to 95.8``."""
+    return DASH if low is None or high is None else f"{percent(low)} to {percent(high)}"
+
+
+def margin(value: float) -> str:
+    """Return a difference of fractions that does not matter: ``1 point``, ``0.5 points``."""
+    return "1 point" if round(100 * value, 6) == 1 else f"{100 * value:g} points"
+
+
+def about(value: float) -> str:
+    """Return a number known only roughly, two digits of it: ``1,300``."""
+    digits = max(0, len(str(round(value))) - 2)
+    return f"{round(value, -digits):,.0f}"

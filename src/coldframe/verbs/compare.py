@@ -20,6 +20,7 @@ from coldframe.errors import ColdframeError, InputError
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
+from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.registry import EMBEDDED
@@ -77,6 +78,7 @@ def compare(
     on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
     latency: bool = True,
+    margin: float = MARGIN,
     noise: float | Sequence[float] | None = None,
     space: Space = "normalised",
     corruptions: bool = False,
@@ -107,6 +109,7 @@ def compare(
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         classes: class names in place of the data's own.
         latency: whether the latency of each method is measured.
+        margin: the difference in top-1 that does not matter in practice, a fraction; see :func:`coldframe.measures.decide`.
         noise: standard deviations of Gaussian noise under which every fit is measured.
         space: where noise is added: ``"normalised"`` images or ``"pixel"`` values, see :mod:`coldframe.measures.robustness`.
         corruptions: whether every fit is measured under fifteen corruptions at five severities.
@@ -126,6 +129,8 @@ def compare(
     """
     if seeds < 1:
         raise InputError(f"expected at least one seed, found seeds={seeds}")
+    if not 0 <= margin < 1:
+        raise InputError(f"expected a margin in [0, 1), found {margin}; one point is 0.01")
     asked = Disturbances.of(
         noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed, attack_eps=attack_eps
     )
@@ -153,7 +158,7 @@ def compare(
             _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked)
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
-    table = _table(cases, command or command_line(), device, cold.storage)
+    table = _table(cases, command or command_line(), device, cold.storage, margin)
     table.notes += without
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
@@ -233,7 +238,7 @@ def _slug(method: Method, dataset: Dataset, name: str, seed: int, storage: str) 
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[-120:] + f"-seed{seed}-{key}"
 
 
-def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Table:
+def _table(cases: Sequence[Case], command: str, device: str, storage: str, margin: float) -> Table:
     first = cases[0]
     data, one = first.datasets[0], len(cases) == 1
     fingerprint = measures.machine(device)
@@ -251,6 +256,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str) -> Ta
         splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
         choices=f"Choices were made on val; test was read once{' a fit' if seeds > 1 else ''}.",
         cold="; ".join(_cold_words(case) for case in cases),
+        margin=margin,
         settings={
             name if one else f"{name} on {case.backbone.name}": repr(method)
             for case in cases
