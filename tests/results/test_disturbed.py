@@ -45,7 +45,7 @@ def test_who_is_easiest_to_fool_is_said_by_the_answers_that_turn(probe, words):
 
 
 def test_where_everybody_falls_nobody_is_called_easier_to_fool():
-    both = dict.fromkeys(("linear-probe", "fine-tune"), {"n": 900, "clean_top1": 0.9})
+    both = {name: {"n": 900, "clean_top1": 0.9} for name in ("linear-probe", "fine-tune")}
     fallen = groups_of(fooled={"linear-probe": 1.0, "fine-tune": 0.993}, attack=both)
     assert attack(fallen) == "Under attack no method holds: at most 0.7% of the right answers is left."
     gone = groups_of(fooled={"linear-probe": 1.0, "fine-tune": 1.0}, attack=both)
