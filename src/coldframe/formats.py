@@ -145,6 +145,7 @@ class Results(Struct, forbid_unknown_fields=True):
     published: list[dict[str, Any]] = []
     notes: list[str] = []
     details: list[DetailFile] = []
+    handed: dict[str, Any] = {}
 
 
 class Published(Struct):

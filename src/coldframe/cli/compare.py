@@ -31,6 +31,7 @@ def compare(
     disturbed: numbers.Count | None = None,
     margin: numbers.Points = 1.0,
     out: Path | None = None,
+    refit: bool = True,
     device: str | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     storage: Literal["fp32", "bf16"] = "fp32",
@@ -82,7 +83,10 @@ def compare(
         Points of top-1 that do not matter to you: among methods surely within them of the best, the cheapest to serve is
         recommended.
     out:
-        Folder for results.json, results.csv, figures, report.html and the adapted models.
+        Folder for results.json, results.csv, figures, report.html and the adapted models: all in fits/, the recommended one in
+        best/.
+    refit:
+        Let the recommended method learn once more from train and validation images together before it goes to best/.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     precision:
@@ -106,6 +110,7 @@ def compare(
     from coldframe.evaluation.disturbances import deviations, radii
     from coldframe.report import print_table, save_report
     from coldframe.report.index import joined, save_index
+    from coldframe.results.wording import handed_over
     from coldframe.verbs.compare import compare as run
     from coldframe.verbs.watch import Watch, folder_name
 
@@ -137,6 +142,7 @@ def compare(
             disturbed=disturbed,
             margin=margin / 100,
             out=folder,
+            refit=refit,
             device=common.device_name(device),
             precision=precision,
             download=download,
@@ -151,6 +157,8 @@ def compare(
         if json:
             continue
         print_table(table)
+        if folder is not None:
+            common.say_all(handed_over(table.handed, str(folder)))
         if folder is not None and len(specs) == 1:
             common.say(f"report: {folder / 'report.html'}")
     if out is not None and len(specs) > 1:

@@ -14,7 +14,7 @@ def evaluate(
     run: Path,
     *,
     data: str,
-    split: Literal["train", "val", "test"] = "test",
+    split: Literal["train", "val", "test", "all"] = "test",
     noise: list[str] | None = None,
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
@@ -40,11 +40,12 @@ def evaluate(
     Parameters
     ----------
     run:
-        Folder of one saved run: what 'coldframe fit' wrote, or one of the folders in fits/ that 'coldframe compare' wrote.
+        Folder of a saved run: what 'coldframe fit' wrote, or what 'coldframe compare' wrote, which stands for its
+        best/, or one of the folders in its fits/.
     data:
         A data spec whose classes are the ones that were learned, or several joined by +.
     split:
-        Which images.
+        Which images; all reads the three splits as one, such as labelled photos that the run has never seen.
     noise:
         Standard deviations of Gaussian noise with commas between, such as 0,0.05,0.1,0.2; several give a curve.
     space:

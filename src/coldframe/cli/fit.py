@@ -81,6 +81,7 @@ def _fit(
     download: bool = False,
     tensorboard: bool = False,
     base_to_new: bool = False,
+    refit: bool = False,
     json: bool = False,
 ) -> None:
     from coldframe.backbones import load_backbone
@@ -114,7 +115,7 @@ def _fit(
         else:
             common.say_all([*found.lines(), f"saved: {out}"])
         return
-    row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard)
+    row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard, refit=refit)
     if isinstance(watch, Terminal):
         watch.stop()
     common.print_row(row, json=json)

@@ -91,6 +91,7 @@ def _parts(
         "reliability": pictures.get("reliability"),
         "hardest": [(data_uri(i.png), i.true, i.predicted, f"{i.probability:.0%}", i.name) for i in hardest],
         "prompts": [(data_uri(p.png), p.title, p.text) for p in prompts],
+        "handed": wording.handed_over(table.handed),
         "command": table.command,
         "again": _again(table),
         "settings": about.settings,

@@ -16,6 +16,7 @@ from coldframe.results.fields import OPTIONAL, REQUIRED
 from coldframe.results.results import Results
 from coldframe.results.rows import plain
 from coldframe.results.verdict import verdict
+from coldframe.results.wording import handed_over
 from coldframe.version import __version__
 
 
@@ -36,6 +37,7 @@ class Table(Results):
             "published": plain(self.published),
             "notes": list(self.notes),
             "details": [detail.to_json() for detail in self.details],
+            **({"handed": plain(self.handed)} if self.handed else {}),
         }
 
     def to_csv(self) -> str:
@@ -53,6 +55,7 @@ class Table(Results):
         lines = [headline(self.about), ""] if headline(self.about) else []
         lines += [_line(head), "|" + " --- |" * len(head), *(_line(row) for row in body)]
         said = [verdict(self)] if self.rows else []
+        said += [f"\n{line}" for line in handed_over(self.handed)]
         return "\n".join([*lines, "", *said, *(f"\nNote: {note}" for note in self.notes)]) + "\n"
 
     def save(self, path: str | Path) -> Path:

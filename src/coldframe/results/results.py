@@ -32,6 +32,7 @@ class Results:
         notes: sentences a reader must know: skipped files, approximations.
         hardest: test images that are wrong with the most confidence; on the page only.
         prompts: pictures of learned prompts; on the page only.
+        handed: what was handed over and how to go on: folder, method, fit, refit, top1, measured_top1, next; empty without.
 
     Example:
         >>> table = Results()
@@ -50,6 +51,7 @@ class Results:
     notes: list[str] = field(default_factory=list)
     hardest: list[HardImage] = field(default_factory=list)
     prompts: list[Picture] = field(default_factory=list)
+    handed: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rows = [complete(row) for row in self.rows]
@@ -103,6 +105,7 @@ class Results:
             comparisons=[Comparison(**msgspec.structs.asdict(c)) for c in found.comparisons],
             published=found.published,
             notes=found.notes,
+            handed=found.handed,
         )
 
     @classmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 DASH = "-"
 """What stands where nothing was measured."""
 
@@ -147,3 +150,20 @@ def about(value: float) -> str:
     """Return a number known only roughly, two digits of it: ``1,300``."""
     digits = max(0, len(str(round(value))) - 2)
     return f"{round(value, -digits):,.0f}"
+
+
+def handed_over(handed: Mapping[str, Any], out: str = "") -> list[str]:
+    """Return the lines that say where the recommended model lies and how to go on; none where nothing was handed over.
+
+    Args:
+        handed: of :class:`coldframe.results.results.Results`.
+        out: the comparison's folder, where the reader may stand elsewhere.
+    """
+    if not handed:
+        return []
+    where = f"{out}/{handed['folder']}" if out else f"{handed['folder']}/"
+    how = "refitted on train and validation images together" if handed["refit"] else "as it was measured"
+    told = f"model: {where} ({spoken(handed['method'])}, {how}"
+    if handed["refit"]:
+        told += f"; {handed['top1']:.1%} of the test images, {handed['measured_top1']:.1%} before the refit"
+    return [f"{told})", f"classify new photos with: {handed['next'][0]}"]

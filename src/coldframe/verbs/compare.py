@@ -30,6 +30,7 @@ from coldframe.results.rows import short
 from coldframe.types import FEATURES, PIXELS, Row, digest_of
 from coldframe.verbs.choose import distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
+from coldframe.verbs.hand_over import deliver, fit_folder
 from coldframe.verbs.pictures import hardest, prompts
 from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
 
@@ -51,6 +52,8 @@ class Case:
         notes: what a reader must know of the measurements.
         skipped: a sentence for each method that was not fitted, or not with every seed.
         failed: what stopped such a fit.
+        several: whether other models are compared beside this one, so that folders are named by their model too.
+        folders: by method, where the fit of the first seed is kept.
     """
 
     backbone: Backbone
@@ -62,6 +65,8 @@ class Case:
     fitted: dict[str, Method] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     failed: list[ColdframeError] = field(default_factory=list)
+    several: bool = False
+    folders: dict[str, Path] = field(default_factory=dict)
     robustness: dict[str, list[Curve]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -87,6 +92,7 @@ def compare(
     disturbed: int | None = None,
     download: bool = False,
     out: str | Path | None = None,
+    refit: bool = True,
     device: str = "cpu",
     precision: str = "fp32",
     cold: ColdPass | None = None,
@@ -117,7 +123,9 @@ def compare(
         attack_eps: radii of an untargeted L-infinity attack on every fit, in units of [0, 1]; none when None.
         disturbed: most test images to disturb; None for all.
         download: whether weights and data that are not on this machine may be fetched.
-        out: folder for finished fits, so that a stopped comparison goes on where it stood; None keeps nothing.
+        out: folder for finished fits, so that a stopped comparison goes on where it stood, and for the recommended method in
+            ``best``; None keeps nothing.
+        refit: whether the recommended method learns from train and val together before it is handed over.
         device: where to run.
         precision: ``"fp32"`` or ``"bf16"`` weights and arithmetic of the frozen part.
         cold: how cold activations are computed and kept.
@@ -152,7 +160,7 @@ def compare(
     chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes)
     cases = []
     for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
-        case = Case(backbone, datasets[0].spec, datasets, skipped=skipped)
+        case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1)
         cases.append(case)
         if able:
             _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked)
@@ -162,6 +170,9 @@ def compare(
     table.notes += without
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
+    if out is not None:
+        kept = {(case.backbone.name, name): (case.fitted[name], at) for case in cases for name, at in case.folders.items()}
+        deliver(table, kept, datasets[0], Path(out), refit=refit, cold=cold, watch=watch)
     return table
 
 
@@ -189,8 +200,9 @@ def _run(
         for seed, dataset in enumerate(case.datasets):
             watch.fitting(name, seed)
             fit = method.again(seed=seed)
-            folder = None if out is None else out / "fits" / _slug(fit, dataset, name, seed, cold.storage)
             try:
+                called = f"{case.backbone.name} {name} seed{seed}" if case.several else f"{name} seed{seed}"
+                folder = None if out is None else fit_folder(out, called, fit, dataset, cold.storage)
                 if folder is not None and (folder / "result.json").exists():
                     row, probabilities = finished(fit, dataset, folder)
                 else:
@@ -204,6 +216,9 @@ def _run(
                 watch.failed(case.skipped[-1])
                 break
             row["cold_seconds"] = round(case.cold.seconds, 3)
+            if folder is not None and out is not None:
+                row["folder"] = folder.relative_to(out).as_posix()
+                case.folders.setdefault(name, folder)
             case.rows.append(row)
             case.probabilities.setdefault(name, []).append(probabilities)
             case.fitted.setdefault(name, fit)
@@ -229,13 +244,6 @@ def _time(case: Case) -> None:
             f"other work ran on the machine while {case.backbone.name} was timed ({disturbed}): latencies are upper bounds; "
             "results.json has the processor's time beside them, which other work hardly changes"
         )
-
-
-def _slug(method: Method, dataset: Dataset, name: str, seed: int, storage: str) -> str:
-    """Return a folder name for a fit: readable, and another one for other settings, weights, images or storage."""
-    key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None), storage])[:8]
-    text = f"{method.backbone.name}-{dataset.spec}-{name}"
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[-120:] + f"-seed{seed}-{key}"
 
 
 def _table(cases: Sequence[Case], command: str, device: str, storage: str, margin: float) -> Table:
@@ -284,7 +292,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
     best = recommended(table)
     for case in cases:
         if best is not None and case.backbone.name == best.model:
-            table.hardest = hardest(case.probabilities[best.method], data.test)
+            table.hardest = hardest(case.probabilities[best.method], data.test, case.spec)
         for name, method in case.fitted.items():
             table.prompts += prompts(name, method, data)
     return table

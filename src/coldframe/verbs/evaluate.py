@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from coldframe import measures
+import numpy as np
+
+from coldframe import files, measures
 from coldframe.cold import ColdPass
-from coldframe.data.base import Dataset
+from coldframe.data.base import Dataset, Split
+from coldframe.data.joined import Joined
 from coldframe.evaluation import unions
 from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import measure
+from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.robustness import curves
 from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
@@ -26,7 +30,7 @@ from coldframe.types import Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SplitName = Literal["train", "val", "test"]
+SplitName = Literal["train", "val", "test", "all"]
 
 
 @dataclass
@@ -37,11 +41,13 @@ class Measured:
         table: of one row, with what its figures show.
         lines: what a terminal prints below the row.
         parts: of a union; empty where nothing was joined.
+        predictions: the lines of ``predictions.csv``.
     """
 
     table: Table
     lines: list[str] = field(default_factory=list)
     parts: list[unions.PartScore] = field(default_factory=list)
+    predictions: str = ""
 
     @property
     def row(self) -> Row:
@@ -76,7 +82,7 @@ def measure_run(
     asked = asked or Disturbances()
     if asked.eps:
         logits_of(method)
-    chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
+    chosen: Split = everything(dataset) if split == "all" else getattr(dataset, split)
     lines: list[str] = []
     parts: list[unions.PartScore] = []
     if dataset.parts:
@@ -99,7 +105,8 @@ def measure_run(
         chose = f" and chose on {learned['val']:,}" if learned["val"] else ""
         notes.insert(0, f"{spoken(method.name)} learned from {learned['train']:,} images{chose} of its own data")
     if split != "test":
-        notes.insert(0, f"measured on the {split} images of {dataset.spec}, {len(chosen):,} in all")
+        which = "all the" if split == "all" else f"the {split}"
+        notes.insert(0, f"measured on {which} images of {dataset.spec}, {len(chosen):,} in all")
     about = About(
         model=method.backbone.name,
         parameters=method.backbone.parameter_count,
@@ -116,7 +123,14 @@ def measure_run(
     )
     machine = measures.machine(method.backbone.device)
     table = Table(rows=[row], command=command, machine=machine, about=about, details=[detail], notes=notes)
-    return Measured(table, lines, parts)
+    return Measured(table, lines, parts, predictions_csv(chosen, done.probabilities, dataset.spec))
+
+
+def everything(dataset: Dataset) -> Split:
+    """Return the three splits as one."""
+    parts = [dataset.train, dataset.val, dataset.test]
+    labels = np.concatenate([part.labels for part in parts])
+    return Split("all", Joined([part.images for part in parts]), labels, dataset.classes)
 
 
 def learned_from(method: Method) -> dict[str, int]:
@@ -131,6 +145,7 @@ def write(measured: Measured, out: Path) -> None:
     from coldframe.report.saved import save_report
 
     save_report(measured.table, out)
+    files.write_text(out / "predictions.csv", measured.predictions)
     if measured.parts:
         title = f"{spoken(measured.row['method'])} on {measured.table.about.data}"
         save_figure(union_figure(measured.parts, title), out / "figures" / "union")

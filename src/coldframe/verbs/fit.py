@@ -13,9 +13,11 @@ from coldframe import files, formats, measures
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.errors import FileError
+from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
 from coldframe.methods import Method, restore
+from coldframe.methods.saving import validated_of
 from coldframe.report import About, Table
 from coldframe.report.figures.prompts import prompt_figure
 from coldframe.report.figures.style import save_figure
@@ -36,6 +38,7 @@ def fit_and_evaluate(
     name: str = "",
     folder: Path | None = None,
     timed: bool = True,
+    refit: bool = False,
 ) -> tuple[Row, NDArray[np.float32]]:
     """Fit a method on train, choosing on val, and measure it on test.
 
@@ -49,6 +52,7 @@ def fit_and_evaluate(
         name: what the row calls the method; its own name when empty.
         folder: where checkpoints, and at the end the adaptation, predictions and ``result.json``, are kept.
         timed: whether latency is measured; of several methods it is measured after all fits, in turns.
+        refit: whether the method learns from train and val together in the end, see :meth:`Method.refitted`.
 
     Returns:
         The row, and the probabilities of the test images [N, K].
@@ -57,8 +61,9 @@ def fit_and_evaluate(
     with measures.PeakMemory(method.backbone.device) as memory:
         start = time.perf_counter()
         method.fit(
-            dataset.train, dataset.val, cold=cold, run=folder, report=lambda metrics: watch.epoch(name, seed, metrics)
-        )
+            dataset.train, dataset.val, cold=cold, run=folder, report=lambda metrics: watch.epoch(name, seed, metrics),
+            refit=refit,
+        )  # fmt: skip
         seconds = time.perf_counter() - start
     if method.history and "seconds" in method.history[-1]:
         seconds = max(seconds, method.history[-1]["seconds"])
@@ -69,8 +74,10 @@ def fit_and_evaluate(
     if folder is not None:
         method.save(folder)
         files.write_safetensors(folder / "predictions.safetensors", {"probabilities": torch.from_numpy(done.probabilities)})
+        files.write_text(folder / "predictions.csv", predictions_csv(dataset.test, done.probabilities, data))
         files.write_json(folder / "result.json", formats.plain(formats.Fit(row, method.choices, method.history)))
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        files.remove_folder(folder / "refit")
     return row, done.probabilities
 
 
@@ -79,7 +86,7 @@ def finished(method: Method, dataset: Dataset, folder: Path) -> tuple[Row, NDArr
     kept = fit_of(folder / "result.json")
     predictions, _ = files.read_safetensors(folder / "predictions.safetensors")
     restore(method, folder, dataset.classes)
-    method.choices, method.history = kept.choices, kept.history
+    method.choices, method.history, method.validated = kept.choices, kept.history, validated_of(folder)
     found = predictions.get("probabilities")
     if found is None or found.shape != (len(dataset.test), len(dataset.classes)):
         expected = f"expected probabilities of {len(dataset.test):,} images and {len(dataset.classes)} classes"
@@ -95,6 +102,7 @@ def fit_one(
     cold: ColdPass | None = None,
     watch: Watch | None = None,
     tensorboard: bool = False,
+    refit: bool = False,
 ) -> Row:
     """Fit one method, evaluate it on the test split, and write what it learned with ``results.json`` to ``out``.
 
@@ -109,7 +117,7 @@ def fit_one(
     watch.cold_done(done)
     watch.fitting(method.name, seed)
     method.tensorboard = tensorboard
-    row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out)
+    row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out, refit=refit)
     row["cold_seconds"] = round(done.seconds, 3)
     about = About(
         model=backbone.name,

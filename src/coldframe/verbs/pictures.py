@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from coldframe.data.base import Dataset, Split
 from coldframe.data.decode import load_pixels
+from coldframe.evaluation.predictions import relative
 from coldframe.methods import Method
 from coldframe.report.figures.prompts import prompt_pictures
 from coldframe.report.figures.thumbnail import thumbnail
@@ -20,12 +20,13 @@ from coldframe.results.wording import spoken
 Values = NDArray[np.float32]
 
 
-def hardest(probabilities: Sequence[Values], test: Split, most: int = 12) -> list[HardImage]:
+def hardest(probabilities: Sequence[Values], test: Split, spec: str = "", most: int = 12) -> list[HardImage]:
     """Return the test images that are wrong with the highest mean probability over seeds.
 
     Args:
         probabilities: of one method, one [N, K] a seed.
         test: the N images.
+        spec: the data's, for paths below its folder.
         most: how many at most.
     """
     mean = np.mean(probabilities, axis=0)  # [N, K]
@@ -38,7 +39,7 @@ def hardest(probabilities: Sequence[Values], test: Split, most: int = 12) -> lis
             test.classes[test.labels[row]],
             test.classes[taken[row]],
             float(mean[row, taken[row]]),
-            Path(test.images.name(int(row))).name,
+            relative(test.images.name(int(row)), spec),
         )
         for row in chosen
     ]

@@ -1,0 +1,52 @@
+"""What a method answered for each image, as a file: ``predictions.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe import files
+from coldframe.data.base import Split
+from coldframe.data.load import split_spec
+
+COLUMNS = ("path", "true", "predicted", "probability", "margin", "correct")
+
+
+def relative(name: str, spec: str) -> str:
+    """Return an image's name as its path below the data's folder, with ``/`` between; other names stay.
+
+    Example:
+        >>> relative("flowers/rose/1.jpg", "folder:flowers"), relative("row 3", "parquet:a.parquet")
+        ('rose/1.jpg', 'row 3')
+    """
+    for part in split_spec(spec):
+        kind, colon, place = part.partition(":")
+        root = files.expanded(place if colon and kind == "folder" else part)
+        if Path(name).is_relative_to(root):
+            return Path(name).relative_to(root).as_posix()
+    return name
+
+
+def predictions_csv(split: Split, probabilities: NDArray[np.float32], spec: str) -> str:
+    """Return a line an image: path, true and predicted class, its probability, the margin to the second, whether it is right.
+
+    Args:
+        split: N images with their labels.
+        probabilities: [N, K].
+        spec: the data's, for paths below its folder.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    ordered = np.sort(probabilities, axis=1)
+    taken = probabilities.argmax(1)
+    for row, (label, answer) in enumerate(zip(split.labels.tolist(), taken.tolist(), strict=True)):
+        margin = ordered[row, -1] - (ordered[row, -2] if probabilities.shape[1] > 1 else 0)
+        name = relative(split.images.name(row), spec)
+        numbers = f"{ordered[row, -1]:.6f}", f"{margin:.6f}"
+        writer.writerow([name, split.classes[label], split.classes[answer], *numbers, str(label == answer).lower()])
+    return text.getvalue()
