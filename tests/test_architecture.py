@@ -39,6 +39,7 @@ LONG: dict[str, str] = {
     "backbones/open_clip.py": "the stages and the guards of one zoo belong together",
     "report/table.py": "one table in four formats that must agree",
     "methods/base.py": "what every method has in common is one contract",
+    "verbs/compare.py": "the main job, from its splits to its table",
     "formats.py": "the schema of every file in one place",
 }
 """Files over 300 lines, each with its reason."""
