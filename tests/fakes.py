@@ -129,7 +129,7 @@ def _tokenizer(context_length: int) -> Any:
     return open_clip.SimpleTokenizer(context_length=context_length)
 
 
-def tiny_classifier(outputs: int = 7) -> Backbone:
+def tiny_classifier(outputs: int = 7, seed: int = 0) -> Backbone:
     """Return a small convolutional network of timm's with random weights, a classifier and images of 32 x 32 pixels."""
     import timm
 
@@ -137,5 +137,8 @@ def tiny_classifier(outputs: int = 7) -> Backbone:
     from coldframe.backbones.checkpoint import drawn
 
     net: Any = drawn(lambda: timm.create_model("test_resnet", num_classes=outputs)).eval()
+    if seed:
+        with torch.no_grad():
+            next(net.parameters()).mul_(1 + seed / 10)
     size = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     return zoo.cut("timm:test_resnet", net, size, classes=[f"class {k}" for k in range(outputs)])

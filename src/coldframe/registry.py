@@ -31,7 +31,30 @@ METHODS: dict[str, str] = {
     "taskres": "coldframe.methods.text_heads:TaskResidual",
     "clip-adapter": "coldframe.methods.text_heads:ClipAdapter",
     "cross-modal": "coldframe.methods.text_heads:CrossModal",
+    "lora": "coldframe.methods.low_rank:LoRA",
+    "dora": "coldframe.methods.low_rank:DoRA",
+    "lokr": "coldframe.methods.low_rank:LoKr",
+    "conv-lora": "coldframe.methods.low_rank:ConvLoRA",
+    "adaptformer": "coldframe.methods.adapters:AdaptFormer",
+    "adapter": "coldframe.methods.adapters:Adapter",
+    "ssf": "coldframe.methods.scaling:SSF",
+    "ia3": "coldframe.methods.scaling:IA3",
+    "bitfit": "coldframe.methods.scaling:BitFit",
+    "ln-tune": "coldframe.methods.scaling:NormTune",
+    "bn-tune": "coldframe.methods.scaling:BatchNormTune",
 }
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "peft": (
+        "linear-probe", "lora", "dora", "lokr", "conv-lora", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune",
+        "bn-tune",
+    ),
+    "few-shot": (
+        "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "tip-adapter-f", "lp++",
+        "clap", "taskres", "clip-adapter", "cross-modal",
+    ),
+}  # fmt: skip
+"""Methods that are named together, such as ``--methods peft``; those that a model does not allow are left out of it."""
 
 BACKBONES: dict[str, str] = {
     "open_clip": "coldframe.backbones.open_clip:load",

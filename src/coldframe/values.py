@@ -122,7 +122,7 @@ NAMED: Mapping[str, Number] = {
     "minutes": Number(float, 0, 525_600, above=True),
     "lr": POSITIVE, "clip": POSITIVE, "max_alpha": POSITIVE, "max_beta": POSITIVE, "shrinkage": POSITIVE, "penalty": POSITIVE,
     "l2": POSITIVE, "text_weight": FINITE, "alpha": FINITE, "beta": FINITE, "weight_decay": FINITE, "backbone_lr": FINITE,
-    "layer": PLACE,
+    "layer": PLACE, "rank": WIDTH, "bottleneck": WIDTH, "factor": WIDTH, "last": DEPTH,
     "ratio": FRACTION, "reduction": COUNT, "steps": STEPS,
 }  # fmt: skip
 """Argument of a method's constructor or a network's function -> what is accepted for it."""

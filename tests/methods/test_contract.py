@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from fakes import PREPROCESS, TinyBackbone, coloured, tiny_clip
+from fakes import PREPROCESS, TinyBackbone, coloured, tiny_classifier, tiny_clip
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
@@ -56,6 +56,18 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("clip-adapter", {"ratio": 0.6, "lr": 0.01, "epochs": 40, "augment": "flip"}),
     ("cross-modal", {"lr": 0.02, "epochs": 30}),
     ("ncm", {"choose": "loo", "prior": "text"}),
+    ("lora", {"last": 1, "epochs": 6, "lr": 0.01, "places": "q,v", "dropout": 0.2}),
+    ("lora", {"last": "all", "epochs": 6, "lr": 0.01, "head": "normal", "augment": "flip"}),
+    ("dora", {"last": 1, "epochs": 6, "lr": 0.01}),
+    ("lokr", {"last": 1, "epochs": 6, "lr": 0.01, "factor": 4}),
+    ("adaptformer", {"last": 2, "epochs": 6, "lr": 0.01, "bottleneck": 8, "wise": 0.5, "head": "probe"}),
+    ("adapter", {"last": 1, "epochs": 6, "lr": 0.01, "bottleneck": 8, "head": "probe"}),
+    ("ssf", {"last": 1, "epochs": 6, "lr": 0.02}),
+    ("ia3", {"last": 2, "epochs": 6, "lr": 0.05, "head": "probe"}),
+    ("bitfit", {"last": 1, "epochs": 6, "lr": 0.02}),
+    ("ln-tune", {"last": 1, "epochs": 6, "lr": 0.02, "wise": "auto"}),
+    ("bn-tune", {"last": 2, "epochs": 6, "lr": 0.02}),
+    ("conv-lora", {"last": 2, "epochs": 6, "lr": 0.01, "rank": 4}),
     ("tip-adapter-f", {"max_alpha": 30.0, "epochs": 6, "lr": 0.02, "batch_size": 16, "augment": "flip"}),
 ]
 
@@ -64,11 +76,14 @@ TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30
 
 
 TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal")
+LAST_BLOCKS = ("lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
 
 
 def network(name: str, settings: dict[str, Any], seed: int = 0) -> Backbone:
     """Return the network that a row is tested on: one with a text tower where the method needs texts."""
-    texts = name in ("deep-prompt", "text-prompt", "tip-adapter", "tip-adapter-f", *TEXT_HEADS)
+    texts = name in ("deep-prompt", "text-prompt", "tip-adapter", "tip-adapter-f", *TEXT_HEADS, *LAST_BLOCKS)
+    if name in ("conv-lora", "bn-tune"):
+        return tiny_classifier(seed=seed)
     texts = texts or "text" in (settings.get("head"), settings.get("mapping"), settings.get("prior"))
     return tiny_clip(seed) if texts else TinyBackbone(seed, width=12)
 
@@ -88,7 +103,7 @@ def test_contract(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
     assert method.score(TEST, cold=cold) > 0.8
 
     # Warm on stored activations is the whole network on pixels.
-    pixels = torch.from_numpy(load_pixels(TEST.images, range(5), PREPROCESS))
+    pixels = torch.from_numpy(load_pixels(TEST.images, range(5), method.backbone.preprocess))
     straightforward = method(method.backbone.normalise(pixels))
     torch.testing.assert_close(method.logits(TEST, cold=cold)[:5], straightforward, rtol=1e-5, atol=1e-5)
 

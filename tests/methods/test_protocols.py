@@ -46,6 +46,14 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     ("text-prompt", "coop-4"): {**COOP, "epochs": 100},
     ("text-prompt", "coop-1"): {**COOP, "epochs": 50},
     ("text-prompt", "coop-words"): {**COOP, "tokens": 4, "words": "a photo of a", "epochs": 50},
+    ("lora", "zanella2024"): {
+        "rank": 2, "alpha": 1.0, "places": "q,k,v", "dropout": 0.25, "last": "all", "lr": 2e-4, "batch_size": 32,
+        "weight_decay": 0.01,
+    },
+    ("ssf", "lian2022"): {"last": "all", "optimiser": "adamw", "epochs": 100, "batch_size": 32},
+    ("adaptformer", "chen2022"): {"bottleneck": 64, "scale": 0.1, "last": "all", "epochs": 100, "optimiser": "sgd"},
+    ("adapter", "houlsby2019"): {"bottleneck": 64, "kind": "houlsby", "last": "all"},
+    ("adapter", "pfeiffer2021"): {"bottleneck": 48, "kind": "pfeiffer", "last": "all"},
     ("gda", "wang2024"): {"shrinkage": 1.0, "choose": "val"},
     ("lp++", "huang2024"): {"steps": 300},
     ("clap", "silva2024"): {

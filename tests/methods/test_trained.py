@@ -22,9 +22,13 @@ from coldframe.methods.base import Method, Report
 from coldframe.methods.few_shot import FewShot
 from coldframe.methods.text_heads import TextHead
 from coldframe.methods.trained import Trained
+from coldframe.methods.tuned import Tuned
 from coldframe.registry import METHODS
 from coldframe.types import FEATURES
 
+LAST_BLOCKS = ("lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
+CONVOLUTIONS = {"conv-lora", "bn-tune"}
+"""Methods that the small transformer does not allow; they learn by the very code of lora and ln-tune."""
 BRIEF: dict[str, dict[str, Any]] = {
     "pixel-prompt": {"mapping": "text", "size": 7, "init": "normal", "epochs": 3, "lr": 5.0},
     "deep-prompt": {"depth": "all", "epochs": 3, "lr": 0.5},
@@ -35,8 +39,9 @@ BRIEF: dict[str, dict[str, Any]] = {
     "taskres": {"epochs": 3, "lr": 0.5},
     "clip-adapter": {"ratio": 0.6, "epochs": 3, "lr": 0.5},
     "cross-modal": {"epochs": 3, "lr": 0.5},
+    **{name: {"last": 1, "epochs": 3, "lr": 0.02} for name in LAST_BLOCKS},
 }
-SHARED: tuple[type[Method], ...] = (Trained, FewShot, TextHead)
+SHARED: tuple[type[Method], ...] = (Trained, FewShot, TextHead, Tuned)
 """Families whose members take the same settings by name."""
 
 
@@ -44,7 +49,7 @@ TRAIN, VAL = coloured(48, 0, "train"), coloured(18, 1, "val")
 
 
 def test_every_trained_method_has_a_row_here() -> None:
-    assert {name for name in METHODS if issubclass(method_class(name), Trained)} == BRIEF.keys()
+    assert {name for name in METHODS if issubclass(method_class(name), Trained)} == BRIEF.keys() | CONVOLUTIONS
 
 
 @pytest.mark.parametrize("name", BRIEF)

@@ -83,7 +83,8 @@ def first_block(backbone: Backbone, last: int | str) -> str:
         ModelError: there are no blocks, or fewer.
     """
     if not isinstance(backbone, ChainBackbone) or not backbone.layers:
-        raise ModelError(f"expected a network of blocks to tune the last of, found {backbone.name}, which cannot be cut into any")
+        found = f"found {backbone.name}, which cannot be cut into any"
+        raise ModelError(f"expected a network of blocks to tune the last of, {found}; choose another method or model")
     if last == "all":
         return block(0)
     if int(last) > backbone.layers:

@@ -22,7 +22,8 @@ def places_of(text: str) -> set[str]:
     found: set[str] = set()
     for name in (part.strip() for part in text.split(",")):
         if name not in PLACES:
-            raise InputError(f"expected places of {', '.join(PLACES)}, with commas between, found {name!r}{nearest(name, PLACES)}")
+            known = f"{', '.join(PLACES)}, with commas between"
+            raise InputError(f"expected places of {known}, found {name!r}{nearest(name, PLACES)}")
         found |= set(MLP) if name == "mlp" else {name}
     return found
 
@@ -65,7 +66,7 @@ class LoRA(Tuned):
         return layer.place in places_of(self.places)
 
     def _needs(self) -> str:
-        return f"linear layers {self.places} of transformer blocks"
+        return f"transformer blocks with the linear layers {self.places}"
 
     @property
     def scale(self) -> float:
@@ -114,7 +115,8 @@ class DoRA(LoRA):
     def _factor(self, layer: Layer, learned: Mapping[str, Tensor]) -> Tensor:
         with torch.no_grad():
             length = (layer.weight + self.scale * learned["B"] @ learned["A"]).norm(dim=1)
-        return learned["m"] / length
+        factor: Tensor = learned["m"] / length
+        return factor
 
     def _weights(self, layer: Layer, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         return self._factor(layer, learned)[:, None] * super()._weights(layer, learned)[0], layer.bias
@@ -149,7 +151,7 @@ class LoKr(LoRA):
         return {"A": uniform(self.rank, layer.inputs // i1, generator), "B": left, "C": torch.zeros(o1, i1)}
 
     def _low(self, x: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
-        parts = x.unflatten(-1, (learned["C"].shape[1], -1))  # [.., i1, i2]
+        parts = x.reshape(*x.shape[:-1], learned["C"].shape[1], -1)  # [.., i1, i2]
         return (learned["C"] @ super()._low(parts, learned)).flatten(-2)  # [.., o1 o2]
 
     def _weights(self, layer: Layer, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:

@@ -97,7 +97,8 @@ class Tuned(Trained):
         every = layers_of(self.base, self._cut)
         self.layers = [layer for layer in every if self._wants(layer)]
         if not self.layers:
-            raise InputError(f"expected {self._needs()} in the last blocks of {self.backbone.name}, found none; {self._instead}")
+            found = f"in the last blocks of {self.backbone.name}, found none; {self._instead}"
+            raise InputError(f"expected {self._needs()} {found}")
         self.learned: dict[str, dict[str, Tensor]] = {}
         self.weight, self.bias, self.unit = torch.zeros(0), torch.zeros(0), True
         self._dropping: torch.Generator | None = None
@@ -202,7 +203,8 @@ class Tuned(Trained):
         )  # fmt: skip
         self.choices |= {"blocks": self.base.layers - int(self._cut.removeprefix("block")), "head starts at": started}
         if self.wise is not None:
-            start |= {name: value.detach().clone() for name, value in parameters.items() if name.rpartition(".")[2] in self.drawn}
+            idle = [name for name in parameters if name.rpartition(".")[2] in self.drawn]
+            start |= {name: parameters[name].detach().clone() for name in idle}
             alpha, path = interpolation.settle(parameters, start, self.wise, self.validation(val, cold))
             self.choices |= {"wise": alpha, "path": path}
 

@@ -9,6 +9,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.transformer import transformer_or_none
 from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.methods import Method, method_class, templates
+from coldframe.registry import GROUPS
 
 DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
 
@@ -41,7 +42,7 @@ def methods_for(
     Raises:
         InputError: nothing is left to compare, or settings that no method takes.
     """
-    names = asked if asked is not None else DEFAULT_METHODS
+    names, grouped = expanded(asked if asked is not None else DEFAULT_METHODS)
     chosen: list[Method] = []
     skipped: list[str] = []
     for name in names:
@@ -49,19 +50,33 @@ def methods_for(
             if name.backbone is backbone:
                 chosen.append(name)
             continue
-        if asked is None and (why := unfit(name, backbone, classes)):
+        if (asked is None or name in grouped) and (why := unfit(name, backbone, classes)):
             skipped.append(f"{name} left out: {backbone.name} {why}")
             continue
         kind, settings = method_class(name), options.get(name, {})
         if epochs is not None and "epochs" in kind.settings():
             settings = {"epochs": epochs, **settings}
-        chosen.append(kind(backbone, **settings))
+        try:
+            chosen.append(kind(backbone, **settings))
+        except (InputError, ModelError) as error:
+            if name not in grouped or name in options:
+                raise
+            skipped.append(f"{name} left out: {error}")
     unknown = set(options) - {method.name for method in chosen}
     if unknown:
         raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")
     if not chosen:
         raise InputError("expected at least one method, found none; name some with --methods")
     return chosen, skipped
+
+
+def expanded(names: Sequence[str | Method]) -> tuple[list[str | Method], set[str]]:
+    """Return methods with groups in the place of which stand their members, each name once, and the names from groups alone."""
+    found: list[str | Method] = []
+    for name in names:
+        members = GROUPS.get(name, (name,)) if isinstance(name, str) else (name,)
+        found += [member for member in members if isinstance(member, Method) or member not in found]
+    return found, {name for name in found if isinstance(name, str) and name not in names}
 
 
 def methods_for_all(
@@ -80,20 +95,23 @@ def methods_for_all(
         return [methods_for(asked, backbone, options, epochs, classes) for backbone in backbones]
     able: list[list[str]] = [[] for _ in backbones]
     skipped: list[list[str]] = [[] for _ in backbones]
-    for name in [name for name in asked if isinstance(name, str)]:
+    names, grouped = expanded(asked)
+    for name in [name for name in names if isinstance(name, str)]:
         refusals: list[ColdframeError] = []
         for backbone, mine, left in zip(backbones, able, skipped, strict=True):
             try:
+                if name in grouped and (why := unfit(name, backbone, classes)):
+                    raise InputError(f"{backbone.name} {why}")
                 methods_for([name], backbone, {name: options[name]} if name in options else {}, epochs, classes)
                 mine.append(name)
             except (InputError, ModelError) as error:
                 refusals.append(error)
                 left.append(f"{name} left out: {error}")
-        if len(refusals) == len(backbones):
+        if len(refusals) == len(backbones) and name not in grouped:
             raise refusals[0]
     found = []
     for backbone, mine, left in zip(backbones, able, skipped, strict=True):
-        own = {name: settings for name, settings in options.items() if name in mine or name not in asked}
+        own = {name: settings for name, settings in options.items() if name in mine or name not in names}
         found.append((methods_for(mine, backbone, own, epochs, classes)[0] if mine else [], left))
     return found
 
