@@ -59,6 +59,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "cli/sweep.py": "tests/verbs/test_sweep.py, by the function it calls",
     "verbs/choose.py": "tests/verbs/test_compare.py",
     "evaluation/predictions.py": "tests/verbs/test_hand_over.py",
+    "verbs/answer_file.py": "tests/verbs/test_predict.py",
     "verbs/pictures.py": "tests/verbs/test_compare.py",
     "report/figures/prompts.py": "tests/methods/test_pixel_prompt.py",
     "report/figures/heat_map.py": "tests/verbs/test_sweep.py",

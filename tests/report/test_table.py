@@ -56,3 +56,25 @@ def test_wrong_names_and_files_are_one_sentence(make_table, tmp_path):
     (tmp_path / "results.json").write_text("[]")
     with pytest.raises(FileError, match="expected a mapping, found a list"):
         Table.load(tmp_path)
+
+
+def test_print_shows_the_table_and_repr_is_a_line(make_table):
+    table = make_table()
+    shown = str(table).splitlines()
+    assert len(shown) <= 20 and any("linear probe" in line for line in shown)
+    assert repr(table) == f"<Table of 5 lines, 10 rows: best {table.best.label!r}>"
+    assert repr(Table()) == "<Table of 0 lines, 0 rows: empty>"
+
+
+def test_html_and_latex_escape_what_would_break_them():
+    table = Table([{"method": "a<b & c_d", "top1": 0.5}, {"method": "knn", "top1": 0.5}])
+    html = table._repr_html_()
+    assert "a&lt;b &amp; c_d" in html and "a<b" not in html and html.count("<tr>") == 3
+    latex = table.to_latex()
+    assert r"a<b \& c\_d" in latex and latex.startswith(r"\begin{tabular}{l") and latex.count(r"\\") == 3
+
+
+def test_a_data_frame_has_a_row_a_seed(make_table):
+    pytest.importorskip("pandas")
+    frame = make_table().to_pandas()
+    assert len(frame) == 10 and frame["top1"].between(0, 1).all()

@@ -66,3 +66,42 @@ def test_a_figure_holds_so_many(album: Path, tmp_path: Path) -> None:
     many = [Prediction(str(album / "b.png"), ("a", "b"), (0.9, 0.1))] * (MOST_DRAWN + 3)
     png, svg = draw(many, tmp_path / "many")
     assert png.exists() and svg.read_text().count("<image") == MOST_DRAWN
+
+
+def test_files_of_answers_hold_what_the_run_says_and_leave_out_what_is_unsure(
+    album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pyarrow.parquet as pq
+    from fakes import coloured
+
+    from coldframe.backbones import load_backbone
+    from coldframe.methods import method_class
+
+    probe = method_class("linear-probe")(load_backbone("timm:test_resnet/random"))
+    probe.fit(coloured(18, 0, "train"), coloured(12, 1, "val")).save(tmp_path / "run")
+    odds = probe.predict_proba(album)
+    expected = [probe.classes[k] for k in odds.argmax(1).tolist()]
+    words = (str(album), "--run", str(tmp_path / "run"), "--device", "cpu")
+    for ending in ("csv", "jsonl", "parquet"):
+        run(*words, "--out", str(tmp_path / f"a.{ending}"), "--batch-size", "2")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    table = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
+    assert [line["class"] for line in lines] == expected == [row["class"] for row in table] == [row["class"] for row in rows]
+    assert [Path(line["path"]).name for line in lines] == ["a.jpg", "b.png", "c.png"]
+    torch.testing.assert_close(torch.tensor([row["probability"] for row in table]), odds.max(1).values)
+
+    # Of the validation answers those from 0.9 on are all right; only a picture that is as sure gets a class.
+    probe.validated = torch.tensor([0.9, 0.3]), torch.tensor([True, False])
+    probe.save(tmp_path / "run")
+    run(*words, "--out", str(tmp_path / "b.jsonl"), "--abstain", "1")
+    lines = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()]
+    assert [line["class"] is None for line in lines] == (odds.max(1).values < 0.9).tolist()
+    for wrong, said in (
+        ((*words, "--abstain", "1"), "--out beside --abstain"),
+        ((str(album), "--abstain", "0.9", "--out", "c.csv"), "a saved run with --abstain"),
+        ((*words, "--out", "c.txt"), "ending in .csv"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["predict", *wrong])
+        assert stopped.value.code == 2 and said in capsys.readouterr().err

@@ -118,6 +118,12 @@ def seen(looked: int, found: int) -> None:
     print(f"looking: {looked:,} files and folders, {found:,} images so far", file=sys.stderr)
 
 
+def predicted(done: int, total: int) -> None:
+    """Say on standard error how many pictures are done, now and then, and where there are many."""
+    if total >= 1000 and (done == total or done * 20 // total > (done - 64) * 20 // total):
+        print(f"predicted: {done:,} of {total:,} pictures", file=sys.stderr)
+
+
 def say_all(lines: Iterable[object]) -> None:
     """Print lines, each as :func:`say` does."""
     for line in lines:

@@ -17,6 +17,9 @@ def predict(
     top: numbers.Top = 3,
     device: str | None = None,
     download: bool = False,
+    out: Path | None = None,
+    abstain: float | None = None,
+    batch_size: numbers.Batch = 64,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
     on_error: Literal["raise", "skip"] = "raise",
@@ -31,13 +34,20 @@ def predict(
     model:
         A model id with a classifier; lite0 when neither a model nor a run is given.
     run:
-        Folder of a saved adaptation, in place of a model.
+        Folder of a saved adaptation, in place of a model; the folder of a comparison stands for the method in its best/.
     top:
         Classes a file.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     download:
         Fetch weights that are not on this machine; without it no network is used.
+    out:
+        Write path, class and probability of every picture, of any number, to this .csv, .jsonl or .parquet file.
+    abstain:
+        Wanted share of right answers among those given, such as 0.95: pictures that are less sure than the threshold chosen for
+        it on the run's validation images get no class. For --out.
+    batch_size:
+        Images in one forward pass, for --out.
     figure:
         Draw the pictures with their classes into this PNG, and an SVG beside it.
     format_:
@@ -56,7 +66,20 @@ def predict(
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
     if run is not None and model is not None:
         raise InputError("expected --model or --run, found both; give one")
+    if abstain is not None and out is None:
+        raise InputError("expected --out beside --abstain, found none; name a .csv, .jsonl or .parquet file")
     skipped: dict[str, str] = {}
+    if out is not None:
+        from coldframe.verbs.answer_file import answer_file
+
+        done, silent, least = answer_file(
+            run or model or CLASSIFIER, images, out, abstain=abstain, device=common.device_name(device), batch_size=batch_size,
+            download=download, on_error=on_error, left=skipped, seen=common.seen, progress=common.predicted,
+        )  # fmt: skip
+        common.say_left_out(skipped)
+        unsure = f", {silent:,} of them less sure than {least:.3f} and without a class" if abstain is not None else ""
+        common.say(f"{out}: {done:,} pictures{unsure}")
+        return
     found = run_predict(
         run or model or CLASSIFIER, images, top=top, device=common.device_name(device), on_error=on_error, left=skipped,
         seen=common.seen, download=download,

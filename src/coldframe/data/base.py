@@ -98,6 +98,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self):,} images of {len(self.classes)} classes>"
+
     def subset(self, indices: Sequence[int] | NDArray[np.int64], name: str | None = None) -> Split:
         """Return the rows ``indices`` of this split, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
@@ -155,6 +158,10 @@ class Dataset:
     def classes(self) -> tuple[str, ...]:
         """K class names as a person writes them."""
         return self.train.classes
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train):,} train, {len(self.val):,} val, {len(self.test):,} test"
+        return f"<{self.spec}: {sizes}, {len(self.classes)} classes>"
 
 
 @dataclass(frozen=True)

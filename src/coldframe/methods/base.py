@@ -381,6 +381,13 @@ class Method(Settings, ABC):
         if not self.classes:
             raise InputError(f"{self.name} has not been fitted yet; call fit, or load a saved run")
 
+    def __str__(self) -> str:
+        """Return the method in a line: settings that differ from the usual ones, and how many classes it has learned."""
+        usual = {name: parameter.default for name, parameter in self.settings().items()}
+        told = ", ".join(f"{name}={value!r}" for name, value in self.config().items() if value != usual[name])
+        state = f"{len(self.classes)} classes" if self.classes else "not fitted"
+        return f"{self.name} on {self.backbone.name}{f' ({told})' if told else ''}: {state}"
+
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={value!r}" for name, value in self.config().items())
         return f"{type(self).__name__}({self.backbone!r}{arguments})"

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coldframe import files
-from coldframe.errors import InputError
+from coldframe.errors import InputError, MissingPackage
 from coldframe.results.columns import cells, headline
 from coldframe.results.fields import OPTIONAL, REQUIRED
 from coldframe.results.results import Results
-from coldframe.results.rows import plain
-from coldframe.results.verdict import verdict
+from coldframe.results.rows import Group, plain
+from coldframe.results.verdict import recommended, verdict
 from coldframe.results.wording import handed_over
 from coldframe.version import __version__
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+WIDTH = 100
+"""Characters in a line of a printed table."""
+_LATEX = {letter: "\\" + letter for letter in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$",
+    "·": r"$\cdot$",
+}  # fmt: skip
 
 
 class Table(Results):
@@ -39,6 +50,46 @@ class Table(Results):
             "details": [detail.to_json() for detail in self.details],
             **({"handed": plain(self.handed)} if self.handed else {}),
         }
+
+    @property
+    def best(self) -> Group | None:
+        """The recommended line, whose ``method``, ``model`` and means are its own; None for an empty table."""
+        return recommended(self)
+
+    def __repr__(self) -> str:
+        lines = self.groups()
+        said = f"best {self.best.label!r}" if self.best is not None else "empty"
+        return f"<{type(self).__name__} of {len(lines)} lines, {len(self.rows)} rows: {said}>"
+
+    def __str__(self) -> str:
+        """Return what ``print`` shows: the table, the verdict, and where the model lies."""
+        from coldframe.report.terminal import print_table
+
+        text = io.StringIO()
+        print_table(self, text, width=WIDTH)
+        return text.getvalue().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        """Return the table and the verdict for a notebook; every text is escaped."""
+        head, *body = cells(self)
+        lines = "".join(_row("td", line) for line in body)
+        said = f"<p>{html.escape(verdict(self))}</p>" if self.rows else ""
+        return f"<table><thead>{_row('th', head)}</thead><tbody>{lines}</tbody></table>{said}"
+
+    def to_pandas(self) -> DataFrame:
+        """Return the rows, one a method and seed, as a data frame of pandas. Raises :class:`MissingPackage` without it."""
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise MissingPackage("to_pandas needs the package pandas; pip install pandas") from error
+        return DataFrame(self.rows)
+
+    def to_latex(self) -> str:
+        """Return the printed table as a LaTeX ``tabular``, for ``booktabs``."""
+        head, *body = (" & ".join(_latex(value) for value in line) + r" \\" for line in cells(self))
+        columns = "l" + "r" * (len(cells(self)[0]) - 1)
+        begin = rf"\begin{{tabular}}{{{columns}}}"
+        return "\n".join([begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"])
 
     def to_csv(self) -> str:
         """Return the rows as comma-separated values with a header, one a seed; empty where not measured."""
@@ -72,6 +123,14 @@ class Table(Results):
 
             return files.write_text(path, page(self))
         raise InputError(f"expected a file name ending in .json, .csv, .md or .html, found {path.name!r}")
+
+
+def _row(cell: str, values: Sequence[str]) -> str:
+    return "<tr>" + "".join(f"<{cell}>{html.escape(value)}</{cell}>" for value in values) + "</tr>"
+
+
+def _latex(value: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in value)
 
 
 def _line(values: Sequence[str]) -> str:
