@@ -72,6 +72,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "data/choices.py": "tests/data/test_lists.py and the other loaders' tests",
     "data/rows.py": "tests/data/test_lists.py and the other loaders' tests",
     "data/tables.py": "tests/data/test_lists.py",
+    "data/tree.py": "tests/data/test_class_folders.py and tests/data/test_layout.py",
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",
     "report/figures/thumbnail.py": "tests/report/test_page.py",

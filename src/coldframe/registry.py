@@ -72,7 +72,7 @@ CLASSIFIER = "lite0"
 """The model that predicts, is attacked and is looked into when none is named: its weights come with the installation."""
 
 DATASETS: dict[str, str] = {
-    "folder": "coldframe.data.folder:load",
+    "folder": "coldframe.data.class_folders:load",
     "parquet": "coldframe.data.parquet:load",
     "csv": "coldframe.data.lists:load",
     "json": "coldframe.data.json_lists:load",

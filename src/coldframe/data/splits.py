@@ -152,6 +152,14 @@ def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[di
     missing = [name for name in ("val", "test") if name not in splits]
     if not missing and options.shots is None:
         return splits, []
+    if train.groups is not None and missing:
+        from coldframe.data.groups import held_apart
+
+        splits, words = held_apart(spec, splits, missing, options.seed, TEST_SEED, options.val, TEST_SHARE)
+        if options.shots is None:
+            return splits, words
+        drawn, more = _draw(spec, splits, options)
+        return drawn, words + more
     taken: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     short: list[str] = []
     for label, name in enumerate(train.classes):
