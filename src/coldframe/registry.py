@@ -57,14 +57,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Methods that are named together, such as ``--methods peft``; those that a model does not allow are left out of it."""
 
 BACKBONES: dict[str, str] = {
-    "open_clip": "coldframe.backbones.open_clip:load",
-    "timm": "coldframe.backbones.timm:load",
-    "torchvision": "coldframe.backbones.torchvision:load",
     "lite0": "coldframe.backbones.lite:load",
     "lite1": "coldframe.backbones.lite:load",
     "lite2": "coldframe.backbones.lite:load",
     "pocket": "coldframe.backbones.pocket:load",
+    "torchvision": "coldframe.backbones.torchvision:load",
+    "open_clip": "coldframe.backbones.open_clip:load",
+    "timm": "coldframe.backbones.timm:load",
 }
+"""In the order of the list of models; each file also has ``entries()``, its part of that list."""
 
 EMBEDDED = "pocket"
 """The model that is compared, fitted and asked when none is named: it comes with coldframe."""

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from coldframe.backbones.hub import in_hub_cache, in_torch_cache
+from coldframe.backbones.entry import Entry
 from coldframe.errors import InputError, nearest
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One id that :func:`load_backbone` takes, before anything is built.
-
-    Args:
-        id: the id.
-        locate: returns the local file of the weights, or None.
-        count: returns the number of parameters, or None where they cannot be counted on this machine.
-        licence: of the weights, as their zoo states it; empty where it does not.
-        random: there are no trained weights, so that nothing has to be on the disk.
-    """
-
-    id: str
-    locate: Callable[[], Path | None]
-    count: Callable[[], int | None]
-    licence: str = ""
-    random: bool = False
+from coldframe.registry import BACKBONES
 
 
 @dataclass(frozen=True)
@@ -99,56 +81,6 @@ def _listed(entry: Entry, path: Path | None) -> Listed:
 
 
 def entries() -> Iterator[Entry]:
-    """Yield every id that can be loaded, zoo by zoo."""
-    yield from _own()
-    yield from _torchvision()
-    yield from _open_clip()
-    yield from _timm()
-
-
-def _own() -> Iterator[Entry]:
-    from coldframe.backbones import lite, timm
-    from coldframe.backbones.pocket import FILE, FOLDER
-
-    for name, member in lite.FAMILY.items():
-        yield Entry(name, member.on_disk, partial(timm.count, member.architecture), "apache-2.0")
-    path = FOLDER / FILE
-    if path.is_file():
-        yield Entry("pocket", lambda: path, lambda: _built("pocket"), "mit")
-
-
-def _built(name: str) -> int:
-    from coldframe.backbones import load_backbone
-
-    return load_backbone(name).parameter_count
-
-
-def _torchvision() -> Iterator[Entry]:
-    from coldframe.backbones import torchvision
-
-    for name in torchvision.names():
-        for weights in torchvision.weights_of(name):
-            count, licence = int(weights.meta["num_params"]), str(weights.meta.get("license", ""))
-            place = partial(in_torch_cache, str(weights.url))
-            yield Entry(f"torchvision:{name}/{weights.name}", place, partial(int, count), licence)
-
-
-def _open_clip() -> Iterator[Entry]:
-    from coldframe.backbones import open_clip
-
-    for name, tag, repository, files in open_clip.known():
-        full = f"open_clip:{name}/{tag}" if tag else f"open_clip:{name}"
-        yield Entry(full, partial(_cached, repository, files, ""), partial(open_clip.count, name), random=not tag)
-
-
-def _timm() -> Iterator[Entry]:
-    from coldframe.backbones import timm
-
-    for name, repository, files, url, licence in timm.known():
-        random = not (repository or url)
-        full, place = f"timm:{name}" + ("/random" if random else ""), partial(_cached, repository, files, url)
-        yield Entry(full, place, partial(timm.count, name), licence, random)
-
-
-def _cached(repository: str, files: tuple[str, ...], url: str) -> Path | None:
-    return (in_hub_cache(repository, files) if repository else None) or (in_torch_cache(url) if url else None)
+    """Yield every id that can be loaded, zoo by zoo: each file that the registry names has ``entries()``."""
+    for module in dict.fromkeys(place.partition(":")[0] for place in BACKBONES.values()):
+        yield from import_module(module).entries()

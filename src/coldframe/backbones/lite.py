@@ -6,7 +6,9 @@ The weights (Apache-2.0) are ports from TensorFlow: they need its padding and it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ import torch
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import load_state, read_weights
+from coldframe.backbones.entry import Entry
 from coldframe.backbones.ids import ModelId
-from coldframe.backbones.timm import IMAGENET, cut, network
+from coldframe.backbones.timm import IMAGENET, count, cut, network
 from coldframe.errors import MissingPackage, ModelError
 from coldframe.types import Preprocess
 
@@ -96,3 +99,9 @@ def load(model: ModelId) -> Backbone:
     published = member.published or None
     with torch.no_grad():
         return cut(str(model), net, member.preprocess, classes=IMAGENET(), weights=words, published=published)
+
+
+def entries() -> Iterator[Entry]:
+    """Yield the networks of the family, for the list of models."""
+    for name, member in FAMILY.items():
+        yield Entry(name, member.on_disk, partial(count, member.architecture), "apache-2.0")

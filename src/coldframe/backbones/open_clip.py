@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from coldframe.backbones import hub, open_clip_folder, transformers_clip
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
+from coldframe.backbones.entry import Entry, cached
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
 from coldframe.backbones.quickgelu import OPENAI
@@ -298,14 +299,6 @@ def _place(settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return repository, (file,) if file else FILES
 
 
-def known() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """Yield every model and tag: name, tag (empty for the architecture alone), repository of the hub, files there."""
-    for name in open_clip.list_models():
-        for tag in open_clip.list_pretrained_tags_by_model(name):
-            yield name, tag, *_place(open_clip.get_pretrained_cfg(name, tag))
-        yield name, "", "", ()
-
-
 @cache
 def count(name: str) -> int | None:
     """Return the number of parameters, without allocating them; None where the text tower's shape is on a hub."""
@@ -387,3 +380,12 @@ def adapt(
 ) -> OpenClipBackbone:
     """Return the staged view of an open_clip model that is already built; see :class:`OpenClipBackbone`."""
     return OpenClipBackbone(name, model, preprocess, tokenizer, weights=weights)
+
+
+def entries() -> Iterator[Entry]:
+    """Yield every model with each of its tags, then without one, for the list of models."""
+    for name in open_clip.list_models():
+        for tag in open_clip.list_pretrained_tags_by_model(name):
+            place = partial(cached, *_place(open_clip.get_pretrained_cfg(name, tag)))
+            yield Entry(f"open_clip:{name}/{tag}", place, partial(count, name))
+        yield Entry(f"open_clip:{name}", lambda: None, partial(count, name), random=True)

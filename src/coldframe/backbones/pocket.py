@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
+from coldframe.backbones.entry import Entry
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.words import Words
 from coldframe.errors import ModelError, WeightsNotFound
@@ -154,3 +155,10 @@ def _shipped(path: Path, expected: str | None) -> dict[str, Tensor]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def entries() -> Iterator[Entry]:
+    """Yield pocket where its weights are shipped, for the list of models."""
+    path = FOLDER / FILE
+    if path.is_file():
+        yield Entry("pocket", lambda: path, lambda: load(ModelId("pocket")).parameter_count, "mit")

@@ -21,6 +21,7 @@ from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
+from coldframe.backbones.entry import Entry, cached
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.options import built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
@@ -213,19 +214,6 @@ def _patched(net: Any, tokens: Callable[[nn.Module, Tensor], Tensor], each: Sequ
     return stages_of([Link(("patch_embed",)), *begin], blocks)
 
 
-def known() -> Iterator[tuple[str, str, tuple[str, ...], str, str]]:
-    """Yield every timm name with its weights: name, repository of the hub, files there, address, licence."""
-    trained = set()
-    for name in timm.list_models(pretrained=True):
-        config = timm.get_pretrained_cfg(name)
-        trained.add(name.partition(".")[0])
-        file = str(config.hf_hub_filename or "")
-        yield name, str(config.hf_hub_id or ""), (file,) if file else FILES, str(config.url or ""), str(config.license or "")
-    for name in timm.list_models():
-        if name not in trained:
-            yield name, "", (), "", ""
-
-
 @cache
 def count(name: str) -> int:
     """Return the number of parameters of a timm network, without allocating them."""
@@ -297,3 +285,22 @@ def _loaded(
         raise ModelError(unfit(source, model.trained, wrong)) from error
     getattr(net, "pretrained_cfg", {}).pop("state_dict", None)
     return net
+
+
+def entries() -> Iterator[Entry]:
+    """Yield every network with its weights, then those that have none, for the list of models."""
+    trained = set()
+    for name in timm.list_models(pretrained=True):
+        config = timm.get_pretrained_cfg(name)
+        trained.add(name.partition(".")[0])
+        file, repository, url = (str(value or "") for value in (config.hf_hub_filename, config.hf_hub_id, config.url))
+        yield _entry(name, str(config.license or ""), repository, (file,) if file else FILES, url)
+    for name in timm.list_models():
+        if name not in trained:
+            yield _entry(name)
+
+
+def _entry(name: str, licence: str = "", repository: str = "", files: tuple[str, ...] = (), url: str = "") -> Entry:
+    random = not (repository or url)
+    place = partial(cached, repository, files, url)
+    return Entry(f"timm:{name}" + ("/random" if random else ""), place, partial(count, name), licence, random)

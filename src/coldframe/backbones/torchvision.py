@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
+from coldframe.backbones.entry import Entry, cached
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.trace import Call, Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
@@ -262,3 +264,12 @@ def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give old DenseNet files their present names: ``norm.1`` became ``norm1``."""
     old = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
     return {old.sub(r"\1\2", name): tensor for name, tensor in state.items()}
+
+
+def entries() -> Iterator[Entry]:
+    """Yield every classifier with each of its weights, for the list of models."""
+    for name in names():
+        for weights in weights_of(name):
+            count, licence = int(weights.meta["num_params"]), str(weights.meta.get("license", ""))
+            place = partial(cached, "", (), str(weights.url))
+            yield Entry(f"torchvision:{name}/{weights.name}", place, partial(int, count), licence)

@@ -17,6 +17,7 @@ from coldframe.foundations.graphs.messages import check_features
 from coldframe.foundations.graphs.sparse import Features, Rows, SparseFeatures, project
 
 LayerName = Literal["mean", "gcn", "gat", "mlp"]
+LABELS = {"mean": "mean convolution", "gcn": "GCN", "gat": "GAT", "mlp": "MLP without the graph"}
 
 
 class NoGraph(nn.Module):

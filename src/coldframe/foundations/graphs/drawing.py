@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
+from coldframe.foundations.graphs.classifier import LABELS
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.sparse import SparseFeatures
 from coldframe.report.figures.style import log_scale
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from coldframe.foundations.graphs.failures import Depth, Failures
     from coldframe.foundations.graphs.fitting import Fit
     from coldframe.foundations.graphs.planetoid import Citations
-    from coldframe.foundations.graphs.study import Study
 
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")
@@ -103,31 +103,8 @@ def draw_graph(graph: Graph) -> Figure:
     return figure
 
 
-def study_figures(study: Study) -> dict[str, tuple[str, Figure]]:
-    """Return file stem -> (caption, figure) of everything the study measured."""
-    found = {
-        "curves": (
-            "Training: loss on the training nodes and accuracy on the validation nodes, mean of all seeds with their range.",
-            curves(study.fits),
-        ),
-        "embedding": (
-            "What enters the last layer, in its two main directions (PCA); every point is a paper, its colour the subject.",
-            embeddings(study.fits, study.data),
-        ),
-    }
-    if study.smoothing:
-        caption = "Over-smoothing: with many layers all nodes look alike, and accuracy falls."
-        found["smoothing"] = (caption, smoothing(study.smoothing))
-    if study.failures is not None:
-        caption = "An MLP on [A, H] against a graph network: nodes renamed, half of the graph, growth."
-        found["failures"] = (caption, failures(study.failures))
-    return found
-
-
 def curves(fits: dict[str, list[Fit]]) -> Figure:
     """Return loss and validation accuracy against epochs, one line a layer."""
-    from coldframe.foundations.graphs.study import LABELS
-
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     for axes, key, label in zip(figure.subplots(1, 2), ("loss", "val"), ("training loss", "validation accuracy"), strict=True):
         for colour, (layer, runs) in zip(COLOURS, fits.items(), strict=False):
@@ -142,8 +119,6 @@ def curves(fits: dict[str, list[Fit]]) -> Figure:
 
 def embeddings(fits: dict[str, list[Fit]], data: Citations) -> Figure:
     """Return the embedding of the seed that is best on validation, one panel a layer, coloured by class."""
-    from coldframe.foundations.graphs.study import LABELS
-
     columns = min(2, len(fits))
     lines = math.ceil(len(fits) / columns)
     figure = Figure(figsize=(4.6 * columns, 4.1 * lines + 0.5), layout="constrained")
@@ -182,8 +157,6 @@ def principal(network: Any, data: Citations) -> NDArray[np.float64]:
 
 def smoothing(depths: list[Depth]) -> Figure:
     """Return accuracy and spread against depth."""
-    from coldframe.foundations.graphs.study import LABELS
-
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     panels = zip(figure.subplots(1, 2), ("test", "spread"), ("test accuracy", "mean cosine distance of nodes"), strict=True)
     for axes, key, label in panels:

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from coldframe.errors import InputError, nearest
-from coldframe.foundations.graphs.classifier import LayerName, NodeClassifier, parameter_count
+from coldframe.foundations.graphs.classifier import LABELS, LayerName, NodeClassifier, parameter_count
 from coldframe.foundations.graphs.failures import Depth, Failures, measure_failures, measure_smoothing
 from coldframe.foundations.graphs.fitting import Fit, fit
 from coldframe.foundations.graphs.planetoid import NAMES, Citations, load_planetoid
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Choice = Literal["mean", "gcn", "gat", "mlp", "all"]
 DataName = Literal["cora", "citeseer", "pubmed"]
-LABELS = {"mean": "mean convolution", "gcn": "GCN", "gat": "GAT", "mlp": "MLP without the graph"}
 PUBLISHED = {"gcn": 0.815, "gat": 0.830, "mlp": 0.551}
 """Test accuracies on Cora in the papers: Kipf and Welling 2017, tables 2 (GCN) and 3 (MLP); Velickovic et al. 2018, table 2."""
 
@@ -108,9 +107,25 @@ class Study:
 
     def figures(self) -> dict[str, tuple[str, Figure]]:
         """Return file stem -> (caption, figure)."""
-        from coldframe.foundations.graphs.drawing import study_figures
+        from coldframe.foundations.graphs.drawing import curves, embeddings, failures, smoothing
 
-        return study_figures(self)
+        found = {
+            "curves": (
+                "Training: loss on the training nodes and accuracy on the validation nodes, mean and range over seeds.",
+                curves(self.fits),
+            ),
+            "embedding": (
+                "What enters the last layer, in its two main directions (PCA); every point is a paper, its colour the subject.",
+                embeddings(self.fits, self.data),
+            ),
+        }
+        if self.smoothing:
+            caption = "Over-smoothing: with many layers all nodes look alike, and accuracy falls."
+            found["smoothing"] = (caption, smoothing(self.smoothing))
+        if self.failures is not None:
+            caption = "An MLP on [A, H] against a graph network: nodes renamed, half of the graph, growth."
+            found["failures"] = (caption, failures(self.failures))
+        return found
 
     def save(self, folder: str | Path) -> Path:
         """Write ``results.json``, the figures as PNG and SVG, and ``report.html``; return the folder."""
