@@ -17,7 +17,7 @@ SRC = ROOT / "src" / "coldframe"
 ROOMS = (
     "__main__", "cli", "recipes", "verbs", "foundations", "evaluation", "methods", "report", "results", "measures",
     "inspection", "attacks", "cold", "training", "backbones", "data", "folding", "reading", "formats", "files", "spreading",
-    "waiting", "lean", "allocator", "registry", "values", "errors", "types", "version",
+    "waiting", "lean", "allocator", "own", "registry", "values", "errors", "types", "version",
 )  # fmt: skip
 """From the top of the house to its ground: a room imports from those after it."""
 FOUNDATIONS_USE = {
@@ -57,6 +57,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "verbs/choose.py": "tests/verbs/test_compare.py",
     "evaluation/predictions.py": "tests/verbs/test_hand_over.py",
     "verbs/answer_file.py": "tests/verbs/test_predict.py",
+    "backbones/module.py": "tests/test_own.py",
     "verbs/pictures.py": "tests/verbs/test_compare.py",
     "report/figures/prompts.py": "tests/methods/test_pixel_prompt.py",
     "report/figures/heat_map.py": "tests/verbs/test_sweep.py",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coldframe.errors import InputError, ModelError, nearest
 from coldframe.lean import put_off_compiler
+from coldframe.own import is_own
 from coldframe.registry import BACKBONES, resolve
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def load_backbone(
     What a file for timm needs to be told comes behind it:
     ``timm:mobilenetv2_100@PATH?pad_type=same&mean=0.5&std=0.5&resize=256``.
 
+    ``FILE.py:NAME`` calls NAME of a file of your own, which returns a torch module and its ``Preprocess``.
+
     Args:
         name: the id.
         device: where the network shall be.
@@ -59,6 +62,10 @@ def load_backbone(
     """
     from coldframe.backbones.ids import parse
 
+    if is_own(name):
+        from coldframe.backbones.module import load_own
+
+        return load_own(name).to(device, _precision(dtype))
     model = parse(name, pretrained=pretrained, checkpoint=checkpoint, download=download)
     if model.zoo not in BACKBONES:
         raise ModelError(f"unknown model {name!r}{nearest(model.zoo, BACKBONES)} (list models with: coldframe models)")

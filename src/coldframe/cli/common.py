@@ -124,6 +124,14 @@ def predicted(done: int, total: int) -> None:
         print(f"predicted: {done:,} of {total:,} pictures", file=sys.stderr)
 
 
+def run_own(files: Sequence[str] | None) -> None:
+    """Run the user's own files, so that saved runs made with them can be loaded."""
+    from coldframe.own import own
+
+    for text in files or ():
+        own(text)
+
+
 def say_all(lines: Iterable[object]) -> None:
     """Print lines, each as :func:`say` does."""
     for line in lines:

@@ -55,7 +55,8 @@ def compare(
         A model id, such as open_clip:ViT-B-32/openai or lite0; pocket when left out. 'coldframe models' lists them. Repeat the
         option for several.
     methods:
-        Names with commas between. When left out: zero-shot, linear-probe, pixel-prompt, deep-prompt and fine-tune, as far as
+        Names with commas between, or FILE.py:NAME of a class of your own.
+        When left out: zero-shot, linear-probe, pixel-prompt, deep-prompt and fine-tune, as far as
         the model allows.
     seeds:
         Number of seeds; each draws its own validation images and seeds the method.

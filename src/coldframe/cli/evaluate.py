@@ -27,6 +27,7 @@ def evaluate(
     classes: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     out: Path | None = None,
+    own: list[str] | None = None,
     device: str | None = None,
     download: bool = False,
     batch_size: numbers.Batch = 64,
@@ -70,6 +71,8 @@ def evaluate(
         What to do with images that do not decode: stop, or skip and count them.
     out:
         Folder for results.json, the report and the figures.
+    own:
+        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     download:
@@ -88,6 +91,7 @@ def evaluate(
     from coldframe.verbs.evaluate import measure_run, write
     from coldframe.verbs.watch import Watch, command_line
 
+    common.run_own(own)
     if attack is None and any(value is not None for value in (eps, steps, restarts)):
         raise InputError("expected --eps, --steps and --restarts with an attack only; add --attack pgd or leave them out")
     asked = Disturbances.of(

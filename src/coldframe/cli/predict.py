@@ -15,6 +15,7 @@ def predict(
     model: str | None = None,
     run: Path | None = None,
     top: numbers.Top = 3,
+    own: list[str] | None = None,
     device: str | None = None,
     download: bool = False,
     out: Path | None = None,
@@ -37,6 +38,8 @@ def predict(
         Folder of a saved adaptation, in place of a model; the folder of a comparison stands for the method in its best/.
     top:
         Classes a file.
+    own:
+        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     download:
@@ -62,6 +65,7 @@ def predict(
     from coldframe.verbs.predict import MOST_DRAWN, draw
     from coldframe.verbs.predict import predict as run_predict
 
+    common.run_own(own)
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe predict'")
     if run is not None and model is not None:

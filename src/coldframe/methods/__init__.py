@@ -6,18 +6,21 @@ from pathlib import Path
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.errors import ModelError, visible
+from coldframe.errors import InputError, ModelError, visible
 from coldframe.methods import saving
 from coldframe.methods.base import Method
 from coldframe.methods.run_folder import run_folder
 from coldframe.methods.saving import restore
+from coldframe.own import is_own, named
 from coldframe.registry import METHODS, resolve
 
 __all__ = ["Method", "load", "method_class", "restore"]
 
 
 def method_class(name: str) -> type[Method]:
-    """Return the class of a method by its name, such as ``"linear-probe"``."""
+    """Return the class of a method by its name, such as ``"linear-probe"``, or of your own file, ``"./mymethod.py:Lora"``."""
+    if is_own(name):
+        return saving.own_class(name)
     found: type[Method] = resolve(METHODS, name, "method")
     return found
 
@@ -38,6 +41,9 @@ def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = 
     folder = run_folder(folder)
     about = saving.about_of(folder)
     if backbone is None:
+        if is_own(about.backbone.name) and not named(about.backbone.name):
+            said = f"{folder} was learned on a model of a file of your own, {visible(about.backbone.name)}"
+            raise InputError(f"{said}, which is run only when you name it: add --own {visible(about.backbone.name)}")
         backbone = load_backbone(about.backbone.name, device=device, download=download)
     if backbone.digest != about.backbone.digest:
         raise ModelError(

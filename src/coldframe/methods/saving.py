@@ -11,6 +11,7 @@ from coldframe import files, formats, reading
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError
 from coldframe.methods.base import VALIDATED, Method
+from coldframe.own import own
 from coldframe.registry import METHODS, resolve
 
 
@@ -44,10 +45,31 @@ def validated_of(folder: Path) -> tuple[Tensor, Tensor] | None:
     return sure, right.bool()
 
 
+def own_class(name: str) -> type[Method]:
+    """Return the class that ``FILE.py:NAME`` stands for. Raises :class:`InputError` where it is no method with its own name."""
+    kind = own(name)
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise InputError(f"expected {name} to be a class derived from coldframe.methods.Method, found another thing")
+    if getattr(kind, "name", None) is None or kind.name in METHODS:
+        raise InputError(f"expected a name of its own on the class {name}, found that of a method of coldframe's or none")
+    return kind
+
+
+def _own_kind(name: str) -> type[Method] | None:
+    """Return the class of the user's own, imported in this process, that has the name; None where there is none."""
+    waiting: list[type[Method]] = list(Method.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        if name not in METHODS and vars(kind).get("name") == name:
+            return kind
+        waiting += kind.__subclasses__()
+    return None
+
+
 def unfitted(about: formats.Adaptation, backbone: Backbone, folder: Path) -> Method:
     """Return the method with its settings, without what it learned. Raises :class:`ModelError` for settings of no method."""
     try:
-        kind: type[Method] = resolve(METHODS, about.method, "method")
+        kind: type[Method] = _own_kind(about.method) or resolve(METHODS, about.method, "method")
         missing = [name for name in kind.settings() if name not in about.config]
         if missing:
             raise InputError(f"expected the setting {missing[0]} of {about.method}, found none")

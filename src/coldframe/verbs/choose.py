@@ -53,7 +53,8 @@ def methods_for(
         if (asked is None or name in grouped) and (why := unfit(name, backbone, classes)):
             skipped.append(f"{name} left out: {backbone.name} {why}")
             continue
-        kind, settings = method_class(name), options.get(name, {})
+        kind = method_class(name)
+        settings = options.get(name, options.get(kind.name, {}))  # one of the user's own has a file before its name
         if epochs is not None and "epochs" in kind.settings():
             settings = {"epochs": epochs, **settings}
         try:
