@@ -71,6 +71,13 @@ class _Reader(pickle.Unpickler):
         self._left = size
         self.kept: dict[str, Tensor] = {}
 
+    def read_value(self) -> Any:
+        """Return the value; a length that memory does not hold is damage, for what is read here is small."""
+        try:
+            return self.load()
+        except MemoryError as error:
+            raise ValueError("more bytes than the file has") from error
+
     def take(self, count: int) -> None:
         """Count bytes off those that the file has."""
         self._left -= count
@@ -128,13 +135,13 @@ def _older(path: Path) -> Any:
     """Return what a file in torch's layout before archives holds: magic, protocol, system, value, keys, numbers."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        if _Reader(file, size).load() != _MAGIC:
+        if _Reader(file, size).read_value() != _MAGIC:
             raise ValueError("no mark of torch")
         for _ in range(2):
-            _Reader(file, size).load()
+            _Reader(file, size).read_value()
         reader = _InOneRow(file, size)
-        value = reader.load()
-        for key in _Reader(file, size).load():
+        value = reader.read_value()
+        for key in _Reader(file, size).read_value():
             storage = reader.kept[key]
             wanted = storage.numel() * storage.dtype.itemsize
             count, content = int.from_bytes(file.read(8), "little"), file.read(wanted)

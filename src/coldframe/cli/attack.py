@@ -23,6 +23,7 @@ def attack(
     device: str | None = None,
     download: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
+    most_images: numbers.Count = 10_000,
     json: bool = False,
 ) -> None:
     """Change image files by too little to be seen, until a model takes them for something else.
@@ -56,6 +57,8 @@ def attack(
         Fetch weights that are not on this machine; without it no network is used.
     on_error:
         What to do with images that do not decode: stop before any work, or skip and count them by reason.
+    most_images:
+        Files that are taken, at most; more are refused before any work.
     json:
         Print the rows as JSON.
     """
@@ -72,8 +75,9 @@ def attack(
     way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     name = model or CLASSIFIER
     done = attack_files(
-        name, images, way, target or (), device=common.device_name(device), download=download, on_error=on_error
-    )
+        name, images, way, target or (), device=common.device_name(device), download=download, on_error=on_error,
+        seen=common.seen, most=most_images,
+    )  # fmt: skip
     settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
     written = write(done, out, settings | {"step": way.step, "seed": seed})
     table = rows(done)

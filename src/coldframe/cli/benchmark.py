@@ -22,6 +22,7 @@ def benchmark(
     passes: numbers.Steps = 20,
     seconds: numbers.Seconds = 60.0,
     out: Path = Path("runs/benchmark"),
+    on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
     json: bool = False,
 ) -> None:
@@ -56,6 +57,8 @@ def benchmark(
         Of timed passes for one model; after that no more follow, but five of each mode there are.
     out:
         Folder for results.json, results.csv, figures and report.html.
+    on_error:
+        What to do with --images that do not decode: stop before any work, or skip and count them by reason.
     download:
         Fetch weights that are not on this machine; without it no network is used.
     json:
@@ -79,6 +82,7 @@ def benchmark(
         seconds=seconds,
         images=images,
         download=download,
+        on_error=on_error,
     )
     found = verb.benchmark(
         models,

@@ -66,7 +66,7 @@ def extract(
         found = extract_data(
             model, data, out, layers=common.names(layers), normalised=normalised, shard=shard, seed=seed, on_error=on_error,
             download=download, precision=precision, batch_size=batch_size, device=common.device_name(device),
-            progress=watch.cold,
+            progress=watch.cold, seen=common.seen,
         )  # fmt: skip
     finally:
         watch.stop()

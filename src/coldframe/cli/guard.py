@@ -97,6 +97,7 @@ def _is_memory(error: BaseException) -> bool:
 def _dispatch(words: list[str]) -> None:
     from coldframe.version import __version__
 
+    words = [at_home(word) for word in words]
     if words[0] == "--version":
         print(__version__)
         return
@@ -115,6 +116,21 @@ def _dispatch(words: list[str]) -> None:
         command_line()(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise InputError(f"{' '.join(str(error).split()).removesuffix('.')} ({_help_of(words)} lists the options)") from error
+
+
+def at_home(word: str) -> str:
+    """Return a word with ``~/`` replaced by the home folder, also behind ``=``, where no shell does it.
+
+    Example:
+        >>> at_home("--out=runs/~x")
+        '--out=runs/~x'
+    """
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if value != "~" and not value.startswith("~/"):
+        return word
+    from coldframe.files import expanded
+
+    return f"{option}{equals}{expanded(value)}"
 
 
 def _show_warnings() -> None:

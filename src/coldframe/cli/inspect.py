@@ -25,6 +25,7 @@ def features(
     device: str | None = None,
     download: Flag = False,
     on_error: Literal["raise", "skip"] = "raise",
+    most_images: numbers.Count = 10_000,
     json: Flag = False,
 ) -> None:
     """Draw feature maps of image files; of vision transformers also token norms, attention head by head, and rollout.
@@ -40,6 +41,7 @@ def features(
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
         download: fetch what is not on this machine; without it no network is used.
         on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
+        most_images: files that are taken, at most; more are refused before any work.
         json: print results.json to stdout.
     """
     from coldframe.errors import InputError
@@ -51,6 +53,7 @@ def features(
     found = verb.features(
         model or CLASSIFIER, images, layers=common.names(layers), maps=maps, channels=channels, out=out,
         device=common.device_name(device), download=download, on_error=on_error,
+        seen=common.seen, most=most_images,
     )  # fmt: skip
     common.say_left_out(found.get("left_out", {}))
     if json:
@@ -104,6 +107,7 @@ def disagreements(
     device: str | None = None,
     download: Flag = False,
     batch_size: numbers.Batch = 64,
+    on_error: Literal["raise", "skip"] = "raise",
     json: Flag = False,
 ) -> None:
     """Show the images that one of two saved runs gets right and the other wrong, and test whether the runs differ.
@@ -120,6 +124,7 @@ def disagreements(
         device: cpu, cuda or cuda:N; a GPU where there is one when left out.
         download: fetch what is not on this machine; without it no network is used.
         batch_size: images in one forward pass of the frozen part.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
         json: print results.json to stdout.
     """
     from coldframe.verbs.disagreements import runs
@@ -127,7 +132,9 @@ def disagreements(
     found = runs(
         a, b, data=data, split=split, seed=seed, classes=common.class_names(classes), most=most, out=out,
         device=common.device_name(device), download=download, cold=common.cold_pass("fp32", None, batch_size),
+        on_error=on_error,
     )  # fmt: skip
+    common.say_left_out(found.get("left_out", {}))
     if json:
         common.print_json(found)
         return

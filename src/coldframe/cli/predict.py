@@ -24,6 +24,7 @@ def predict(
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
     on_error: Literal["raise", "skip"] = "raise",
+    most_images: numbers.Count = 10_000,
     json: bool = False,
 ) -> None:
     """Predict image files with a pretrained model's own classifier or with a saved run.
@@ -57,6 +58,8 @@ def predict(
         How to print.
     on_error:
         What to do with images that do not decode: stop before any work, or skip and count them by reason.
+    most_images:
+        Files that are taken, at most; more are refused before any work.
     json:
         The same as --format json.
     """
@@ -86,7 +89,7 @@ def predict(
         return
     found = run_predict(
         run or model or CLASSIFIER, images, top=top, device=common.device_name(device), on_error=on_error, left=skipped,
-        seen=common.seen, download=download,
+        seen=common.seen, most=most_images, download=download,
     )  # fmt: skip
     common.say_left_out(skipped)
     drawn = draw(found, figure)[0] if figure is not None else None

@@ -27,6 +27,7 @@ def sweep(
     budget_gb: numbers.Gigabytes | None = None,
     batch_size: numbers.Batch = 64,
     latency: bool = False,
+    on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
     json: bool = False,
 ) -> None:
@@ -64,6 +65,8 @@ def sweep(
         Images in one forward pass of the frozen part.
     latency:
         Measure the latency of every cell.
+    on_error:
+        What to do with images that do not decode: stop before any work, or skip and count them by reason.
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
     json:
@@ -87,7 +90,7 @@ def sweep(
     watch = Watch() if json else Terminal()
     done = run(
         asked, out=out, device=common.device_name(device), precision=precision, download=download, latency=latency,
-        cold=common.cold_pass(storage, budget_gb, batch_size), watch=watch,
+        cold=common.cold_pass(storage, budget_gb, batch_size), watch=watch, on_error=on_error,
     )  # fmt: skip
     if isinstance(watch, Terminal):
         watch.stop()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coldframe.backbones.base import Backbone
+from coldframe.cold.finite import check_finite
 from coldframe.cold.store import Shard
 from coldframe.data.base import Split
 from coldframe.data.decode import load_pixels
@@ -98,6 +99,7 @@ class Computed:
         flip: whether images from ``source`` are mirrored first; only at the cut ``pixels``.
         batch_size: most items that run at a time.
         note: how they come about, in words.
+        name_of: index of an item -> what an error calls it.
     """
 
     def __init__(
@@ -111,7 +113,9 @@ class Computed:
         flip: bool = False,
         batch_size: int = 64,
         note: str,
+        name_of: Callable[[int], str] = str,
     ) -> None:
+        self._name_of = name_of
         self._source, self._n, self._backbone = source, n, backbone
         self._start, self._stop, self._flip = start, stop, flip
         self._batch_size, self._note = batch_size, note
@@ -129,7 +133,9 @@ class Computed:
         x = self._source(indices)
         if self._start == PIXELS:
             x = self._backbone.normalise(x.flip(-1) if self._flip else x)  # [b, 3, S, S]
-        return self._backbone.run(x, self._start, self._stop)
+        found = self._backbone.run(x, self._start, self._stop)
+        check_finite(found, self._backbone.name, self._stop, lambda row: self._name_of(int(indices[row])))
+        return found
 
     @property
     def note(self) -> str:

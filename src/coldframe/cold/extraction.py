@@ -11,6 +11,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.cold.feed import ahead
+from coldframe.cold.finite import check_finite
 from coldframe.cold.manifest import UNFINISHED, Source, finish, lines_of, merge, read_manifest
 from coldframe.cold.npy import Growing, whole
 from coldframe.cold.passes import tapped
@@ -170,6 +172,7 @@ def _fill(
             for chunk, digests, pixels in ahead(load, chunks):
                 found = tapped(backbone, pixels, cuts)
                 for cut in cuts:
+                    check_finite(found[cut], backbone.name, cut, partial(_name, source, chunk))
                     x = found[cut] if cut == PIXELS else found[cut].float()
                     if cut == FEATURES and manifest["normalised"]:
                         x = torch.nn.functional.normalize(x, dim=-1)
@@ -190,6 +193,10 @@ def _fill(
             with contextlib.suppress(FileError):  # after an error the rest cannot be written either; else all is on the disk
                 writer.close()
     return before + saved - start
+
+
+def _name(source: Source, chunk: range, row: int) -> str:
+    return source.images.name(chunk[row])
 
 
 def _progress(part: Path, source: Source, rows: range, manifest: dict[str, Any]) -> tuple[int, int, float]:

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import get_args
 
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 from coldframe.backbones.base import Backbone
 from coldframe.cold.activations import Activations, Computed, Stored, decoded
 from coldframe.cold.feed import batches
+from coldframe.cold.finite import check_finite
 from coldframe.cold.store import Key, ShardWriter, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
@@ -182,7 +184,10 @@ class ColdPass:
     ) -> Computed:
         flip = view == "flip" and start == PIXELS
         size = min(self.batch_size, _piece(backbone))
-        return Computed(source, len(split), backbone, start, stop, flip=flip, batch_size=size, note=note)
+        name_of = split.images.name
+        return Computed(
+            source, len(split), backbone, start, stop, flip=flip, batch_size=size, note=note, name_of=name_of
+        )
 
     def _missing(self, key: Key, digests: set[str]) -> set[str]:
         return digests - {digest for shard in self.store.shards(key) for digest in shard.digests}
@@ -212,6 +217,9 @@ class ColdPass:
                         continue
                     some = pixels if len(rows) == len(digests) else pixels[rows]  # [b, 3, S, S]
                     taps = tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs])
+                    for cut in backbone.cuts:
+                        if cut in taps:
+                            check_finite(taps[cut], backbone.name, cut, partial(_name, splits, [digests[row] for row in rows]))
                     for key, absent in needs.items():
                         kept = [at for at, row in enumerate(rows) if digests[row] in absent]
                         if kept:
@@ -260,6 +268,12 @@ def tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str,
 
 def _piece(backbone: Backbone) -> int:
     return _CPU_PIECE if backbone.device.type == "cpu" else 1 << 30
+
+
+def _name(splits: Sequence[Split], digests: Sequence[str], row: int) -> str:
+    """Return the name of the first image with the content of a row."""
+    images = ((split.images, index) for split in splits for index in range(len(split)))
+    return next(held.name(index) for held, index in images if held.digest(index) == digests[row])
 
 
 def _digests(splits: Sequence[Split]) -> list[str]:

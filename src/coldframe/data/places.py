@@ -62,7 +62,7 @@ def find_files(
                 raise InputError(f"{said}; name a narrower folder or pattern")
             if len(found) + len(hits) > most:
                 said = f"expected at most {most:,} image files at {place}, found more; name a narrower folder or pattern"
-                raise InputError(f"{said}, or use coldframe extract with a folder of classes")
+                raise InputError(f"{said}, or allow more with --most-images (most= in Python)")
         if not hits:
             what = "no image in this folder" if path.is_dir() else "no image" if looked else "nothing"
             raise DataError(f"expected image files at {place}, found {what}; check the path")

@@ -87,6 +87,16 @@ def drop_unreadable(split: Split) -> tuple[Split, dict[str, str]]:
     return split.subset(good), {split.images.name(index): reason for index, reason in bad.items()}
 
 
+def check_readable(split: Split) -> None:
+    """Look at every image, so that a fault of the last is said before the first is worked on.
+
+    Raises:
+        Unreadable: the first that does not decode.
+    """
+    if bad := unreadable(split.images):
+        split.images.open(min(bad))
+
+
 def unreadable(images: Images) -> dict[int, str]:
     """Return the numbers of the images that cannot be used, each with a few words why; threads try every image."""
     check = getattr(images, "check", images.open)

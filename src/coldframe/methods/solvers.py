@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coldframe.errors import ModelError
+
 TOLERANCE = 1e-4
 """Share of the loss that a solution may miss of its minimum."""
 _CHECKED, _RESCALED = 20, 60
@@ -64,9 +66,18 @@ class Basis:
         """Return the basis of features [N, D] in float64; the covariance is (1/N) sum (x - mean)(x - mean)^T.
 
         With fewer items than features it is found from their products [N, N], which have the same eigenvalues.
+
+        Raises:
+            ModelError: a feature is infinite or no number.
         """
         if x.device.type == "mps":
             x = x.cpu()  # which has float64
+        if not bool(x.sum().isfinite()) and not bool(x.isfinite().all()):
+            rows = (~x.isfinite().all(1)).nonzero().flatten()
+            raise ModelError(
+                f"expected finite features, found others in {len(rows)} of {len(x)} rows, the first in row {int(rows[0])}; "
+                "check the weights of the model that they come from"
+            )
         mean = torch.stack([part.double().sum(0) for part in torch.split(x, _ROWS)]).sum(0) / len(x)
         if len(x) < x.shape[1]:
             centred = x.double() - mean

@@ -19,7 +19,7 @@ from coldframe.data import own_png
 from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
-from coldframe.data.places import find_files, readable
+from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.evaluation.classifiers import opened
 from coldframe.files import write_bytes, write_json
@@ -82,6 +82,8 @@ def attack_files(
     device: str = "cpu",
     download: bool = False,
     on_error: OnError = "raise",
+    seen: Seen | None = None,
+    most: int = MOST_FILES,
 ) -> Attacked:
     """Attack image files.
 
@@ -93,12 +95,14 @@ def attack_files(
         device: where to run.
         download: whether weights may be fetched.
         on_error: what to do with files that do not decode: ``"raise"``, before any work, or ``"skip"``.
+        seen: called while places are searched; see :data:`coldframe.data.places.Seen`.
+        most: files, at most.
 
     Raises:
         InputError: classes or options that cannot be used.
         DataError: a file that cannot be.
     """
-    kept, left = readable(find_files(places), on_error)
+    kept, left = readable(find_files(places, most=most, seen=seen), on_error)
     files = tuple(kept)
     if len(targets) not in (0, 1, len(files)):
         raise InputError(f"expected one target, or one for each of the {len(files)} images, found {len(targets)}")

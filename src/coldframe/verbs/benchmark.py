@@ -20,9 +20,11 @@ from torch import Tensor
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.ids import parse
+from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.labelled import known_labels
+from coldframe.data.places import MOST_ENTRIES, find_files, left_out, readable
 from coldframe.errors import InputError, ModelError, WeightsNotFound
 from coldframe.evaluation.classifiers import classifier
 from coldframe.measures import Fitted, Latency, available_memory, fitted_memory, latencies, macs, top1
@@ -67,6 +69,7 @@ class Settings:
         warmup: calls of each kind before the clock starts.
         images: folder of images with known labels, for a measured top-1; see :mod:`coldframe.data.labelled`.
         download: whether weights that are not on this machine may be fetched.
+        on_error: what to do with ``images`` that do not decode: ``"raise"``, before any work, or ``"skip"``.
     """
 
     device: str = "cpu"
@@ -80,6 +83,7 @@ class Settings:
     warmup: int = 1
     images: Path | None = None
     download: bool = False
+    on_error: OnError = "raise"
 
     def __post_init__(self) -> None:
         for name, value in {"batch": self.batch, "memory batch": self.memory_batch, "passes": self.passes}.items():
@@ -115,6 +119,11 @@ def benchmark(
     for name in names if models and len(names) > 1 else ():
         _labels(_load(name, settings), settings)
     done = Benchmark(asdict(settings) | {"images": settings.images and str(settings.images)}, machine, command)
+    if settings.images is not None:
+        _, left = readable(find_files([settings.images], most=MOST_ENTRIES), settings.on_error)
+        done.settings |= {"left_out": left} if left else {}
+        if left:
+            say(left_out(left))
     labels = [label(name) for name in names]
     for name, short in zip(names, labels, strict=True):
         called = short if labels.count(short) == 1 else name
@@ -286,7 +295,12 @@ def _memory_fields(held: dict[str, Fitted]) -> Row:
 def _labels(backbone: Backbone, settings: Settings) -> tuple[Files, NDArray[np.int64]] | None:
     """Return the labelled images; None where there are none, or no trained classifier."""
     known = backbone.weights != "random" and backbone.classes
-    return known_labels(settings.images, known) if settings.images is not None and known else None
+    if settings.images is None or not known:
+        return None
+    files, labels = known_labels(settings.images, known)
+    kept, left = readable(files.paths, settings.on_error)
+    good = [str(path) not in left for path in files.paths]
+    return Files(tuple(kept)), labels[good]
 
 
 def _accuracy(backbone: Backbone, settings: Settings) -> Row:

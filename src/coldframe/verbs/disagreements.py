@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from PIL import ImageOps
 from coldframe import files, measures
 from coldframe.cold import ColdPass
 from coldframe.data import load_dataset
-from coldframe.data.base import Split
+from coldframe.data.base import OnError, Split
 from coldframe.data.own_png import as_png
+from coldframe.data.splits import check_readable
 from coldframe.errors import InputError
 from coldframe.formats import Adaptation, Weights
 from coldframe.inspection import disagreements
@@ -46,6 +47,7 @@ def runs(
     device: str = "cpu",
     download: bool = False,
     cold: ColdPass | None = None,
+    on_error: OnError = "raise",
 ) -> dict[str, Any]:
     """Compare two saved runs image by image; see :func:`compare_two`.
 
@@ -61,6 +63,7 @@ def runs(
         device: where to run.
         download: whether weights and data may be fetched.
         cold: the store.
+        on_error: what to do with images that do not decode: ``"raise"``, before any work, or ``"skip"``.
 
     Raises:
         InputError: a folder without a saved run, a run that does not say its data, or runs on other classes.
@@ -73,10 +76,12 @@ def runs(
     spec, drawn = data or known.get("data"), known.get("seed") if seed is None else seed
     if spec is None:
         raise InputError(f"expected the data that {a} was measured on in its result.json, found none; name it with --data")
-    dataset = load_dataset(spec, seed=int(drawn or 0), classes=classes, download=download)
+    dataset = load_dataset(spec, seed=int(drawn or 0), classes=classes, download=download, on_error=on_error)
     chosen: Split = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
+    check_readable(chosen)
     labels = names_of(first, second, (Path(a).name, Path(b).name))
-    return compare_two(first, second, chosen, names=labels, data=spec, most=most, out=out, cold=cold)
+    left = dict(dataset.reasons)
+    return compare_two(first, second, chosen, names=labels, data=spec, most=most, out=out, cold=cold, left_out=left)
 
 
 def _measured_on(folder: Path) -> dict[str, Any]:
@@ -106,6 +111,7 @@ def compare_two(
     most: int = 48,
     out: str | Path,
     cold: ColdPass | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write ``report.html``, ``disagreements.png``, ``results.json``, and the pictures in ``only_a/`` and ``only_b/``.
 
@@ -118,6 +124,7 @@ def compare_two(
         most: pictures of each kind that are shown and written, the most decided first.
         out: folder of the results.
         cold: the store.
+        left_out: files that were left out, each with a few words why.
 
     Returns:
         The content of ``results.json``: counts, the paired difference, and a line for every image of the two kinds.
@@ -139,6 +146,7 @@ def compare_two(
         "difference": asdict(paired), "sentences": sentences(names, found.counts, paired), "images": lines,
         "machine": measures.machine(a.backbone.device),
     }  # fmt: skip
+    content |= {"left_out": dict(left_out)} if left_out else {}
     shown = []
     for folder, rows in zip(FOLDERS, (found.only_a, found.only_b), strict=True):
         files.remove_folder(out / folder)

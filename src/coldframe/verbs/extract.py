@@ -16,7 +16,7 @@ from coldframe.data import load_dataset
 from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.data.joined import Joined
-from coldframe.data.places import MOST_ENTRIES, find_files, readable
+from coldframe.data.places import MOST_ENTRIES, Seen, find_files, readable
 from coldframe.errors import InputError
 from coldframe.files import expanded
 from coldframe.measures import machine
@@ -33,7 +33,9 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def source_of(data: str, *, seed: int = 0, on_error: OnError = "raise", download: bool = False) -> Source:
+def source_of(
+    data: str, *, seed: int = 0, on_error: OnError = "raise", download: bool = False, seen: Seen | None = None
+) -> Source:
     """Return all images of a data spec with their splits and labels; of a file, a glob or a folder of loose images without.
 
     Args:
@@ -41,12 +43,13 @@ def source_of(data: str, *, seed: int = 0, on_error: OnError = "raise", download
         seed: of splits that the data does not fix.
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         download: whether data that is not on this machine may be fetched.
+        seen: called while loose images are searched for; see :data:`coldframe.data.places.Seen`.
     """
     path = expanded(data.removeprefix("folder:"))
     inside = list(path.iterdir()) if path.is_dir() else []
     loose = any(place.suffix.lower() in SUFFIXES for place in inside) and not any(place.is_dir() for place in inside)
     if loose or path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?["):
-        files, left = readable(find_files([path], most=MOST_ENTRIES), on_error)
+        files, left = readable(find_files([path], most=MOST_ENTRIES, seen=seen), on_error)
         return Source(data, Files(tuple(files)), left_out=left)
     dataset = load_dataset(data, seed=seed, on_error=on_error, download=download)
     splits = [split for split in (dataset.train, dataset.val, dataset.test) if len(split)]
@@ -70,6 +73,7 @@ def extract_data(
     precision: str = "fp32",
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
+    seen: Seen | None = None,
 ) -> dict[str, Any]:
     """Write a model's activations of a data set to a folder; see :func:`coldframe.cold.extraction.extract`.
 
@@ -87,6 +91,7 @@ def extract_data(
         precision: ``"fp32"`` or ``"bf16"`` of weights and arithmetic; files are fp32 either way.
         batch_size: images decoded together.
         progress: called with (images done, images of this shard).
+        seen: called while loose images are searched for.
 
     Returns:
         The manifest.
@@ -94,7 +99,12 @@ def extract_data(
     part = shard_of(shard)
     if batch_size < 1:
         raise InputError(f"expected a batch size of 1 or more, found {batch_size}")
-    source = data if isinstance(data, Source) else source_of(data, seed=seed, on_error=on_error, download=download)
+    if isinstance(data, Source):
+        source = data
+    else:
+        source = source_of(data, seed=seed, on_error=on_error, download=download, seen=seen)
+    if part[1] > len(source.images):
+        raise InputError(f"expected at most as many shards as images, {len(source.images):,}, found {shard}; ask for fewer")
     backbone = (
         model if isinstance(model, Backbone) else load_backbone(model, device=device, dtype=precision, download=download)
     )

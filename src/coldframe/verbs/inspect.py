@@ -17,7 +17,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
-from coldframe.data.places import find_files, readable
+from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import InputError, ModelError
 from coldframe.files import write_figure, write_json
 from coldframe.inspection.maps import scaled
@@ -40,6 +40,8 @@ def features(
     device: str = "cpu",
     download: bool = False,
     on_error: OnError = "raise",
+    seen: Seen | None = None,
+    most: int = MOST_FILES,
 ) -> dict[str, Any]:
     """Draw what a model makes of image files: feature maps; of transformers also token norms, attention and rollout.
 
@@ -53,11 +55,13 @@ def features(
         device: where to run.
         download: whether weights may be fetched.
         on_error: what to do with files that do not decode: ``"raise"``, before any work, or ``"skip"``.
+        seen: called while places are searched; see :data:`coldframe.data.places.Seen`.
+        most: files, at most.
 
     Returns:
         The content of ``results.json``.
     """
-    (files, left), out = readable(find_files(places), on_error), Path(out)
+    (files, left), out = readable(find_files(places, most=most, seen=seen), on_error), Path(out)
     if channels is not None and maps != 5:
         raise InputError("expected a number of maps or the numbers of channels, found both; give one")
     backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device, download=download)

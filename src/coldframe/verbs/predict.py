@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from coldframe.backbones.base import Backbone
+from coldframe.cold.finite import check_finite
 from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
-from coldframe.data.places import Seen, find_files, readable
+from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import InputError
 from coldframe.evaluation.classifiers import classifier
 
@@ -48,6 +49,7 @@ def predict(
     on_error: OnError = "raise",
     left: dict[str, str] | None = None,
     seen: Seen | None = None,
+    most: int = MOST_FILES,
 ) -> list[Prediction]:
     """Predict files.
 
@@ -61,10 +63,11 @@ def predict(
         on_error: ``"raise"`` stops at a file that does not decode, before any work; ``"skip"`` leaves it out.
         left: gets the files that were left out, each with a few words why.
         seen: called while places are searched; see :data:`coldframe.data.places.Seen`.
+        most: files, at most.
     """
     if top < 1:
         raise InputError(f"expected top of 1 or more, found {top}")
-    files, skipped = readable(find_files(places, seen=seen), on_error)
+    files, skipped = readable(find_files(places, most=most, seen=seen), on_error)
     if left is not None:
         left |= skipped
     call, names, backbone = classifier(source, device=device, download=download)
@@ -73,7 +76,9 @@ def predict(
     for start in range(0, len(files), batch_size):
         chunk = range(start, min(start + batch_size, len(files)))
         pixels = torch.from_numpy(load_pixels(images, list(chunk), backbone.preprocess))
-        values, indices = call(pixels).topk(min(top, len(names)))
+        probabilities = call(pixels)  # [B, K]
+        check_finite(probabilities, backbone.name, "its class probabilities", files[start:].__getitem__)
+        values, indices = probabilities.topk(min(top, len(names)))
         for row, index in enumerate(chunk):
             chosen = tuple(names[i] for i in indices[row].tolist())
             predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist())))

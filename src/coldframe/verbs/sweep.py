@@ -12,7 +12,9 @@ from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data import load_dataset
+from coldframe.data.base import OnError
 from coldframe.data.load import canonical
+from coldframe.data.splits import check_readable
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
 from coldframe.methods import Method, method_class
@@ -149,6 +151,7 @@ def sweep(
     cold: ColdPass | None = None,
     watch: Watch | None = None,
     command: str | None = None,
+    on_error: OnError = "raise",
 ) -> Sweep:
     """Run every cell of a plan on every data set with every seed.
 
@@ -165,6 +168,7 @@ def sweep(
         cold: how activations are kept.
         watch: told about progress.
         command: what makes it again; None for the process's own arguments.
+        on_error: what to do with images that do not decode: ``"raise"``, before any work, or ``"skip"``.
 
     Raises:
         InputError: the plan names no data, or settings that a method does not take.
@@ -177,13 +181,16 @@ def sweep(
     methods = [method for _, _, method in made]
     cold, folder = cold or ColdPass(), None if out is None else Path(out)
     tables, lines = {}, []
-    for spec in plan.data if len(plan.data) > 1 else ():  # what is wrong with the last is said before the first is worked on
-        load_dataset(spec, shots=plan.shots_of(spec), download=download)
+    for spec in plan.data:  # what is wrong with the last is said before the first is worked on
+        known = load_dataset(spec, shots=plan.shots_of(spec), download=download, on_error=on_error)
+        for split in (known.train, known.val, known.test) if len(plan.data) > 1 else ():
+            check_readable(split)
     for spec in plan.data:
         own = None if folder is None else folder / folder_name(spec)
         table = compare(
             methods, spec, seeds=plan.seeds, shots=plan.shots_of(spec), noise=plan.noise, latency=latency, out=own,
             device=device, precision=precision, download=download, cold=cold, watch=watch, command=command or command_line(),
+            on_error=on_error,
         )  # fmt: skip
         tables[spec] = table
         if own is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from coldframe.data import load_dataset
+from coldframe.data.base import OnError
 from coldframe.errors import InputError
 from coldframe.foundations.convnet.fitting import BETTER, COURSE, Fit, Precision, Settings, describe, fit, logits
 from coldframe.foundations.convnet.images import Pictures
@@ -154,6 +155,7 @@ def cnn(
     device: str = "cpu",
     precision: Precision = "fp32",
     out: Path | None = None,
+    on_error: OnError = "raise",
     download: bool = False,
 ) -> Study:
     """Train small convolutional networks: the exercise's, the same with batch normalisation, and a better one.
@@ -182,6 +184,7 @@ def cnn(
         device: cpu or cuda.
         precision: fp32, or bf16 products.
         out: folder for checkpoints, results.json, figures and report.html.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them.
         download: fetch data that is not on this machine.
     """
     if seeds < 1:
@@ -201,7 +204,8 @@ def cnn(
         name: dataclasses.replace(preset, widths=tuple(width) if name == "better" else (), **given)
         for name, preset in presets.items()
     }
-    dataset = load_dataset(data, val=hold_out, download=download) if hold_out else load_dataset(data, download=download)
+    rest: dict[str, Any] = {"val": hold_out} if hold_out else {}
+    dataset = load_dataset(data, download=download, on_error=on_error, **rest)
     train, val, test = (read(split) for split in (dataset.train, dataset.val, dataset.test))
     if not hold_out:
         train = Examples(np.concatenate([train.x, val.x]), np.concatenate([train.labels, val.labels]), train.classes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coldframe import files
+from coldframe.data.base import OnError
 from coldframe.errors import InputError
 from coldframe.foundations.generative import digits, quality, saved
 from coldframe.foundations.generative.adversarial import AAE
@@ -129,6 +130,7 @@ def aae(
     schedule: Schedule = "constant",
     noise: float = 0.0,
     seed: int = 0,
+    on_error: OnError = "raise",
     download: bool = False,
     every: int = 5,
     out: Path | None = None,
@@ -150,6 +152,7 @@ def aae(
         schedule: course of both learning rates.
         noise: standard deviation of what is added to the codes while training.
         seed: of weights, order and random draws.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them.
         download: fetch data that is not on this machine.
         every: epochs between figures while training.
         out: folder for the model, checkpoints, results.json, figures and report.html.
@@ -160,7 +163,7 @@ def aae(
     if every < 1:
         raise InputError(f"expected figures every 1 or more epochs, found {every}; 5 is usual")
     model = settings.model()
-    dataset = digits.load(data, download=download)
+    dataset = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(dataset)
     test, n = splits["test"], len(splits["train"])
     # Before the training, so that data with too few pictures is refused before it.

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coldframe import files
+from coldframe.data.base import OnError
 from coldframe.foundations.generative import classifier, digits, quality
 from coldframe.foundations.generative.classifier import Classifier, DigitNet, signed
 from coldframe.foundations.generative.digits import Digits
@@ -139,6 +140,7 @@ def digit_classifier(
     epochs: int = 4,
     seed: int = 0,
     out: Path = Path("runs/digit-classifier"),
+    on_error: OnError = "raise",
     download: bool = False,
 ) -> Trained:
     """Train the small classifier whose features measure how alike drawn digits and real ones are.
@@ -151,9 +153,10 @@ def digit_classifier(
         epochs: passes over the training images.
         seed: of the weights and of the order.
         out: folder for the weights, results.json, figures and report.html; a stopped run goes on there.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them.
         download: fetch data that is not on this machine.
     """
-    source = digits.load(data, download=download)
+    source = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(source)
     rest = [splits["train"], splits["val"]]
     everything = Digits(

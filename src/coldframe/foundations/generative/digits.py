@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from coldframe.data import Dataset, Split, load_dataset
+from coldframe.data.base import OnError
 from coldframe.errors import DataError, InputError
 
 SIDE = 28
@@ -47,14 +48,15 @@ class Digits:
         return len(self.pixels)
 
 
-def load(data: str, *, download: bool = False) -> Dataset:
+def load(data: str, *, download: bool = False, on_error: OnError = "raise") -> Dataset:
     """Load the data that ``data`` names; a tenth of train validates where the data has no validation split.
 
     Args:
         data: ``mnist`` (short for torchvision:MNIST), or any data source of ``load_dataset``.
         download: whether data that is not on this machine may be fetched.
+        on_error: what to do with images that do not decode: ``"raise"`` or ``"skip"``.
     """
-    return load_dataset(SHORT.get(data, data), val=0.1, seed=SPLIT_SEED, download=download)
+    return load_dataset(SHORT.get(data, data), val=0.1, seed=SPLIT_SEED, download=download, on_error=on_error)
 
 
 def read_all(data: Dataset) -> dict[str, Digits]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coldframe import files
+from coldframe.data.base import OnError
 from coldframe.errors import InputError
 from coldframe.foundations.generative import digits, saved
 from coldframe.foundations.generative.bounds import (
@@ -140,6 +141,7 @@ def vae(
     free_bits: float = 0.0,
     seed: int = 0,
     device: str | None = None,
+    on_error: OnError = "raise",
     download: bool = False,
     every: int = 5,
     out: Path | None = None,
@@ -162,6 +164,7 @@ def vae(
         free_bits: bits a latent dimension that cost nothing.
         seed: of weights, order and noise.
         device: cpu or cuda; the GPU where there is one.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them.
         download: fetch data that is not on this machine.
         every: epochs between figures while training.
         out: folder for the model, checkpoints, results.json, figures and report.html.
@@ -170,7 +173,7 @@ def vae(
     if every < 1:
         raise InputError(f"expected figures every 1 or more epochs, found {every}; 5 is usual")
     model = settings.model().to(_device(device))
-    dataset = digits.load(data, download=download)
+    dataset = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(dataset)
     recipe = settings.recipe(len(splits["train"]))
     train, test = splits["train"].pixels, splits["test"].pixels

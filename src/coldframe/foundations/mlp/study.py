@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from coldframe.data import load_dataset
+from coldframe.data.base import OnError
 from coldframe.errors import InputError, nearest
 from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.fitting import EngineName, Fit, NumpyEngine, Settings, fit, predict
@@ -145,6 +146,7 @@ def mlp(
     schedule: Schedule = "constant",
     seeds: int = 1,
     out: Path | None = None,
+    on_error: OnError = "raise",
     download: bool = False,
 ) -> Study:
     """Train a perceptron that is written by hand in NumPy, or its PyTorch twin.
@@ -166,6 +168,7 @@ def mlp(
         schedule: course of the learning rate.
         seeds: runs, from seed 0; the table has their mean and 95% interval.
         out: folder for results.json, figures and report.html.
+        on_error: what to do with images that do not decode: stop before any work, or skip and count them.
         download: fetch data that is not on this machine.
     """
     if engine not in get_args(EngineName):
@@ -174,7 +177,7 @@ def mlp(
         raise InputError(f"expected 1 seed or more, found {seeds}; give a positive number")
     widths = () if linear else tuple(hidden)
     settings = Settings(epochs, batch, lr, momentum, weight_decay, schedule)
-    dataset = load_dataset(data, val=0.1, seed=SPLIT_SEED, download=download)
+    dataset = load_dataset(data, val=0.1, seed=SPLIT_SEED, download=download, on_error=on_error)
     splits = read_all(dataset)
     fits, confusions, rows = [], [], []
     for seed in range(seeds):
