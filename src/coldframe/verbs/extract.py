@@ -104,7 +104,7 @@ def extract_data(
     else:
         source = source_of(data, seed=seed, on_error=on_error, download=download, seen=seen)
     if part[1] > len(source.images):
-        raise InputError(f"expected at most as many shards as images, {len(source.images):,}, found {shard}; ask for fewer")
+        raise InputError(f"expected a shard i/n with 1 <= i <= n <= {len(source.images)} images, found {shard}; ask for fewer")
     backbone = (
         model if isinstance(model, Backbone) else load_backbone(model, device=device, dtype=precision, download=download)
     )
