@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files
+from coldframe.data.places import readable
 from coldframe.errors import DataError
 from coldframe.files import expanded
 from coldframe.reading import read
@@ -20,17 +22,21 @@ from coldframe.reading import read
 CODES = "classes.json"
 
 
-def known_labels(folder: str | Path, classes: Sequence[str]) -> tuple[Files, NDArray[np.int64]]:
+def known_labels(
+    folder: str | Path, classes: Sequence[str], on_error: OnError = "raise"
+) -> tuple[Files, NDArray[np.int64]]:
     """Return the images of a folder with the class index of each.
 
     Args:
         folder: see the module.
         classes: K names of the model's outputs.
+        on_error: what to do with images that do not decode: ``"raise"`` or ``"skip"``.
 
     Returns:
         The files and their labels [N].
 
     Raises:
+        Unreadable: an image does not decode.
         DataError: there is no image, or a label that the model's classes do not hold.
     """
     folder = expanded(folder)
@@ -53,7 +59,9 @@ def known_labels(folder: str | Path, classes: Sequence[str]) -> tuple[Files, NDA
             ways = f"name folders by class, or give {CODES} with WORD -> class index beside files named WORD_anything"
             raise DataError(f"expected {file.name} to belong to one of the model's {len(classes)} classes, found none; {ways}")
         labels.append(index)
-    return Files(tuple(found)), np.array(labels, dtype=np.int64)
+    kept, left = readable(found, on_error)
+    good = [str(file) not in left for file in found]
+    return Files(tuple(kept)), np.array(labels, dtype=np.int64)[good]
 
 
 def _codes(path: Path) -> dict[str, int]:

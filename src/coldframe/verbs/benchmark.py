@@ -121,8 +121,8 @@ def benchmark(
     done = Benchmark(asdict(settings) | {"images": settings.images and str(settings.images)}, machine, command)
     if settings.images is not None:
         _, left = readable(find_files([settings.images], most=MOST_ENTRIES), settings.on_error)
-        done.settings |= {"left_out": left} if left else {}
         if left:
+            done.settings["left_out"] = left
             say(left_out(left))
     labels = [label(name) for name in names]
     for name, short in zip(names, labels, strict=True):
@@ -295,12 +295,7 @@ def _memory_fields(held: dict[str, Fitted]) -> Row:
 def _labels(backbone: Backbone, settings: Settings) -> tuple[Files, NDArray[np.int64]] | None:
     """Return the labelled images; None where there are none, or no trained classifier."""
     known = backbone.weights != "random" and backbone.classes
-    if settings.images is None or not known:
-        return None
-    files, labels = known_labels(settings.images, known)
-    kept, left = readable(files.paths, settings.on_error)
-    good = [str(path) not in left for path in files.paths]
-    return Files(tuple(kept)), labels[good]
+    return known_labels(settings.images, known, settings.on_error) if settings.images is not None and known else None
 
 
 def _accuracy(backbone: Backbone, settings: Settings) -> Row:
