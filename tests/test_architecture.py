@@ -30,13 +30,13 @@ HEAVY = {"torch", "torchvision", "timm", "open_clip", "matplotlib", "numpy", "py
 ZOOS = {"timm": {"backbones/timm.py"}, "open_clip": {"backbones/open_clip.py", "backbones/pocket.py"}}
 """Zoo -> the files that import it; the bundled model is built from the blocks of open_clip."""
 LONG_FACES = {
-    "verbs/benchmark.py": "one row, measured in the order in which its fields stand",
     "__init__.py": "the list of public names",
     "data/mini/__init__.py": "a folder of samples with its loader, no face of a room",
     "backbones/__init__.py": "the one way to load any model",
 }
 """Faces of 60 lines and more, each with its reason."""
 LONG: dict[str, str] = {
+    "verbs/benchmark.py": "one row, measured in the order in which its fields stand",
     "backbones/open_clip.py": "the stages and the guards of one zoo belong together",
     "backbones/timm.py": "the stages, the guards and the list of one zoo belong together",
     "methods/base.py": "what every method has in common is one contract",
