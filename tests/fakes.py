@@ -90,7 +90,8 @@ class TinyBackbone(Backbone):
 
     def _step(self, index: int, x: Tensor) -> Tensor:
         if index == 0:
-            self.embedded += len(x)
+            if not torch.compiler.is_exporting():  # where the batch is a symbol
+                self.embedded += len(x)
             return self.net.embed(x)  # [B, D, 4, 4]
         if index == 1:
             return x.flatten(2).transpose(1, 2) + self.net.position  # [B, T, D]

@@ -84,3 +84,8 @@ def entries() -> Iterator[Entry]:
     """Yield every id that can be loaded, zoo by zoo: each file that the registry names has ``entries()``."""
     for module in dict.fromkeys(place.partition(":")[0] for place in BACKBONES.values()):
         yield from import_module(module).entries()
+
+
+def licence_of(name: str) -> str:
+    """Return the licence of a model's weights as their zoo states it; empty where it does not, and for one's own checkpoint."""
+    return next((entry.licence for entry in entries() if entry.id == name), "")

@@ -174,7 +174,7 @@ class DeepPrompt(Trained):
         front = self._front
         for index, each in enumerate(blocks):
             if index < self.replaced:
-                p = self.prompt[0 if self.shared else index].to(x.dtype).expand(len(x), -1, -1)  # [B, P, D]
+                p = self.prompt[0 if self.shared else index].to(x.dtype).expand(x.shape[0], -1, -1)  # [B, P, D]
                 images = x if index == 0 else x[:, P:] if front else x[:, :-P]
                 x = torch.cat([p, images] if front else [images, p], dim=1)
             x = each(x, self._rows() if index == last else None)

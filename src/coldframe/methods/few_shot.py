@@ -78,7 +78,7 @@ class Shots:
 
 def cosines(x: Tensor, texts: Tensor, classes: int) -> Tensor:
     """Return cosines of unit features [N, D] with class texts [N, K]; zeros where there are no texts."""
-    return x @ texts.T.to(x) if texts.ndim == 2 else x.new_zeros(len(x), classes)
+    return x @ texts.T.to(x) if texts.ndim == 2 else x.new_zeros(x.shape[0], classes)
 
 
 class FewShot(Method):

@@ -63,7 +63,7 @@ class NearestNeighbours(Method):
     def _votes(self, similarity: Tensor, labels: Tensor, k: int) -> Tensor:
         nearest, rows = similarity.topk(min(k, similarity.shape[1]))  # [B, k]
         weights = (nearest / self.temperature).softmax(-1)
-        votes = torch.zeros(len(similarity), len(self.classes), device=similarity.device)
+        votes = similarity.new_zeros(similarity.shape[0], len(self.classes))
         votes.scatter_add_(1, labels[rows], weights)  # [B, K]
         return votes.clamp_min(1e-6).log()
 

@@ -31,7 +31,7 @@ class NearestMean(FewShot):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.centre, self.means, self.texts = torch.zeros(0), torch.zeros(0, 0), torch.zeros(0)
-        self.numbers = torch.zeros(2)
+        self.numbers = (0.0, 0.0)
 
     def _settings(self, shots: Shots) -> list[dict[str, Any]]:
         return [{}]
@@ -48,18 +48,20 @@ class NearestMean(FewShot):
     def _keep(self, shots: Shots, setting: Mapping[str, Any], alpha: float, factor: float) -> None:
         centre, means = loo.centred_means(shots.x, shots.y, shots.classes)
         self.centre, self.means, self.texts = centre.float(), means.float(), shots.texts.float()
-        self.numbers = torch.tensor([alpha, factor], dtype=torch.float64)
+        self.numbers = (alpha, factor)
 
     def warm(self, x: Tensor) -> Tensor:
         unit = functional.normalize(x.float(), dim=-1)
-        alpha, factor = self.numbers.tolist()
+        alpha, factor = self.numbers
         near = functional.normalize(unit - self.centre, dim=-1) @ functional.normalize(self.means, dim=-1).T  # [B, K]
         logits: Tensor = factor * (self.backbone.logit_scale * cosines(unit, self.texts, len(self.means)) + alpha * near)
         return logits
 
     def state(self) -> dict[str, Tensor]:
-        return {"centre": self.centre, "means": self.means, "texts": self.texts, "alpha and factor": self.numbers}
+        numbers = torch.tensor(self.numbers, dtype=torch.float64)
+        return {"centre": self.centre, "means": self.means, "texts": self.texts, "alpha and factor": numbers}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self.centre, self.means, self.texts = state["centre"], state["means"], state["texts"]
-        self.numbers = state["alpha and factor"].cpu()
+        alpha, factor = state["alpha and factor"].tolist()
+        self.numbers = (alpha, factor)

@@ -84,7 +84,7 @@ class KernelRidge(FewShot):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.keys, self.dual, self.texts = torch.zeros(0, 0), torch.zeros(0, 0), torch.zeros(0)
-        self.numbers = torch.zeros(3)
+        self.numbers = (0.0, 0.0, 0.0)
 
     def _settings(self, shots: Shots) -> list[dict[str, Any]]:
         penalties = KERNEL_PENALTIES if self.penalty == "auto" else (float(self.penalty),)
@@ -115,19 +115,21 @@ class KernelRidge(FewShot):
         # The dual is large where neighbours are alike, and its sums cancel: it stays in float64.
         self.keys, self.texts = shots.x.float(), shots.texts.float()
         self.dual = self._dual(shots, setting).double().contiguous()
-        self.numbers = torch.tensor([setting["beta"], alpha, factor], dtype=torch.float64)
+        self.numbers = (float(setting["beta"]), alpha, factor)
 
     def warm(self, x: Tensor) -> Tensor:
         unit = functional.normalize(x.float(), dim=-1)
-        beta, alpha, factor = self.numbers.tolist()
+        beta, alpha, factor = self.numbers
         votes = (beta * (unit.double() @ self.keys.double().T - 1)).exp() @ self.dual  # [B, K]
         texts = self.backbone.logit_scale * cosines(unit, self.texts, self.dual.shape[1])
         logits: Tensor = (factor * (texts + alpha * votes)).float()
         return logits
 
     def state(self) -> dict[str, Tensor]:
-        return {"keys": self.keys, "dual": self.dual, "texts": self.texts, "beta, alpha and factor": self.numbers}
+        numbers = torch.tensor(self.numbers, dtype=torch.float64)
+        return {"keys": self.keys, "dual": self.dual, "texts": self.texts, "beta, alpha and factor": numbers}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self.keys, self.dual, self.texts = state["keys"], state["dual"], state["texts"]
-        self.numbers = state["beta, alpha and factor"].cpu()
+        beta, alpha, factor = state["beta, alpha and factor"].tolist()
+        self.numbers = (beta, alpha, factor)

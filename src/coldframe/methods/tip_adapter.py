@@ -97,7 +97,7 @@ class TipAdapter(Method):
 
     def _votes(self, affinity: Tensor, beta: float) -> Tensor:
         """Return the votes of the cache by class, [B, N] -> [B, K]."""
-        votes = affinity.new_zeros(len(affinity), len(self.embeddings))
+        votes = affinity.new_zeros(affinity.shape[0], len(self.embeddings))
         return votes.index_add(1, self.labels, (beta * (affinity - 1)).exp())
 
     def state(self) -> dict[str, Tensor]:

@@ -1,0 +1,87 @@
+"""Every format serves what the library predicts, carries its metadata, and is refused in one sentence where it cannot be."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from fakes import coloured, tiny_clip
+
+from coldframe.cold import ColdPass, Store
+from coldframe.data.decode import load_pixels
+from coldframe.delivery import formats
+from coldframe.delivery.about import EXTRA
+from coldframe.delivery.export import export
+from coldframe.errors import InputError, MissingPackage
+from coldframe.files import read_safetensors
+from coldframe.methods import Method, method_class
+
+
+@pytest.fixture(scope="module")
+def method(tmp_path_factory: pytest.TempPathFactory) -> Method:
+    cold = ColdPass(Store(tmp_path_factory.mktemp("store")))
+    train, val = coloured(12, 0, "train"), coloured(6, 1, "val")
+    return method_class("deep-prompt")(tiny_clip(), epochs=1, tokens=2).fit(train, val, cold=cold)
+
+
+@pytest.fixture(scope="module")
+def images(method: Method) -> torch.Tensor:
+    return torch.from_numpy(load_pixels(coloured(5, 2, "test").images, list(range(5)), method.backbone.preprocess))
+
+
+def told(path: Path, to: str) -> dict[str, str]:
+    """Return the metadata that a file carries, read without coldframe."""
+    if to == "onnx":
+        import onnx
+
+        return {one.key: one.value for one in onnx.load(path).metadata_props}
+    if to == "safetensors":
+        return read_safetensors(path)[1]
+    with zipfile.ZipFile(path) as archive:
+        found: dict[str, str] = json.loads(archive.read(next(name for name in archive.namelist() if name.endswith(EXTRA))))
+    return found
+
+
+@pytest.mark.parametrize("to", formats.KINDS)
+def test_a_file_agrees_and_says_what_it_is(to: str, method: Method, images: torch.Tensor, tmp_path: Path) -> None:
+    done = export(method, tmp_path / "file", images, to=to, takes="float")  # type: ignore[arg-type]
+    assert 0 <= done.difference < 1e-5 and done.images == 5 and done.bytes == done.path.stat().st_size
+    found = told(done.path, to)
+    assert found == done.metadata
+    assert json.loads(found["classes"]) == ["red", "green", "blue"]
+    assert json.loads(found["preprocess"]) == method.backbone.preprocess.as_dict() | {
+        "mean": list(method.backbone.preprocess.mean), "std": list(method.backbone.preprocess.std),
+    }  # fmt: skip
+    assert found["backbone_digest"] == method.backbone.digest and found["method"] == "deep-prompt"
+    assert found["input"] == "pixels: float32 [batch, 3, 16, 16], 0 .. 1, RGB"
+    whole = done.path.read_bytes()
+    assert str(Path(formats.__file__).parent).encode() not in whole  # no path of the machine that wrote it
+    text_tower = method.backbone.module.state_dict()["token_embedding.weight"]
+    if to != "safetensors":
+        assert done.bytes < text_tower.numel() * text_tower.element_size()  # what is not used is not in it
+
+
+def test_half_precision_is_smaller_and_within_its_own_tolerance(method: Method, images: torch.Tensor, tmp_path: Path) -> None:
+    whole = export(method, tmp_path / "whole", images, to="safetensors")
+    half = export(method, tmp_path / "half", images, to="safetensors", fp16=True)
+    assert half.bytes < 0.6 * whole.bytes and half.metadata["precision"] == "fp16"
+    assert 1e-5 < half.difference < half.tolerance == 2e-2
+    assert method.backbone.dtype == torch.float32  # the method itself stays as it was
+
+
+def test_what_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"expected a format of onnx, .*, found 'tflite'"):
+        formats.check("tflite", None)
+    with pytest.raises(InputError, match="expected opset for onnx alone"):
+        formats.check("torchscript", 18)
+    with pytest.raises(InputError, match="expected an opset of 18 to 23, found 9"):
+        formats.check("onnx", 9)
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else object())
+    with pytest.raises(MissingPackage, match=r"expected the package onnxscript .* pip install 'coldframe\[export\]'"):
+        formats.check("onnx", None)
+    formats.check("torch-export", None)

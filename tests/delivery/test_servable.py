@@ -1,0 +1,93 @@
+"""One module from pixels to probabilities: equal to the library for every method, whatever the batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fakes import TinyBackbone, coloured, tiny_classifier, tiny_clip
+
+from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass, Store
+from coldframe.data.decode import load_pixels
+from coldframe.delivery.servable import Servable, constant_scale, given, in_half, modules_of
+from coldframe.errors import InputError, ModelError
+from coldframe.methods import Method, method_class
+from coldframe.registry import METHODS
+
+TRAIN, VAL, TEST = coloured(12, 0, "train"), coloured(6, 1, "val"), coloured(5, 2, "test")
+
+
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> ColdPass:
+    return ColdPass(Store(tmp_path_factory.mktemp("store")))
+
+
+def fitted(name: str, backbone: Backbone, cold: ColdPass) -> Method:
+    kind = method_class(name)
+    return kind(backbone, **({"epochs": 1} if "epochs" in kind.settings() else {})).fit(TRAIN, VAL, cold=cold)
+
+
+def images_of(method: Method) -> torch.Tensor:
+    return torch.from_numpy(load_pixels(TEST.images, list(range(len(TEST))), method.backbone.preprocess))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_one_module_that_traces_for_any_batch(name: str, cold: ColdPass) -> None:
+    method = fitted(name, tiny_clip(), cold)
+    images = images_of(method)
+    wanted = method.predict_proba(images)
+    torch.testing.assert_close(Servable(method, "float")(given(images, "float")), wanted, rtol=0, atol=1e-6)
+    script = Servable(method).script()
+    for batch in (1, 5):  # traced with two
+        torch.testing.assert_close(script(given(images[:batch], "uint8")), wanted[:batch], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["knn", "kernel-ridge", "ncm", "tip-adapter-f"])
+def test_a_graph_holds_any_batch(name: str, cold: ColdPass) -> None:
+    method = fitted(name, tiny_clip(), cold)
+    graph, images = Servable(method).graph().module(), images_of(method)
+    for batch in (1, 5):
+        found = graph(given(images[:batch], "uint8"))
+        torch.testing.assert_close(found, method.predict_proba(images[:batch]), rtol=0, atol=1e-6)
+
+
+def test_a_convolutional_network_with_batch_normalisation(cold: ColdPass) -> None:
+    method = fitted("fine-tune", tiny_classifier(), cold)
+    graph, images = Servable(method).graph(), images_of(method)
+    found = graph.module()(given(images, "uint8"))
+    torch.testing.assert_close(found, method.predict_proba(images), rtol=0, atol=1e-6)
+    trained, first = method.network.module, method.backbone.module  # type: ignore[attr-defined]
+    assert {id(module) for module in modules_of(method)} == {id(trained), id(first), id(method.linear)}  # type: ignore[attr-defined]
+    held = sum(value.numel() for value in graph.state_dict.values())
+    assert held < 1.2 * sum(value.numel() for value in trained.state_dict().values())  # replaced weights are not in it
+
+
+def test_what_fixes_the_batch_is_refused(cold: ColdPass) -> None:
+    class Fixed(TinyBackbone):
+        def _step(self, index: int, x: torch.Tensor) -> torch.Tensor:
+            return super()._step(index, x) * len(x) / len(x)
+
+    method = fitted("linear-probe", Fixed(), cold)
+    with pytest.raises(ModelError, match=r"torch.export cannot follow linear-probe on tiny:0 .*; choose another format"):
+        Servable(method).graph()
+
+
+def test_the_input_has_two_kinds(cold: ColdPass) -> None:
+    with pytest.raises(InputError, match="expected an input of uint8 or float, found 'nhwc'"):
+        Servable(fitted("ncm", TinyBackbone(), cold), "nhwc")  # type: ignore[arg-type]
+
+
+def test_the_scale_is_a_constant_inside_the_block_only() -> None:
+    backbone = tiny_clip()
+    own, scale = type(backbone), backbone.logit_scale
+    with constant_scale(backbone):
+        assert type(backbone) is not own and isinstance(backbone, own) and backbone.logit_scale == scale
+    assert type(backbone) is own and backbone.logit_scale == scale
+
+
+def test_half_of_a_method_leaves_the_method_alone(cold: ColdPass) -> None:
+    method = fitted("fine-tune", tiny_clip(), cold)
+    half = in_half(method)
+    assert half.backbone.dtype == half.network.dtype == torch.float16  # type: ignore[attr-defined]
+    assert method.backbone.dtype == method.network.dtype == torch.float32  # type: ignore[attr-defined]
+    assert half.linear.weight.dtype == torch.float32  # type: ignore[attr-defined]
