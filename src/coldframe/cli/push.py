@@ -25,9 +25,9 @@ def push(run: Path, repository: str, /, *, yes: bool = False, public: bool = Fal
         Let all read a repository that is made here; private when left out.
     """
     from coldframe.delivery import hub
-    from coldframe.verbs.export import run_of
+    from coldframe.methods.run_folder import run_folder
 
-    parts = hub.parcel(run_of(run), hub.checked(repository))
+    parts = hub.parcel(run_folder(run), hub.checked(repository))
     local = hub.is_local(repository)
     if yes and not local:
         hub.token()

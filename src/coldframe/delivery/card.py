@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coldframe import formats, reading
+from coldframe import formats
 from coldframe.backbones.listing import licence_of
 from coldframe.errors import visible
 from coldframe.files import is_file
 from coldframe.measures.significance import wilson
 from coldframe.methods.saving import about_of
+from coldframe.results.rows import fit_of
 
 _LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-nc-4.0", "cc-by-4.0"}
 _SHOWN = 50
@@ -31,7 +32,7 @@ def card(folder: Path, repository: str) -> str:
     """
     about = about_of(folder)
     licence = licence_of(about.backbone.name)
-    row = reading.fit_of(folder / "result.json").row if is_file(folder / "result.json") else {}
+    row = fit_of(folder / "result.json").row if is_file(folder / "result.json") else {}
     head = [
         "---", "library_name: coldframe", "pipeline_tag: image-classification",
         f"license: {licence if licence in _LICENCES else 'other'}", "tags:", "- coldframe", f"- {_plain(about.method)}",
@@ -43,7 +44,8 @@ def card(folder: Path, repository: str) -> str:
     body = [
         f"# {_plain(about.method)} on {backbone}", "",
         f"An image classifier of {len(names):,} classes: the frozen backbone `{backbone}`, adapted by `{_plain(about.method)}` "
-        f"with coldframe {_plain(about.coldframe)}. This repository holds what was learned, not the backbone.", "", f"Classes: {', '.join(names[:_SHOWN])}{more}.", "",
+        f"with coldframe {_plain(about.coldframe)}. This repository holds what was learned, not the backbone.", "",
+        f"Classes: {', '.join(names[:_SHOWN])}{more}.", "",
         "## Results", "", *_results(row), "",
         "## Data", "", *_data(about, row), "",
         "## Settings", "", "```json", json.dumps(about.config, indent=2, default=str, ensure_ascii=False), "```", "",

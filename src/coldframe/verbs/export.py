@@ -19,9 +19,8 @@ from coldframe.delivery.export import Exported
 from coldframe.delivery.formats import Format
 from coldframe.delivery.servable import Input
 from coldframe.errors import InputError
-from coldframe.files import expanded, is_file
 from coldframe.methods import load
-from coldframe.methods.run_folder import ABOUT, run_folder
+from coldframe.methods.run_folder import run_folder
 from coldframe.types import Preprocess
 
 BUNDLED = "mini:caltech7"
@@ -29,12 +28,6 @@ BUNDLED = "mini:caltech7"
 CHECKED = 16
 """How many of them; of the user's own at most ``MOST_CHECKED``."""
 MOST_CHECKED = 256
-
-
-def run_of(path: str | Path) -> Path:
-    """Return the folder of a saved run: the one named, or ``best`` inside a comparison. Raises :class:`InputError`."""
-    best = expanded(path) / "best"
-    return best if is_file(best / ABOUT) and not is_file(expanded(path) / ABOUT) else run_folder(path)
 
 
 def photographs(preprocess: Preprocess, places: Sequence[str | Path] = ()) -> Tensor:
@@ -84,7 +77,7 @@ def export(
         ModelError: the file does not agree with the library.
     """
     formats.check(to, opset)
-    folder = run_of(run)
+    folder = run_folder(run)
     path = delivery.target(out, to)
     if tolerance is not None and not tolerance > 0:
         raise InputError(f"expected a tolerance above 0, found {tolerance}")
