@@ -56,6 +56,9 @@ class Answers(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def _address(self, path: str) -> str:
+        return f"http://{self.headers['Host']}/{path}"
+
     def do_POST(self) -> None:
         said = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append(f"POST {self.path}")
@@ -66,8 +69,8 @@ class Answers(BaseHTTPRequestHandler):
             asked = json.loads(said)
             name = f"{asked.get('organization') or 'me'}/{asked['name']}"
             self.server.repositories.setdefault(name, {})
-            self.server.private[name] = bool(asked.get("private"))
-            self._answer({"url": f"http://hub/{name}", "name": name})
+            self.server.private[name] = asked.get("private") is True or asked.get("visibility") == "private"
+            self._answer({"url": self._address(name), "name": name})
         elif "/preupload/" in self.path:
             files = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in json.loads(said)["files"]]
             self._answer({"files": files})
@@ -76,7 +79,7 @@ class Answers(BaseHTTPRequestHandler):
             for line in map(json.loads, said.splitlines()):
                 if line["key"] == "file":
                     self.server.repositories[name][line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            self._answer({"commitUrl": f"http://hub/{name}/commit/{COMMIT}", "commitOid": COMMIT, "success": True})
+            self._answer({"commitUrl": self._address(f"{name}/commit/{COMMIT}"), "commitOid": COMMIT, "success": True})
         else:
             self._answer({"valid": True})
 
@@ -127,7 +130,8 @@ def coldframe(*words: str | Path, server: Shelf, home: Path, token: str | None =
     env.pop("HF_TOKEN", None)
     if token:
         env["HF_TOKEN"] = token
-    return subprocess.run([sys.executable, "-m", "coldframe", *map(str, words)], capture_output=True, text=True, env=env, timeout=120)
+    command = [sys.executable, "-m", "coldframe", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
 
 
 def test_push_and_pull_through_a_server(run: Path, shelf: Shelf, tmp_path: Path) -> None:
@@ -177,7 +181,8 @@ def test_push_and_pull_through_a_folder(
         assert not ended.value.code
     said = capsys.readouterr().out
     assert "written to shelf" in said and "saved: runs/shelf" in said
-    assert sorted(path.name for path in (tmp_path / "shelf").iterdir()) == ["README.md", "adaptation.json", "adaptation.safetensors"]
+    names = sorted(path.name for path in (tmp_path / "shelf").iterdir())
+    assert names == ["README.md", "adaptation.json", "adaptation.safetensors"]
     same(run, tmp_path / "runs" / "shelf")
     with pytest.raises(FileError, match="expected a new or an empty folder at"):
         hub.fetch("./shelf", tmp_path / "runs" / "shelf")
@@ -206,7 +211,8 @@ def test_the_card(run: Path) -> None:
 
 
 @pytest.mark.parametrize(("spec", "shown"), [
-    ("mini:caltech7", "mini:caltech7"), ("folder:a/b/c/", "folder:c"), ("a/b/c", "c"), ("mini:mnist+folder:a/<b>", "mini:mnist+folder:b"),
+    ("mini:caltech7", "mini:caltech7"), ("folder:a/b/c/", "folder:c"), ("a/b/c", "c"),
+    ("mini:mnist+folder:a/<b>", "mini:mnist+folder:b"),
     ("C:\\data\\birds", "birds"),
 ])  # fmt: skip
 def test_data_is_named_without_its_place(spec: str, shown: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from coldframe import files
 from coldframe.delivery.card import card
 from coldframe.errors import FileError, InputError, MissingPackage
-from coldframe.files import MOST_TEXT, MOST_WEIGHTS, expanded, read_bytes, write_bytes
+from coldframe.files import MOST_TEXT, MOST_WEIGHTS, expanded, read_bytes, regular, write_bytes
 from coldframe.methods.saving import about_of, state_of
 
 CARD, ABOUT, STATE = "README.md", "adaptation.json", "adaptation.safetensors"
@@ -40,7 +40,7 @@ def parcel(folder: Path, repository: str) -> dict[str, bytes]:
     return {
         CARD: files.encoded(card(folder, repository)),
         ABOUT: read_bytes(folder / ABOUT, MOST_TEXT),
-        STATE: read_bytes(folder / STATE, MOST_WEIGHTS),
+        STATE: _content(folder / STATE, MOST_WEIGHTS),
     }
 
 
@@ -93,7 +93,7 @@ def fetch(repository: str, out: Path) -> Path:
     for name, most in ((ABOUT, MOST_TEXT), (STATE, MOST_WEIGHTS), (CARD, MOST_TEXT)):
         path = expanded(repository) / name if local else Path(_download(repository, name))
         if name != CARD or path.is_file():
-            found[name] = read_bytes(path, most)
+            found[name] = _content(path, most)
     part = out.parent / f".{out.name}.{os.getpid()}.part"
     try:
         for name, content in found.items():
@@ -106,6 +106,11 @@ def fetch(repository: str, out: Path) -> Path:
     finally:
         files.remove_folder(part)
     return out
+
+
+def _content(path: Path, most: int) -> bytes:
+    """Return the bytes of a file; no more memory is asked for than it has."""
+    return read_bytes(path, regular(path, most))
 
 
 def _download(repository: str, name: str) -> str:
