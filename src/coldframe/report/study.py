@@ -8,43 +8,6 @@ from typing import Any, Protocol
 
 from coldframe import files
 
-_TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-body { color: #1d2327; background: #fff; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .9rem; border-bottom: 1px solid #d5dadd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 2rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #50575e; }
-pre { background: #f3f5f6; padding: .8rem; overflow-x: auto; }
-@media print { figure { break-inside: avoid; } body { margin: 0; } }
-</style>
-</head>
-<body>
-<h1>{{ title }}</h1>
-<table>
-<thead><tr>{% for cell in table[0] %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
-<tbody>{% for line in table[1:] %}<tr>{% for cell in line %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody>
-</table>
-{% for note in notes %}<p>{{ note }}</p>
-{% endfor %}
-{% for caption, image in figures %}<figure>
-<img alt="{{ caption }}" src="{{ image }}">
-<figcaption>{{ caption }}</figcaption>
-</figure>
-{% endfor %}
-<h2>To run it again</h2>
-<pre>{{ command }}</pre>
-</body>
-</html>
-"""
-
 
 def page(
     title: str, table: Sequence[Sequence[str]], notes: Sequence[str], figures: Mapping[str, tuple[str, Any]], command: str
@@ -58,13 +21,12 @@ def page(
         figures: file stem -> (caption, matplotlib figure).
         command: what makes the page again.
     """
-    from jinja2 import Environment
-
     from coldframe.report.figures.style import as_png, data_uri
+    from coldframe.report.page import rendered
 
-    template = Environment(autoescape=True).from_string(_TEMPLATE)
     pictures = [(caption, data_uri(as_png(figure, dpi=110))) for caption, figure in figures.values()]
-    return template.render(title=title, table=table, notes=notes, figures=pictures, command=command)
+    parts = {"title": title, "table": table, "notes": notes, "figures": pictures, "command": command}
+    return rendered("study.html", parts)
 
 
 def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:

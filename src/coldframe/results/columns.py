@@ -8,12 +8,20 @@ from coldframe.results.parts import About
 from coldframe.results.results import Results
 from coldframe.results.rows import Group
 
+INTERVAL = Field(
+    "top1_images", "interval", "where top-1 would lie on other images of the same kind, in 95 of 100 cases (Wilson)",
+    "fraction", 98, lambda mean, half: wording.DASH,
+)  # fmt: skip
+"""The interval of top-1 over images, beside that over seeds; it follows from top-1 and the number of images."""
+
 
 def columns(table: Results) -> list[Field]:
     """Return the columns in which at least one line was measured; that of clean images where some were not disturbed."""
     shown = [field for field in FIELDS if field.title and any(row.get(field.name) is not None for row in table.rows)]
     all_of_them = all(row.get("disturbed_n") in (None, row.get("n")) for row in table.rows)
-    return [field for field in shown if not (field.name == "clean_top1" and all_of_them)]
+    left = [field for field in shown if not (field.name == "clean_top1" and all_of_them)]
+    known = any(group.over_images() is not None for group in table.groups())
+    return [each for field in left for each in ((field, INTERVAL) if field.name == "top1" and known else (field,))]
 
 
 def title(field: Field, about: About) -> str:
@@ -23,7 +31,18 @@ def title(field: Field, about: About) -> str:
 
 def cell(field: Field, group: Group) -> str:
     """Return the text of one cell."""
+    if field is INTERVAL:
+        found = group.over_images()
+        return wording.DASH if found is None else wording.span(found.low, found.high)
     return field.format(group.mean(field.name), group.half(field.name))
+
+
+def value(field: Field, group: Group) -> float | None:
+    """Return the number behind a cell, by which a page sorts: of the interval its lower end."""
+    if field is INTERVAL:
+        found = group.over_images()
+        return None if found is None else found.low
+    return group.mean(field.name)
 
 
 def cells(table: Results, chosen: list[Field] | None = None) -> list[list[str]]:

@@ -33,6 +33,7 @@ class Results:
         hardest: test images that are wrong with the most confidence; on the page only.
         prompts: pictures of learned prompts; on the page only.
         handed: what was handed over and how to go on: folder, method, fit, refit, top1, measured_top1, next; empty without.
+        wrong: test images that the recommended line gets wrong, the surest first; on the page only.
 
     Example:
         >>> table = Results()
@@ -52,6 +53,7 @@ class Results:
     hardest: list[HardImage] = field(default_factory=list)
     prompts: list[Picture] = field(default_factory=list)
     handed: dict[str, Any] = field(default_factory=dict)
+    wrong: list[HardImage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rows = [complete(row) for row in self.rows]

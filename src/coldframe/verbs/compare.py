@@ -31,7 +31,7 @@ from coldframe.types import FEATURES, PIXELS, Row, digest_of
 from coldframe.verbs.choose import distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
 from coldframe.verbs.hand_over import deliver, fit_folder
-from coldframe.verbs.pictures import hardest, prompts
+from coldframe.verbs.pictures import hardest, prompts, wrong
 from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
 
 __all__ = ["Case", "Watch", "compare"]
@@ -293,6 +293,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
     for case in cases:
         if best is not None and case.backbone.name == best.model:
             table.hardest = hardest(case.probabilities[best.method], data.test, case.spec)
+            table.wrong = wrong(case.probabilities[best.method], data.test, case.spec)
         for name, method in case.fitted.items():
             table.prompts += prompts(name, method, data)
     return table

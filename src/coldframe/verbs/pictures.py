@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,10 +46,43 @@ def hardest(probabilities: Sequence[Values], test: Split, spec: str = "", most: 
     ]
 
 
+def wrong(probabilities: Sequence[Values], test: Split, spec: str, each: int = 12, most: int = 240) -> list[HardImage]:
+    """Return the test images of every class that are wrong in the mean over seeds, the surest first, as small JPEGs.
+
+    Args:
+        probabilities: of one method, one [N, K] a seed.
+        test: the N images.
+        spec: the data's, for paths below its folder.
+        each: how many of one class at most.
+        most: how many at most; the surest of every class come first.
+    """
+    mean = np.mean(probabilities, axis=0)  # [N, K]
+    taken = mean.argmax(1)
+    found = np.flatnonzero(taken != test.labels)
+    found = found[np.argsort(-mean[found, taken[found]], kind="stable")]
+    seen: Counter[int] = Counter()
+    ranked = []
+    for row in found.tolist():
+        ranked.append((seen[int(test.labels[row])], row))
+        seen[int(test.labels[row])] += 1
+    kept = sorted(row for row in ranked if row[0] < each)[:most]
+    return [
+        HardImage(
+            thumbnail(test.images.open(row), 112, "jpeg"),
+            test.classes[test.labels[row]],
+            test.classes[taken[row]],
+            float(mean[row, taken[row]]),
+            relative(test.images.name(row), spec),
+        )
+        for _, row in kept
+    ]
+
+
 def prompts(name: str, method: Method, dataset: Dataset) -> list[Picture]:
     """Return pictures of what a method adds to images, alone and on four test images; none where it adds nothing."""
     shown = prompted(method, dataset.test)
-    return [] if shown is None else prompt_pictures(spoken(name), *shown)
+    learned = method.choices.get("epoch") != 0  # epoch 0 is the state before training
+    return [] if shown is None else prompt_pictures(spoken(name), *shown, learned=learned)
 
 
 def prompted(method: Method, test: Split, count: int = 4) -> tuple[Values, Values] | None:

@@ -11,8 +11,20 @@ from matplotlib.figure import Figure
 
 from coldframe.report.figures.corruptions import corruption_figure
 from coldframe.report.figures.labels import place_labels
-from coldframe.report.figures.style import INK, MARKERS, PALETTE, SOFT, bars, distinct, line_plot, new_figure, shorten, style
-from coldframe.results.rows import Key
+from coldframe.report.figures.style import (
+    INK,
+    MARKERS,
+    PALETTE,
+    SOFT,
+    bars,
+    distinct,
+    line_plot,
+    new_figure,
+    percent_limits,
+    shorten,
+    style,
+)
+from coldframe.results.rows import Group, Key
 from coldframe.results.verdict import cost, recommended
 
 if TYPE_CHECKING:
@@ -21,6 +33,8 @@ if TYPE_CHECKING:
 
 ALL_CLASSES = 30
 """Up to so many classes are drawn one by one; above, the worst and best, and the most confused pairs."""
+ABREAST = 4
+"""Small figures in a row."""
 WORST, BEST, PAIRS = 15, 5, 15
 _FIXED = {"linear-probe": 0, "fine-tune": 1, "deep-prompt": 2, "knn": 3, "pixel-prompt": 4, "text-prompt": 5, "zero-shot": 11}
 _TICKS = {
@@ -81,7 +95,7 @@ def accuracy_against_cost(table: Results) -> Figure | None:
         free = low / 30
         xs = [cost(g)[0] or free for g in lines]
         ys = [100 * (g.mean("top1") or 0.0) for g in lines]
-        halves = [100 * (g.half("top1") or 0.0) for g in lines]
+        halves = [100 * _half(g) for g in lines]
         for g, x, y, half in zip(lines, xs, ys, halves, strict=True):
             axes.errorbar(x, y, yerr=half or None, color=paint[g.key], elinewidth=1.3, capsize=3, markersize=8,
                           marker=marks[g.key], markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
@@ -97,13 +111,21 @@ def accuracy_against_cost(table: Results) -> Figure | None:
         bottom = min(y - h for y, h in zip(ys, halves, strict=True))
         top = max(y + h for y, h in zip(ys, halves, strict=True))
         room = max(1.0, 0.12 * (top - bottom))
-        axes.set_ylim(max(bottom - room, -4.0), min(top + room, 104.0))
+        n = min((int(g.rows[0]["n"]) for g in lines if g.rows[0].get("n")), default=None)
+        axes.set_ylim(*percent_limits(bottom - room, top + room, n))
         seeds = max(len(g.rows) for g in lines)
         axes.set(xlabel="training time", ylabel="top-1 (%)", title="Accuracy against cost")
-        if seeds > 1:
-            axes.set_title(f"bars: 95% interval over {seeds} seeds", loc="right", fontsize=8.5, fontweight="normal", color=SOFT)
+        if any(halves):
+            over = "images" if seeds == 1 else f"images or {seeds} seeds, the wider"
+            axes.set_title(f"bars: 95% interval over {over}", loc="right", fontsize=8.5, fontweight="normal", color=SOFT)
         place_labels(axes, list(zip(xs, ys, strict=True)), halves, [shorten(g.label, 34) for g in lines])
     return figure
+
+
+def _half(group: Group) -> float:
+    """Return half the interval of top-1 over images or over seeds, the wider one: equal seeds do not look certain."""
+    over_images = group.over_images()
+    return max(group.half("top1") or 0.0, 0.0 if over_images is None else over_images.half or 0.0)
 
 
 def per_class_bars(table: Results) -> Figure | None:
@@ -186,25 +208,28 @@ def confused_pairs(counts: Any, most: int) -> list[tuple[int, int]]:
 
 
 def reliability_figure(table: Results) -> Figure | None:
-    """Draw accuracy against confidence, one line a method; bins of fewer than 10 answers are left out as chance."""
+    """Draw accuracy against confidence, one small figure a method; bins of fewer than 10 answers are left out as chance."""
     shown = [(d, kept) for d in table.details if d.reliability and (kept := _filled(d.reliability))]
     if not shown:
         return None
     labels, paint = table.labels(), colours(table)
+    wide = min(len(shown), ABREAST)
+    deep = math.ceil(len(shown) / wide)
     with style():
-        figure = new_figure(7.0, 4.2)
-        axes = figure.add_subplot()
-        axes.plot([0, 100], [0, 100], color=SOFT, linestyle="--", linewidth=1, label="perfect")
-        for detail, kept in shown:
-            x, y, n = zip(*kept, strict=True)
-            colour = paint.get(detail.key, INK)
-            axes.plot(x, y, color=colour, linewidth=1.4, alpha=0.8, label=labels.get(detail.key, detail.method))
-            axes.scatter(x, y, s=6 + 90 * np.asarray(n) / sum(n), color=colour, edgecolor="white", linewidth=0.5, zorder=3)
-        axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence (%)", ylabel="right that often (%)", title="Calibration")
-        axes.set_aspect("equal")
-        axes.annotate("too sure", (93, 12), ha="right", fontsize=9, color=SOFT)
-        axes.annotate("too modest", (8, 88), fontsize=9, color=SOFT)
-        figure.legend(loc="outside right upper", fontsize=9)
+        figure = new_figure(0.5 + 2.3 * wide, 0.8 + 2.3 * deep)
+        for number, (detail, kept) in enumerate(shown):
+            axes = figure.add_subplot(deep, wide, number + 1)
+            bins = len((detail.reliability or {})["count"])
+            total = sum(n for *_, n in kept)
+            for x, y, n in kept:
+                axes.bar(x, y, width=92 / bins, color=paint.get(detail.key, INK), alpha=0.25 + 0.75 * min(1.0, 3 * n / total))
+            axes.plot([0, 100], [0, 100], color=SOFT, linestyle="--", linewidth=1)
+            axes.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 50, 100))
+            axes.set_aspect("equal")
+            axes.set_title(shorten(labels.get(detail.key, detail.method), 24), fontsize=9)
+            if number % wide == 0 and number // wide == deep // 2:
+                axes.set_ylabel("right that often (%)")
+        figure.supxlabel("confidence (%); above the line: too modest, below: too sure", fontsize=9, color=SOFT)
     return figure
 
 

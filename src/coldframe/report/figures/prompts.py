@@ -28,16 +28,20 @@ def _uint8(values: Values) -> NDArray[np.uint8]:
     return np.ascontiguousarray((255 * values.clip(0, 1)).round().astype(np.uint8).transpose(1, 2, 0))
 
 
-def prompt_pictures(name: str, prompt: Values, images: Values) -> list[Picture]:
+def prompt_pictures(name: str, prompt: Values, images: Values, learned: bool = True) -> list[Picture]:
     """Return the pictures for a page: the prompt alone, then images with it.
 
     Args:
         name: of the method.
         prompt: [3, S, S] in units of pixel values in [0, 1].
         images: [B, 3, S, S] with the prompt added; what leaves [0, 1] is clipped for the eye.
+        learned: False where the state before training was kept.
     """
+    largest = float(np.abs(prompt).max())
+    if not learned or not largest:
+        return [Picture(b"", name, "start kept: nothing learned")]
     picture, factor = alone(prompt)
-    first = Picture(thumbnail(Image.fromarray(picture)), name, f"alone, times {factor:.2g}, grey is 0")
+    first = Picture(thumbnail(Image.fromarray(picture)), name, f"alone, times {factor:.2g}: grey is 0, white is +{largest:.2g}")
     rest = [Picture(thumbnail(Image.fromarray(_uint8(image))), name, "on a test image") for image in images]
     return [first, *rest]
 
