@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from coldframe.report.figures.corruptions import corruption_figure
 from coldframe.report.figures.labels import place_labels
+from coldframe.report.figures.limits import percent_limits
 from coldframe.report.figures.style import (
     INK,
     MARKERS,
@@ -20,7 +21,6 @@ from coldframe.report.figures.style import (
     distinct,
     line_plot,
     new_figure,
-    percent_limits,
     shorten,
     style,
 )

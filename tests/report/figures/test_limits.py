@@ -1,0 +1,18 @@
+import pytest
+
+from coldframe.report.figures.limits import percent_limits
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n", "expected"),
+    [
+        (50.0, 80.0, 1000, (50.0, 80.0)),
+        (89.5, 90.5, None, (85.0, 95.0)),
+        (94.0, 95.0, 20, (54.0, 104.0)),
+        (99.0, 100.0, 1000, (94.0, 104.0)),
+        (-9.0, 120.0, None, (-4.0, 104.0)),
+        (0.0, 1.0, 1000, (-4.0, 6.0)),
+    ],
+)
+def test_ten_points_or_ten_images_are_always_seen(low, high, n, expected):
+    assert percent_limits(low, high, n) == pytest.approx(expected)
