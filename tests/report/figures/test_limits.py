@@ -11,7 +11,7 @@ from coldframe.report.figures.limits import percent_limits
         (94.0, 95.0, 20, (54.0, 104.0)),
         (99.0, 100.0, 1000, (94.0, 104.0)),
         (-9.0, 120.0, None, (-4.0, 104.0)),
-        (0.0, 1.0, 1000, (-4.0, 6.0)),
+        (0.0, 1.0, 1000, (-4.0, 5.5)),
     ],
 )
 def test_ten_points_or_ten_images_are_always_seen(low, high, n, expected):

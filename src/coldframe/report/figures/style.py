@@ -25,6 +25,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from coldframe.errors import InputError
 from coldframe.files import encoded, write_bytes
+from coldframe.report.figures.limits import percent_limits
 
 PALETTE = (
     "#0072B2",
