@@ -77,6 +77,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "data/choices.py": "tests/data/test_lists.py and the other loaders' tests",
     "data/rows.py": "tests/data/test_lists.py and the other loaders' tests",
     "data/tables.py": "tests/data/test_lists.py",
+    "cli/check.py": "tests/verbs/test_check.py",
+    "verbs/check_files.py": "tests/verbs/test_check.py",
     "data/tree.py": "tests/data/test_class_folders.py and tests/data/test_layout.py",
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",

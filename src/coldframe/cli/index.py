@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "manifold": ("coldframe.cli.manifold:manifold", "What the two latent dimensions of a generative model hold, as a grid."),
     "graph": ("coldframe.cli.graph:app", "Matrices, walks and identities of a graph."),
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
+    "check": ("coldframe.cli.check:check", "What is wrong with a data set: repeats, doubtful labels, odd pictures, shortcuts."),
     "datasets": ("coldframe.cli.datasets:datasets", "List kinds of data, or describe one data set."),
     "cache": ("coldframe.cli.cache:cache", "Show or clear the store of cold activations."),
 }

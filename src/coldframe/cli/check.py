@@ -1,0 +1,56 @@
+"""``coldframe check``: what is wrong with a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from coldframe.cli import common, numbers
+
+
+def check(
+    data: str,
+    *,
+    model: str | None = None,
+    seed: numbers.Seed = 0,
+    out: Path = Path("runs/check"),
+    fix: Path | None = None,
+    device: str | None = None,
+    download: bool = False,
+    on_error: Literal["raise", "skip"] = "raise",
+    json: bool = False,
+) -> None:
+    """Find repeats within and across splits, pictures with two labels, doubtful labels, odd pictures and shortcuts.
+
+    Writes report.html with pictures, issues.csv and results.json. Files are never touched.
+
+    Args:
+        data: the data set, such as folder:PATH.
+        model: a model id, by whose features labels are doubted; pocket when left out, none to look at pixels alone.
+        seed: decides which images are drawn where splits are drawn.
+        out: folder of what is written.
+        fix: write a cleaned list there, which csv: reads: without repeats of the same pixels, pictures with two labels and
+            blank ones. Doubtful labels stay.
+        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        download: fetch what is not on this machine; without it no network is used.
+        on_error: what to do with images that do not decode: stop, or skip and count them by reason.
+        json: print results.json to stdout.
+    """
+    from coldframe.data import load_dataset
+    from coldframe.registry import EMBEDDED
+    from coldframe.verbs import check as verb
+    from coldframe.verbs.check_files import write
+    from coldframe.verbs.watch import command_line
+
+    name = None if model == "none" else model or EMBEDDED
+    held = load_dataset(data, seed=seed, download=download, on_error=on_error)
+    found = verb.check(held, model=name, device=common.device_name(device))
+    results = write(found, out, command_line(), fix)
+    if json:
+        common.print_json(results)
+        return
+    common.say(f"{held.spec} · {len(found.labels):,} images · {len(held.classes)} classes")
+    common.say_all(found.lines or ["nothing found"])
+    common.say(f"report: {out / 'report.html'}   to act on: {out / 'issues.csv'}")
+    if fix is not None:
+        common.say(f"cleaned list: csv:{fix}")

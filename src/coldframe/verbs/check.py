@@ -1,0 +1,216 @@
+"""What is wrong with a data set: repeats within and across splits, doubtful labels, odd pictures, shortcuts."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Dataset, Images, Split
+from coldframe.data.joined import Joined
+from coldframe.errors import MissingPackage
+from coldframe.measures.repeats import BLANK, SIDE, near_pairs, neighbour_accuracy
+from coldframe.registry import EMBEDDED
+
+_MOST_SHORTCUT = 4000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One finding about one picture.
+
+    Args:
+        row: its number among all pictures: train, then val, then test.
+        kind: a few words.
+        score: from 0 to 1; more is worse.
+        says: what was found, in words.
+        other: the number of another picture that it is about, or -1.
+    """
+
+    row: int
+    kind: str
+    score: float
+    says: str
+    other: int = -1
+
+
+@dataclass
+class Checked:
+    """All pictures of a data set, and what was found."""
+
+    data: Dataset
+    images: Images
+    labels: NDArray[np.int64]
+    splits: list[str]
+    faults: list[Fault] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[Fault]:
+        """Return the findings of a kind, the worst first."""
+        return sorted((fault for fault in self.faults if fault.kind == kind), key=lambda fault: -fault.score)
+
+
+@dataclass
+class _Looked:
+    """What one look at every picture gives: small copies [N, S, S, 3], digests of pixels, sizes [N, 2], borders [N, 6]."""
+
+    copies: NDArray[np.uint8]
+    digests: list[str]
+    sizes: NDArray[np.int64]
+    borders: NDArray[np.float64]
+
+
+def check(data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", cold: ColdPass | None = None) -> Checked:
+    """Check a data set.
+
+    Args:
+        data: three splits; drawn ones are checked like official ones.
+        model: whose features say which labels are doubtful; None leaves these out.
+        device: where the model runs.
+        cold: how features are kept.
+
+    Raises:
+        MissingPackage: a model is given and the extra ``check`` is not installed.
+    """
+    parts = (data.train, data.val, data.test)
+    found = Checked(
+        data, Joined([part.images for part in parts]), np.concatenate([part.labels for part in parts]),
+        [part.name for part in parts for _ in range(len(part))],
+    )  # fmt: skip
+    looked = _look(found.images)
+    _repeats(found, looked)
+    _odd(found, looked)
+    _balance(found)
+    _shortcut(found, looked)
+    if model is not None:
+        _labels(found, model, device, cold)
+    return found
+
+
+def _look(images: Images) -> _Looked:
+    n = len(images)
+    copies = np.zeros((n, SIDE, SIDE, 3), dtype=np.uint8)
+    sizes, borders, digests = np.zeros((n, 2), dtype=np.int64), np.zeros((n, 6)), [""] * n
+
+    def look(row: int) -> None:
+        image = images.open(row)
+        pixels = np.asarray(image)  # [H, W, 3]
+        digests[row] = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+        copies[row] = np.asarray(image.resize((SIDE, SIDE), 4))
+        sizes[row] = image.size
+        small = copies[row].astype(np.float64)
+        edge = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
+        borders[row] = [*edge.mean(0), *edge.std(0)]
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(look, range(n)):
+            pass
+    return _Looked(copies, digests, sizes, borders)
+
+
+def _repeats(found: Checked, looked: _Looked) -> None:
+    first: dict[str, int] = {}
+    pairs: dict[tuple[int, int], float] = {}
+    for row, digest in enumerate(looked.digests):
+        # Test pictures come last, so that their copies in train are what they repeat.
+        if (other := first.setdefault(digest, row)) != row:
+            pairs[other, row] = 1.0
+    exact = set(pairs)
+    seen = {row for pair in exact for row in pair}
+    for i, j, r in near_pairs(looked.copies):
+        if (i, j) not in pairs and looked.digests[i] != looked.digests[j]:
+            pairs[i, j] = min(r, 0.9999)
+            seen |= {i, j}
+    names, across = found.data.classes, {True: set[int](), False: set[int]()}
+    for (i, j), r in pairs.items():
+        same = (i, j) in exact
+        kind = "same pixels" if same else "nearly the same"
+        if found.labels[i] != found.labels[j]:
+            says = f"{names[found.labels[j]]} here, {names[found.labels[i]]} in {found.splits[i]}: {found.images.name(i)}"
+            found.faults.append(Fault(j, "two labels" if same else "nearly the same, two labels", r, says, i))
+        else:
+            found.faults.append(Fault(j, kind, r, f"as in {found.splits[i]}: {found.images.name(i)}", i))
+        if found.splits[j] == "test" and found.splits[i] != "test":
+            across[same].add(j)
+    test = found.splits.count("test")
+    exact_count, near_count = len(across[True]), len(across[False] - across[True])
+    if exact_count or near_count:
+        said = f"{exact_count:,} of {test:,} test images repeat one outside test pixel by pixel, {near_count:,} nearly"
+        found.lines.append(f"{said}: an accuracy counts them")
+    within = sum((i, j) in exact and found.splits[i] == found.splits[j] for i, j in pairs)
+    if within:
+        found.lines.append(f"{within:,} images repeat another of their own split pixel by pixel")
+    twice = len(found.of("two labels"))
+    if twice:
+        found.lines.append(f"{twice:,} pictures have two labels")
+
+
+def _odd(found: Checked, looked: _Looked) -> None:
+    spread = looked.copies.reshape(len(looked.copies), -1).std(1)
+    for row in np.flatnonzero(spread < BLANK).tolist():
+        found.faults.append(Fault(row, "blank", 1 - float(spread[row]) / 255, f"pixels differ by {spread[row]:.1f} of 255"))
+    short = looked.sizes.min(1)
+    limit = float(np.median(short)) / 4
+    for row in np.flatnonzero(short < limit).tolist():
+        width, height = looked.sizes[row]
+        found.faults.append(Fault(row, "tiny", 1 - short[row] / limit, f"{width} x {height} pixels"))
+    wide = looked.sizes[:, 0] > looked.sizes[:, 1]
+    tall = looked.sizes[:, 0] < looked.sizes[:, 1]
+    for few, many, word in ((tall, wide, "upright"), (wide, tall, "lying")):
+        if 0 < few.sum() <= 0.05 * many.sum():
+            for row in np.flatnonzero(few).tolist():
+                found.faults.append(Fault(row, "turned", 0.5, f"{word}, where nearly all others are not"))
+    for kind in ("blank", "tiny", "turned"):
+        if count := len(found.of(kind)):
+            found.lines.append(f"{count:,} images are {kind}")
+
+
+def _balance(found: Checked) -> None:
+    counts = np.bincount(found.data.train.labels, minlength=len(found.data.classes))
+    most, least = int(counts.argmax()), int(counts.argmin())
+    if counts[most] >= 5 * max(1, counts[least]):
+        names = found.data.classes
+        said = f"{names[most]!r} has {counts[most]:,} training images, {names[least]!r} {counts[least]:,}"
+        found.lines.append(f"classes are unequal: {said}")
+
+
+def _shortcut(found: Checked, looked: _Looked) -> None:
+    n = len(found.labels)
+    rows = np.linspace(0, n - 1, min(n, _MOST_SHORTCUT)).astype(int)
+    labels = found.labels[rows]
+    majority = float(np.bincount(labels).max() / len(rows))
+    ratio = looked.sizes[:, :1] / looked.sizes[:, 1:]
+    for word, x in (("size alone", np.concatenate([looked.sizes, ratio], axis=1)), ("border's colours alone", looked.borders)):
+        if np.ptp(x, axis=0).max() > 0:
+            right = neighbour_accuracy(x[rows].astype(np.float64), labels)
+            warn = ": a shortcut that a model will find" if right > majority + 0.5 * (1 - majority) else ""
+            found.lines.append(f"the {word} names {right:.1%} of {len(rows):,} images (largest class {majority:.1%}){warn}")
+
+
+def _labels(found: Checked, model: str, device: str, cold: ColdPass | None) -> None:
+    """Rank doubtful labels by confident learning on probabilities in which no image had a part in its own."""
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError as error:
+        raise MissingPackage("check with a model needs cleanlab; install it with: pip install 'coldframe[check]'") from error
+    from coldframe.backbones import load_backbone
+    from coldframe.methods.ridge import Ridge
+
+    backbone = load_backbone(model, device=device)
+    whole = Split("train", found.images, found.labels, found.data.classes)
+    method = Ridge(backbone, prior="none", choose="loo").fit(whole, cold=cold or ColdPass())
+    probabilities = method.out_of_sample.softmax(-1).double().cpu().numpy()
+    probabilities /= probabilities.sum(1, keepdims=True)
+    rows = find_label_issues(found.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
+    top1 = float((probabilities.argmax(1) == found.labels).mean())
+    for row in rows.tolist():
+        own, guess = probabilities[row, found.labels[row]], int(probabilities[row].argmax())
+        name, other = found.data.classes[found.labels[row]], found.data.classes[guess]
+        says = f"looks like {other} ({probabilities[row, guess]:.0%}), not {name} ({own:.0%})"
+        found.faults.append(Fault(row, "label", 1 - float(own), says))
+    said = f"{len(rows):,} labels are doubtful by confident learning on left-out probabilities of {model}"
+    found.lines.append(f"{said}, which names {top1:.1%} of the images: the weaker the model, the more are falsely doubted")

@@ -1,0 +1,27 @@
+"""Repeats by small copies, against NumPy's correlation; and what a nearest neighbour knows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coldframe.measures.repeats import near_pairs, neighbour_accuracy
+
+
+def test_pairs_are_those_of_the_definition_mirrored_or_not_and_blank_ones_have_none() -> None:
+    draw = np.random.default_rng(0)
+    copies = draw.integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    copies[4] = np.clip(copies[1].astype(int) + draw.integers(-9, 10, copies[1].shape), 0, 255)
+    copies[6] = copies[2][:, ::-1]
+    copies[7] = copies[8] = 80
+    found = near_pairs(copies, rows=2)
+    assert [(i, j) for i, j, _ in found] == [(1, 4), (2, 6)]
+    expected = np.corrcoef(copies[1].ravel(), copies[4].ravel())[0, 1]
+    assert abs(found[0][2] - expected) < 1e-5 and abs(found[1][2] - 1) < 1e-5
+    assert {(i, j) for i, j, _ in near_pairs(copies, threshold=expected + 1e-3)} == {(2, 6)}
+
+
+def test_the_nearest_other_row_is_asked() -> None:
+    x = np.array([[0.0, 5], [0.1, 5], [9, 5], [9.2, 5]])
+    assert neighbour_accuracy(x, np.array([0, 0, 1, 1])) == 1
+    assert neighbour_accuracy(x, np.array([0, 1, 0, 1])) == 0
+    assert neighbour_accuracy(x, np.array([0, 0, 0, 1])) == 0.5
