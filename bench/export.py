@@ -26,7 +26,7 @@ from coldframe.cold import ColdPass, Store
 from coldframe.delivery.export import TOLERANCE, export
 from coldframe.delivery.formats import onnx_session
 from coldframe.delivery.servable import given
-from coldframe.errors import ColdframeError, InputError
+from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.measures import machine
 from coldframe.methods import Method, method_class
 from coldframe.registry import METHODS
@@ -59,7 +59,7 @@ def main() -> int:
                 kind = method_class(name)
                 try:
                     method = kind(backbone, **({"epochs": 1} if "epochs" in kind.settings() else {}))
-                except InputError as error:
+                except (InputError, ModelError) as error:
                     print(f"| {model} | {name} | cannot be: {error} | | | | |", flush=True)
                     continue
                 method.fit(data.train, val=data.val, cold=cold)

@@ -14,6 +14,8 @@ from coldframe.errors import InputError, ModelError
 from coldframe.methods import Method, method_class
 from coldframe.registry import METHODS
 
+CONVOLUTIONAL = ("conv-lora", "bn-tune")
+"""Methods that a vision transformer does not allow."""
 TRAIN, VAL, TEST = coloured(12, 0, "train"), coloured(6, 1, "val"), coloured(5, 2, "test")
 
 
@@ -24,7 +26,8 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> ColdPass:
 
 def fitted(name: str, backbone: Backbone, cold: ColdPass) -> Method:
     kind = method_class(name)
-    return kind(backbone, **({"epochs": 1} if "epochs" in kind.settings() else {})).fit(TRAIN, VAL, cold=cold)
+    small = {setting: 1 for setting in ("epochs", "last") if setting in kind.settings()}
+    return kind(backbone, **small).fit(TRAIN, VAL, cold=cold)
 
 
 def images_of(method: Method) -> torch.Tensor:
@@ -33,7 +36,7 @@ def images_of(method: Method) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_one_module_that_traces_for_any_batch(name: str, cold: ColdPass) -> None:
-    method = fitted(name, tiny_clip(), cold)
+    method = fitted(name, tiny_classifier() if name in CONVOLUTIONAL else tiny_clip(), cold)
     images = images_of(method)
     wanted = method.predict_proba(images)
     torch.testing.assert_close(Servable(method, "float")(given(images, "float")), wanted, rtol=0, atol=1e-6)
@@ -42,7 +45,7 @@ def test_every_method_is_one_module_that_traces_for_any_batch(name: str, cold: C
         torch.testing.assert_close(script(given(images[:batch], "uint8")), wanted[:batch], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["knn", "kernel-ridge", "ncm", "tip-adapter-f"])
+@pytest.mark.parametrize("name", ["knn", "kernel-ridge", "ncm", "tip-adapter-f", "lora", "adaptformer"])
 def test_a_graph_holds_any_batch(name: str, cold: ColdPass) -> None:
     method = fitted(name, tiny_clip(), cold)
     graph, images = Servable(method).graph().module(), images_of(method)
