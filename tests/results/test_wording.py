@@ -1,6 +1,8 @@
 import pytest
 
+from coldframe.registry import METHODS
 from coldframe.results import wording
+from coldframe.results.wording import colour, spoken, subject
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,17 @@ def test_small_words():
 )
 def test_a_fraction_never_overstates(ratio, words):
     assert wording.fraction(ratio) == words
+
+
+def test_a_method_says_what_it_is_called() -> None:
+    assert [spoken(name) for name in ("knn", "linear-probe", "lora", "fine-tune (epochs=3)", "own-thing")] == [
+        "nearest neighbours", "linear probe", "LoRA", "fine-tune (epochs=3)", "own thing",
+    ]  # fmt: skip
+    said = [subject(name) for name in ("linear-probe", "fine-tune", "knn", "pixel-prompt (size=4)", "own-thing")]
+    assert said == ["the linear probe", "fine-tuning", "nearest neighbours", "the pixel prompt (size=4)", "own thing"]
+
+
+def test_no_two_methods_have_one_name_or_one_colour() -> None:
+    names = [spoken(name) for name in METHODS]
+    places = [place for name in METHODS if (place := colour(name)) is not None]
+    assert len(set(names)) == len(names) and len(set(places)) == len(places) == 7

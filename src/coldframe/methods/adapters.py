@@ -62,6 +62,7 @@ class AdaptFormer(Bottleneck):
     """
 
     name: ClassVar[str] = "adaptformer"
+    spoken: ClassVar[str] = "AdaptFormer"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "chen2022": {
             "bottleneck": 64, "scale": 0.1, "last": "all", "epochs": 100, "optimiser": "sgd", "weight_decay": 0.0,
@@ -96,6 +97,7 @@ class Adapter(Bottleneck):
     """
 
     name: ClassVar[str] = "adapter"
+    subject: ClassVar[str] = "the adapter"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "houlsby2019": {"bottleneck": 64, "kind": "houlsby", "last": "all"},
         "pfeiffer2021": {"bottleneck": 48, "kind": "pfeiffer", "last": "all"},

@@ -44,6 +44,12 @@ class Method(Settings, ABC):
     """
 
     name: ClassVar[str]
+    spoken: ClassVar[str] = ""
+    """What people call it; empty where that is its name with spaces for dashes."""
+    subject: ClassVar[str] = ""
+    """What a sentence calls it, such as ``"the linear probe"``; empty where that is its spoken name."""
+    colour: ClassVar[int | None] = None
+    """Its place in the palette of figures, the same in every report; None takes the next that is free."""
     trains: ClassVar[bool] = True
     """Whether fitting learns anything from the images."""
     gradientless: ClassVar[str] = ""
@@ -307,6 +313,19 @@ class Method(Settings, ABC):
             The prompt [3, S, S] in units of pixel values in [0, 1], of either sign, and images [B, 3, S, S] in the same units.
         """
         return None
+
+    @classmethod
+    def unfit(cls, backbone: Backbone, classes: Sequence[str] = ()) -> str:
+        """Return why a comparison leaves the method out where nobody asked for it by name; empty where it does not.
+
+        Args:
+            backbone: the model.
+            classes: names of the data's classes.
+
+        Returns:
+            What follows the model's name in a sentence: ``"has no text tower"``.
+        """
+        return ""
 
     def labels_alone(self, classes: Sequence[str]) -> str:
         """Return why the method, once it has learned ``classes``, can score no others, and what to do; empty where it can.

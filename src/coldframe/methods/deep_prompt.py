@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from coldframe.backbones.transformer import PreNormBlock, transformer_of
+from coldframe.backbones.base import Backbone
+from coldframe.backbones.transformer import PreNormBlock, transformer_of, transformer_or_none
 from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -56,6 +57,8 @@ class DeepPrompt(Trained):
     """
 
     name: ClassVar[str] = "deep-prompt"
+    subject: ClassVar[str] = "the deep prompt"
+    colour: ClassVar[int | None] = 2
     _published: ClassVar[Mapping[str, Any]] = {
         "tokens": 50, "layer": 0, "init": "uniform", "head": "linear", "optimiser": "sgd", "epochs": 100, "batch_size": 64,
         "schedule": "cosine", "warmup": 1_000_000,
@@ -81,6 +84,10 @@ class DeepPrompt(Trained):
     template: str | Sequence[str] = templates.PHOTO
     _: KW_ONLY
     lr: float = 0.05
+
+    @classmethod
+    def unfit(cls, backbone: Backbone, classes: Sequence[str] = ()) -> str:
+        return "is no vision transformer" if transformer_or_none(backbone) is None else ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

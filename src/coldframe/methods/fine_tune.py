@@ -58,6 +58,9 @@ class FineTune(Trained):
     """
 
     name: ClassVar[str] = "fine-tune"
+    spoken: ClassVar[str] = "fine-tune"
+    subject: ClassVar[str] = "fine-tuning"
+    colour: ClassVar[int | None] = 1
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "uva-a2": {
             "layers": "head",

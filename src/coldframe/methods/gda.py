@@ -28,6 +28,7 @@ class GaussianDiscriminant(LinearFewShot):
     """
 
     name: ClassVar[str] = "gda"
+    spoken: ClassVar[str] = "GDA"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"wang2024": {"shrinkage": 1.0, "choose": "val"}}
 
     shrinkage: float | Literal["auto"] = "auto"

@@ -36,6 +36,8 @@ class NearestNeighbours(Method):
     """
 
     name: ClassVar[str] = "knn"
+    spoken: ClassVar[str] = "nearest neighbours"
+    colour: ClassVar[int | None] = 3
     gradientless: ClassVar[str] = "its votes have no gradient where all neighbours agree"
 
     k: int | Literal["auto"] = "auto"

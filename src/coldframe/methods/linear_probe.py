@@ -48,6 +48,8 @@ class LinearProbe(Method):
     """
 
     name: ClassVar[str] = "linear-probe"
+    subject: ClassVar[str] = "the linear probe"
+    colour: ClassVar[int | None] = 0
 
     normalise: Literal["l2", "standard", "none"] = "l2"
     solver: Literal["logistic", "ridge"] = "logistic"

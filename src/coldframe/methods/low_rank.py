@@ -48,6 +48,7 @@ class LoRA(Tuned):
     """
 
     name: ClassVar[str] = "lora"
+    spoken: ClassVar[str] = "LoRA"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "zanella2024": {
             "rank": 2, "alpha": 1.0, "places": "q,k,v", "dropout": 0.25, "last": "all", "lr": 2e-4, "batch_size": 32,
@@ -101,6 +102,7 @@ class DoRA(LoRA):
     """
 
     name: ClassVar[str] = "dora"
+    spoken: ClassVar[str] = "DoRA"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def _start(self, layer: Layer, generator: torch.Generator) -> dict[str, Tensor]:
@@ -140,6 +142,7 @@ class LoKr(LoRA):
     """
 
     name: ClassVar[str] = "lokr"
+    spoken: ClassVar[str] = "LoKr"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     drawn: ClassVar[tuple[str, ...]] = ("A", "B")
 
@@ -177,6 +180,7 @@ class ConvLoRA(Tuned):
     """
 
     name: ClassVar[str] = "conv-lora"
+    spoken: ClassVar[str] = "Conv-LoRA"
     drawn: ClassVar[tuple[str, ...]] = ("A",)
     _instead: ClassVar[str] = "choose lora or ssf"
 

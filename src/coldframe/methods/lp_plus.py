@@ -39,6 +39,7 @@ class ProbePlus(Method):
     """
 
     name: ClassVar[str] = "lp++"
+    spoken: ClassVar[str] = "LP++"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"huang2024": {"steps": 300}}
 
     steps: int = 300

@@ -27,6 +27,8 @@ class NearestMean(FewShot):
     """
 
     name: ClassVar[str] = "ncm"
+    spoken: ClassVar[str] = "nearest class mean"
+    subject: ClassVar[str] = "the nearest class mean"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -61,6 +61,8 @@ class PixelPrompt(Trained):
     """
 
     name: ClassVar[str] = "pixel-prompt"
+    subject: ClassVar[str] = "the pixel prompt"
+    colour: ClassVar[int | None] = 4
     _published: ClassVar[Mapping[str, Any]] = {
         "kind": "pad", "size": 30, "init": "normal", "lr": 40.0, "optimiser": "sgd", "weight_decay": 0.0,
         "schedule": "cosine", "warmup": 1000, "template": templates.PHOTO, "place": "batch",
@@ -82,6 +84,12 @@ class PixelPrompt(Trained):
     _: KW_ONLY
     lr: float = 2.0
     optimiser: Optimiser = "sgd"
+
+    @classmethod
+    def unfit(cls, backbone: Backbone, classes: Sequence[str] = ()) -> str:
+        if backbone.text is None:
+            return "has no text tower, and learning through its classifier runs all of it at every step; ask for it by name"
+        return ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -36,6 +36,7 @@ class SSF(Tuned):
     """
 
     name: ClassVar[str] = "ssf"
+    spoken: ClassVar[str] = "SSF"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "lian2022": {"last": "all", "optimiser": "adamw", "epochs": 100, "batch_size": 32, "schedule": "cosine"},
     }
@@ -75,6 +76,7 @@ class BitFit(Tuned):
     """
 
     name: ClassVar[str] = "bitfit"
+    spoken: ClassVar[str] = "BitFit"
     _instead: ClassVar[str] = "choose ssf"
 
     def _wants(self, layer: Layer) -> bool:
@@ -157,6 +159,7 @@ class IA3(Tuned):
     """
 
     name: ClassVar[str] = "ia3"
+    spoken: ClassVar[str] = "IA3"
     _instead: ClassVar[str] = "choose ssf, bn-tune or fine-tune"
 
     def _wants(self, layer: Layer) -> bool:

@@ -99,6 +99,7 @@ class TaskResidual(TextHead):
     """
 
     name: ClassVar[str] = "taskres"
+    spoken: ClassVar[str] = "TaskRes"
 
     alpha: float = 0.5
     _: KW_ONLY
@@ -128,6 +129,7 @@ class ClipAdapter(TextHead):
     """
 
     name: ClassVar[str] = "clip-adapter"
+    spoken: ClassVar[str] = "CLIP-Adapter"
 
     ratio: float = 0.2
     reduction: int = 4
@@ -197,6 +199,7 @@ class ClassAdaptive(TextHead):
     """
 
     name: ClassVar[str] = "clap"
+    spoken: ClassVar[str] = "CLAP"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "silva2024": {
             "epochs": 300, "batch_size": 256, "lr": 0.1, "optimiser": "sgd", "weight_decay": 0.0, "schedule": "cosine",

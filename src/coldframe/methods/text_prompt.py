@@ -48,6 +48,8 @@ class TextPrompt(Trained):
     """
 
     name: ClassVar[str] = "text-prompt"
+    subject: ClassVar[str] = "the text prompt"
+    colour: ClassVar[int | None] = 5
     _published: ClassVar[Mapping[str, Any]] = {
         "tokens": 16, "lr": 2e-3, "batch_size": 32, "optimiser": "sgd", "weight_decay": 5e-4, "schedule": "cosine",
         "warmup": 50, "augment": "flip",

@@ -51,6 +51,7 @@ class TipAdapter(Method):
     """
 
     name: ClassVar[str] = "tip-adapter"
+    spoken: ClassVar[str] = "Tip-Adapter"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"zhang2022": {"template": "clip-7", "augment": "flip"}}
 
     template: str | Sequence[str] = templates.PHOTO
@@ -176,6 +177,7 @@ class TipAdapterF(Trained, TipAdapter):
     """
 
     name: ClassVar[str] = "tip-adapter-f"
+    spoken: ClassVar[str] = "Tip-Adapter-F"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "zhang2022": {
             "template": "clip-7", "augment": "flip", "epochs": 20, "lr": 1e-3, "batch_size": 256, "optimiser": "adamw",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -34,9 +35,19 @@ class ZeroShot(Method):
     """
 
     name: ClassVar[str] = "zero-shot"
+    spoken: ClassVar[str] = "zero-shot"
+    colour: ClassVar[int | None] = 11
     trains: ClassVar[bool] = False
 
     template: str | Sequence[str] = templates.PHOTO
+
+    @classmethod
+    def unfit(cls, backbone: Backbone, classes: Sequence[str] = ()) -> str:
+        if backbone.text is None:
+            return "has no text tower"
+        if words := templates.unknown_words(backbone, classes):
+            return f"does not know the word {words[0]!r}" + (f" and {len(words) - 1} more" if len(words) > 1 else "")
+        return ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,9 +21,9 @@ def noise(lines: list[Group]) -> str:
     top, rival, clear = first
     score = wording.percent(top.mean("noise_top1"))
     if not clear:
-        return f"Under noise no method stands clearly ahead ({wording.the(top.label)} is highest, {score}%)."
-    scores = f"{score}% against {wording.percent(rival.mean('noise_top1'))}% for {wording.the(rival.label)}"
-    return f"Under noise {wording.the(top.label)} holds best ({scores})."
+        return f"Under noise no method stands clearly ahead ({top.subject} is highest, {score}%)."
+    scores = f"{score}% against {wording.percent(rival.mean('noise_top1'))}% for {rival.subject}"
+    return f"Under noise {top.subject} holds best ({scores})."
 
 
 def attack(lines: list[Group], strength: str = "") -> str:
@@ -39,10 +39,10 @@ def attack(lines: list[Group], strength: str = "") -> str:
         share = f"at most {wording.percent(left)}%" if left else "none"
         return f"{where} no method holds: {share} of the right answers is left."
     if not clear:
-        most = f"{wording.the(top.label)} loses most, {score}% of its right answers"
+        most = f"{top.subject} loses most, {score}% of its right answers"
         return f"{where} no method is clearly the easiest to fool ({most})."
     scores = f"{score}% of its right answers turn wrong, against {wording.percent(rival.mean('fooled'))}%"
-    return f"{where} {wording.the(top.label)} is the easiest to fool ({scores} for {wording.the(rival.label)})."
+    return f"{where} {top.subject} is the easiest to fool ({scores} for {rival.subject})."
 
 
 def _first(lines: list[Group], field: str, counted: Callable[[Row], float]) -> tuple[Group, Group, bool] | None:

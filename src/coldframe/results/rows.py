@@ -15,7 +15,7 @@ from coldframe.errors import FileError, InputError
 from coldframe.measures.significance import Interval, interval, wilson
 from coldframe.reading import read, typed
 from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED
-from coldframe.results.wording import spoken
+from coldframe.results.wording import spoken, subject
 from coldframe.types import Row
 
 Key = tuple[str, str, str]
@@ -83,6 +83,11 @@ class Group:
     def key(self) -> Key:
         """(method, model, data)."""
         return self.method, self.model, self.data
+
+    @property
+    def subject(self) -> str:
+        """What a sentence calls the line: its label with the method as a person speaks of it."""
+        return subject(self.method) + self.label.removeprefix(spoken(self.method))
 
     def over_seeds(self, field: str) -> Interval | None:
         """Return mean and 95% interval of a field over the seeds that measured it; None where none did."""

@@ -75,7 +75,7 @@ def _candidate(group: Group) -> Candidate[Key]:
 
 
 def _names(lines: list[Group]) -> str:
-    return wording.joined([wording.the(group.label) for group in lines])
+    return wording.joined([group.subject for group in lines])
 
 
 def _interval(found: Comparison) -> str:
@@ -94,7 +94,7 @@ def _choice(table: Results, lines: list[Group]) -> str:
     assert found is not None, "lines have accuracies"
     by_key = {group.key: group for group in lines}
     pick = by_key[found.pick]
-    name = wording.started(wording.the(pick.label))
+    name = wording.started(pick.subject)
     if len(lines) == 1:
         over = pick.over_images()
         known = "" if over is None else f" (95% interval over images {wording.span(over.low, over.high)})"
@@ -102,7 +102,7 @@ def _choice(table: Results, lines: list[Group]) -> str:
     if len(found.named("untested")) == len(lines) - 1:
         return f"{name} scores highest, {_score(pick)}; differences were not tested on the same images."
     margin = wording.margin(found.margin)
-    ship = f"Ship {wording.the(pick.label)}: {_score(pick)}."
+    ship = f"Ship {pick.subject}: {_score(pick)}."
     return " ".join((ship, _because(table, found, by_key), _sure(table, found, by_key, margin)))
 
 
@@ -119,7 +119,7 @@ def _because(table: Results, found: Decision[Key], lines: dict[Key, Group]) -> s
             "training": f"trains in {_both(pick, best, 'train_seconds', wording.seconds)}",
             "accuracy": "costs no more",
         }[found.reason]
-        equals = f"It equals {wording.the(best.label)}, the highest at {_score(best)}, within {margin}"
+        equals = f"It equals {best.subject}, the highest at {_score(best)}, within {margin}"
         return f"{equals} ({_interval(compared)}) and {saves}."
     if open_:
         first = "It has the highest mean, and that alone recommends it"
@@ -128,8 +128,8 @@ def _because(table: Results, found: Decision[Key], lines: dict[Key, Group]) -> s
         return f"It is the most accurate, and {_names(equal)}, equal within {margin}, {_would(equal)} no cheaper to serve."
     others = [(lines[name], c) for name in found.named("worse") if (c := table.compared(best.key, name)) is not None]
     nearest, compared = min(others, key=lambda pair: pair[1].difference)
-    scope = "every other method" if len(others) > 1 else wording.the(nearest.label)
-    which = f"the nearest is {wording.the(nearest.label)}, " if len(others) > 1 else ""
+    scope = "every other method" if len(others) > 1 else nearest.subject
+    which = f"the nearest is {nearest.subject}, " if len(others) > 1 else ""
     return f"It is ahead of {scope} by more than {margin} ({which}{_interval(compared)})."
 
 
@@ -153,7 +153,7 @@ def _sure(table: Results, found: Decision[Key], lines: dict[Key, Group], margin:
         return f"Not sure: {_names([lines[name] for name in found.named('untested')])} answered other images or seeds."
     needed = {c.a: _needed(c, found.margin) for c in open_}
     nearest = min(open_, key=lambda c: abs(c.difference))
-    closest = f"{wording.the(lines[nearest.a].label)} ({_interval(nearest)})"
+    closest = f"{lines[nearest.a].subject} ({_interval(nearest)})"
     return f"Not sure, on {on}: {_decides(needed[nearest.a], closest, seeds)}."
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coldframe.registry import METHODS, resolve
+
 DASH = "-"
 """What stands where nothing was measured."""
 
@@ -115,20 +117,29 @@ def joined(names: list[str]) -> str:
 
 
 def spoken(method: str) -> str:
-    """Return a method's name as people say it: ``linear probe`` for ``linear-probe``."""
-    known = {
-        "knn": "nearest neighbours", "fine-tune": "fine-tune", "zero-shot": "zero-shot", "lora": "LoRA",
-        "tip-adapter": "Tip-Adapter", "tip-adapter-f": "Tip-Adapter-F",
-    }  # fmt: skip
-    return known.get(method, method.replace("-", " "))
+    """Return a method's name as people say it, settings behind it as they are: ``linear probe`` for ``linear-probe``."""
+    return _said(method, "spoken")
 
 
-def the(label: str) -> str:
-    """Return a method's label with its article where it is a thing rather than an activity."""
-    name, dot, rest = label.partition(" · ")
-    if name.endswith(("probe", "prompt", "adapter", "cache", "head", "ensemble")):
-        name = f"the {name}"
-    return name.replace("fine-tune", "fine-tuning") + dot + rest
+def subject(method: str) -> str:
+    """Return what a sentence calls a method: ``the linear probe``, ``fine-tuning``."""
+    return _said(method, "subject") if _told(method.partition(" (")[0], "subject") else spoken(method)
+
+
+def colour(method: str) -> int | None:
+    """Return a method's own place in the palette of figures; None where it has none."""
+    place: int | None = _told(method, "colour")
+    return place
+
+
+def _said(method: str, what: str) -> str:
+    name, bracket, settings = method.partition(" (")
+    return (_told(name, what) or name.replace("-", " ")) + bracket + settings
+
+
+def _told(name: str, what: str) -> Any:
+    """Return what the class of a method says of itself; None for a name that the registry does not know."""
+    return getattr(resolve(METHODS, name, "method"), what) if name in METHODS else None
 
 
 def started(text: str) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.transformer import transformer_or_none
 from coldframe.errors import ColdframeError, InputError, ModelError
-from coldframe.methods import Method, method_class, templates
+from coldframe.methods import Method, method_class
 from coldframe.registry import GROUPS
 
 DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
@@ -119,15 +118,7 @@ def methods_for_all(
 
 def unfit(name: str, backbone: Backbone, classes: Sequence[str] = ()) -> str:
     """Return why a method is left out when none were asked for; empty where it is not."""
-    if name == "zero-shot" and backbone.text is None:
-        return "has no text tower"
-    if name == "zero-shot" and (words := templates.unknown_words(backbone, classes)):
-        return f"does not know the word {words[0]!r}" + (f" and {len(words) - 1} more" if len(words) > 1 else "")
-    if name == "pixel-prompt" and backbone.text is None:
-        return "has no text tower, and learning through its classifier runs all of it at every step; ask for it by name"
-    if name == "deep-prompt" and transformer_or_none(backbone) is None:
-        return "is no vision transformer"
-    return ""
+    return method_class(name).unfit(backbone, classes)
 
 
 def label(method: Method, among: Sequence[Method]) -> str:

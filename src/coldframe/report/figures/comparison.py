@@ -26,6 +26,7 @@ from coldframe.report.figures.style import (
 )
 from coldframe.results.rows import Group, Key
 from coldframe.results.verdict import cost, recommended
+from coldframe.results.wording import colour
 
 if TYPE_CHECKING:
     from coldframe.results.parts import Detail
@@ -36,7 +37,6 @@ ALL_CLASSES = 30
 ABREAST = 4
 """Small figures in a row."""
 WORST, BEST, PAIRS = 15, 5, 15
-_FIXED = {"linear-probe": 0, "fine-tune": 1, "deep-prompt": 2, "knn": 3, "pixel-prompt": 4, "text-prompt": 5, "zero-shot": 11}
 _TICKS = {
     1e-3: "1 ms",
     1e-2: "10 ms",
@@ -56,8 +56,9 @@ def colours(table: Results) -> dict[Key, str]:
     """Return one colour a line of the table, the same in every figure; known methods keep theirs in every report."""
     lines = table.groups()
     methods = [group.method for group in lines]
-    fixed = _FIXED if len(set(methods)) == len(methods) else {}
-    used = {fixed[method] for method in methods if method in fixed}
+    own = {method: place for method in methods if (place := colour(method)) is not None}
+    fixed = own if len(set(methods)) == len(methods) else {}
+    used = set(fixed.values())
     free = [i for i in range(len(PALETTE)) if i not in used] or list(range(len(PALETTE)))
     found, number = {}, 0
     for group in lines:
