@@ -49,6 +49,8 @@ Seconds = Annotated[float, _option(values.SECONDS)]
 """A span of time."""
 Points = Annotated[float, _option(values.POINTS)]
 """A difference of accuracies in points of a hundred."""
+Fraction = Annotated[float, _option(values.FRACTION)]
+"""A share, from 0 to 1."""
 Gigabytes = Annotated[float, _option(values.GIGABYTES)]
 """A size on disk."""
 

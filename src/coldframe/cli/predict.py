@@ -19,7 +19,7 @@ def predict(
     device: str | None = None,
     download: bool = False,
     out: Path | None = None,
-    abstain: float | None = None,
+    abstain: numbers.Fraction | None = None,
     batch_size: numbers.Batch = 64,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
