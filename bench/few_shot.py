@@ -162,10 +162,11 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     panels = list(dict.fromkeys((row["data"], row["model"]) for row in rows))
-    columns = min(4, len(panels))
+    columns = min(3, len(panels))
     count = -(-len(panels) // columns)
-    drawn, axes = plt.subplots(count, columns, figsize=(3.6 * columns, 3.2 * count), squeeze=False, sharex=True)
-    shades = plt.get_cmap("tab20")
+    size = (3.6 * columns, 3.0 * count + 0.6)
+    drawn, axes = plt.subplots(count, columns, figsize=size, squeeze=False, layout="constrained")
+    shades = plt.get_cmap("tab10")
     for axis, (data, model) in zip(axes.flat, panels, strict=False):
         for number, name in enumerate(METHODS):
             points = []
@@ -175,18 +176,20 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
                 if found:
                     points.append((shots, 100 * statistics.mean(found)))
             if points:
-                axis.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1.2, color=shades(number), label=name)
+                axis.plot(
+                    *zip(*points, strict=True), marker="o", markersize=3, linewidth=1.2, color=shades(number % 10),
+                    linestyle="-" if number < 10 else "--", label=name,
+                )  # fmt: skip
         axis.set_xscale("log", base=2)
         axis.set_xticks(SHOTS, [str(shots) for shots in SHOTS])
         axis.set_title(f"{data}, {model.split('@')[0]}", fontsize=9)
+        axis.set_xlabel("training images per class", fontsize=8)
         axis.grid(alpha=0.25)
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
     found = {text: line for axis in axes.flat for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
-    drawn.supxlabel("training images per class", fontsize=10)
     drawn.supylabel("top-1 (%)", fontsize=10)
     drawn.legend(found.values(), found.keys(), loc="outside lower center", ncols=7, fontsize=8, frameon=False)
-    drawn.set_layout_engine("constrained")
     drawn.savefig(path, dpi=110)
 
 

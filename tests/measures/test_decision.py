@@ -78,3 +78,9 @@ def test_what_is_no_margin_is_refused(margin):
 def test_nothing_to_decide_on_is_refused():
     with pytest.raises(InputError, match="at least one"):
         decide([], by())
+
+
+def test_costs_that_cannot_be_are_neither_cheap_nor_dear():
+    a = Candidate("a", 0.95, latency=-30.0, size=-10, training=-1.0)
+    b = Candidate("b", 0.949, latency=20.0, size=1000, training=5.0)
+    assert decide([a, b], by(b=EQUAL)).pick == "a"

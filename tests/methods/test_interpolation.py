@@ -71,7 +71,7 @@ def test_other_classes_take_their_texts_over_the_tuned_network(tmp_path: Path) -
 @pytest.mark.parametrize(("settings", "words"), [
     ({"wise": 0.5, "head": "normal"}, "head='text'"),
     ({"wise": -0.1, "head": "text"}, "from 0"),
-    ({"wise": "best", "head": "text"}, "'auto'"),
+    ({"wise": "best", "head": "text"}, "from 0 to 1 or auto"),
 ])  # fmt: skip
 def test_refusals_are_one_sentence(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:

@@ -141,14 +141,15 @@ def _cheapest(equal: list[Candidate[Name]], top: Candidate[Name]) -> tuple[Candi
         ("size", [one.size for one in equal], AS_SMALL),
     )
     for name, values, ratio in steps:
-        known = {id(one): value for one, value in zip(equal, values, strict=True) if value is not None}
+        known = {id(one): value for one, value in zip(equal, values, strict=True) if value is not None and value >= 0}
         if any(id(one) not in known for one in left):
             continue  # what was not measured is neither cheap nor dear
         least = min(known[id(one)] for one in left)
         kept = [one for one in left if known[id(one)] <= ratio * least]
         reason = name if top in left and top not in kept else reason
         left = kept
-    quickest = min(one.training or 0.0 for one in left)
-    kept = [one for one in left if (one.training or 0.0) < HOURS or quickest > (one.training or 0.0) / 10]
+    spent = {id(one): max(one.training or 0.0, 0.0) for one in left}
+    quickest = min(spent.values())
+    kept = [one for one in left if spent[id(one)] < HOURS or quickest > spent[id(one)] / 10]
     reason = "training" if top in left and top not in kept else reason
     return max(kept, key=lambda one: one.accuracy), reason
