@@ -1,15 +1,20 @@
-"""What every backbone must keep. A newcomer calls the check from a test of its own and adds a row to its table."""
+"""What every backbone and every method must keep. A newcomer calls the check from a test of its own, with a row in a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coldframe.backbones.base import Backbone
+from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
+from coldframe.data.decode import load_pixels
+from coldframe.methods import Method, load
 from coldframe.types import FEATURES, PIXELS
 
 
@@ -139,3 +144,34 @@ def _check_bf16(backbone: Backbone, images: Tensor, features: Tensor) -> None:
     found = half.run(images.bfloat16())
     assert found.dtype == torch.bfloat16
     same(found.float(), features, 0.15)
+
+
+def check_method(make: Callable[[], Method], train: Split, val: Split, test: Split, folder: Path, least: float = 0.8) -> None:
+    """Check the contract of :class:`Method`, for coldframe's own and for a user's, whose name must be known to the registry.
+
+    It learns; warm on stored activations is the whole network on pixels; the frozen network stays as it is; what is saved is
+    what was learned, and loads to the same logits; settings come back, and the same seed learns the same.
+
+    Args:
+        make: gives the method, not fitted, on a network of its own that has the same weights each time.
+        train: what is learned from.
+        val: what is chosen on.
+        test: images of the same classes.
+        folder: an empty folder.
+        least: top-1 on ``test`` that is passed by learning.
+    """
+    cold, method = ColdPass(Store(folder / "store")), make()
+    before = method.backbone.digest
+    assert method.fit(train, val, cold=cold) is method
+    assert method.score(test, cold=cold) > least, "it has not learned"
+    logits = method.logits(test, cold=cold)
+    images = torch.from_numpy(load_pixels(test.images, range(4), method.backbone.preprocess))
+    torch.testing.assert_close(logits[:4], method(method.backbone.normalise(images)), rtol=1e-5, atol=1e-5)
+    method.backbone.__dict__.pop("digest", None)
+    assert method.backbone.digest == before, "fitting changed the frozen network"
+    assert not any(tensor.requires_grad for tensor in method.state().values())
+    again = load(method.save(folder / "run"), make().backbone)
+    assert again.classes == method.classes and again.config() == method.config()
+    assert torch.equal(again.logits(test, cold=cold), logits), "loaded, it gives other logits"
+    twin = method.again().fit(train, val, cold=cold)
+    assert torch.equal(twin.logits(test, cold=cold), logits), "the same seed learned something else"

@@ -83,7 +83,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",
     "report/figures/thumbnail.py": "tests/report/test_page.py",
-    "registry.py": "tests of what is looked up in it",
     "types.py": "words without behaviour",
     "cli/compare.py": "tests/verbs/test_compare.py, by the function it calls",
     "cli/predict.py": "tests/verbs/test_compare.py, by the function it calls",

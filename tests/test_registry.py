@@ -1,0 +1,95 @@
+"""A method of the user's own: named by its file, held to the contract of every method, compared from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from contracts import check_method
+from fakes import coloured, tiny_clip
+from PIL import Image
+
+from coldframe import registry
+from coldframe.backbones import load_backbone
+from coldframe.backbones.transformer import transformer_of
+from coldframe.cli import main
+from coldframe.errors import InputError
+from coldframe.methods import method_class
+from coldframe.verbs.choose import expanded, methods_for
+
+OWN = Path(__file__).parents[1] / "examples" / "my_lora.py"
+
+
+@pytest.fixture
+def own() -> Iterator[str]:
+    name = registry.register(f"{OWN}:MyLora")
+    yield name
+    del registry.METHODS[name]
+
+
+def test_it_keeps_the_contract_and_merges(own: str, tmp_path: Path) -> None:
+    settings = {"last": 1, "epochs": 4, "lr": 0.02, "head": "probe"}
+    check_method(
+        lambda: method_class(own)(tiny_clip(), **settings),
+        coloured(36, 0, "train"), coloured(12, 1, "val"), coloured(24, 2, "test"), tmp_path,
+    )  # fmt: skip
+    method = method_class(own)(tiny_clip(), **settings).fit(coloured(24, 0, "train"))
+    x = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(method.merged()(x), method(x), rtol=1e-4, atol=1e-4)  # type: ignore[attr-defined]
+
+
+def test_it_runs_in_compare_from_the_command_line(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 8), ("test", 4)):
+        for name in ("red", "green"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(count):
+                picture = generator.integers(0, 255, (20, 20, 3), dtype=np.uint8)
+                Image.fromarray(picture).save(tmp_path / part / name / f"{number}.png")
+    with pytest.raises(SystemExit) as stopped:
+        main([
+            "compare", "--methods", f"{OWN}:MyLora", "--data", f"folder:{tmp_path}", "--model", "pocket/random", "--seeds", "1",
+            "--epochs", "1", "--set", "my-lora.rank=2", "--json",
+        ])  # fmt: skip
+    assert not stopped.value.code
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["method"] == "my-lora"
+    net = transformer_of(load_backbone("pocket", pretrained=False))
+    head = 2 * (net.end(torch.zeros(1, net.tokens, net.width)).shape[1] + 1)
+    assert row["trainable_parameters"] == 3 * (2 * 2 * net.width + 1) + head  # rank 2, A, B and g in each of three blocks
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("nowhere.py:Mine", "expected a Python file with a method, as in my_lora.py:MyLora, found no file"),
+    (f"{OWN}:Other", "expected a method named 'Other'"),
+])  # fmt: skip
+def test_what_is_no_method_is_refused_in_one_sentence(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        registry.register(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_of_coldframes_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "taken.py").write_text("class Mine:\n    name = 'lora'\n")
+    with pytest.raises(InputError, match="found 'lora', which is coldframe's"):
+        registry.register(f"{tmp_path / 'taken.py'}:Mine")
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    with pytest.raises(InputError, match="found ZeroDivisionError"):
+        registry.register(f"{tmp_path / 'broken.py'}:Mine")
+
+
+def test_a_group_stands_for_its_members_and_leaves_out_what_a_model_does_not_allow() -> None:
+    names, grouped = expanded(["peft", "lora", "knn"])
+    assert names[:2] == ["linear-probe", "lora"] and names[-1] == "knn" and names.count("lora") == 1
+    assert "ssf" in grouped and "lora" not in grouped and "knn" not in grouped
+    assert all(name in registry.METHODS for members in registry.GROUPS.values() for name in members)
+    chosen, skipped = methods_for(["peft"], tiny_clip(), {"lora": {"last": 1}, "dora": {"last": "all"}} | {
+        name: {"last": 2} for name in ("lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
+    })  # fmt: skip
+    assert len(chosen) == 10 and [note.split()[0] for note in skipped] == ["conv-lora", "bn-tune"]
+    with pytest.raises(InputError, match="expected convolutions"):
+        methods_for(["peft"], tiny_clip(), {"conv-lora": {"last": 1}})
