@@ -6,10 +6,7 @@ A newcomer adds a method with one file in ``methods/`` and one line in ``METHODS
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from coldframe.errors import InputError, nearest
@@ -118,35 +115,3 @@ def resolve(table: Mapping[str, str], name: str, what: str) -> Any:
         raise InputError(f"unknown {what} {name!r}{nearest(name, table)}")
     module, _, attribute = table[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def register(text: str) -> str:
-    """Take up a method from a Python file of the user's own, ``PATH.py:CLASS``, for this process; return its name.
-
-    The file is run, as Python runs any file that it is given.
-
-    Raises:
-        InputError: there is no such file or class, or its name belongs to another method.
-    """
-    path, _, attribute = text.rpartition(":")
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"expected a Python file with a method, as in my_lora.py:MyLora, found no file {path!r}")
-    module = f"coldframe_own_{file.stem}"
-    if module not in sys.modules:
-        spec = importlib.util.spec_from_file_location(module, file)
-        assert spec is not None and spec.loader is not None
-        sys.modules[module] = loaded = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(loaded)
-        except Exception as error:
-            del sys.modules[module]
-            raise InputError(f"expected {path} to run as Python, found {type(error).__name__}: {error}") from error
-    kind = getattr(sys.modules[module], attribute, None)
-    name = getattr(kind, "name", None)
-    if not isinstance(kind, type) or not isinstance(name, str):
-        raise InputError(f"expected a method named {attribute!r} in {path}, found none; write a class with a name")
-    if METHODS.setdefault(name, f"{module}:{attribute}") != f"{module}:{attribute}":
-        found = f"found {name!r}, which is coldframe's"
-        raise InputError(f"expected a name of its own for the method of {path}, {found}; change it")
-    return name

@@ -8,7 +8,7 @@ from typing import Any
 from coldframe.backbones.base import Backbone
 from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.methods import Method, method_class
-from coldframe.registry import GROUPS, register
+from coldframe.registry import GROUPS
 
 DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
 
@@ -71,12 +71,8 @@ def methods_for(
 
 
 def expanded(names: Sequence[str | Method]) -> tuple[list[str | Method], set[str]]:
-    """Return methods with groups in the place of which stand their members, each name once, and the names from groups alone.
-
-    A method of the user's own, ``PATH.py:CLASS``, is taken up and goes by its name.
-    """
+    """Return methods with groups in the place of which stand their members, each name once, and the names from groups alone."""
     found: list[str | Method] = []
-    names = [register(name) if isinstance(name, str) and ".py:" in name else name for name in names]
     for name in names:
         members = GROUPS.get(name, (name,)) if isinstance(name, str) else (name,)
         found += [member for member in members if isinstance(member, Method) or member not in found]
