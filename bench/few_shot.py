@@ -145,7 +145,7 @@ def table(rows: list[dict[str, Any]]) -> str:
                 lines.append(f"| {name} | " + " | ".join(cells) + f" | {statistics.median(taken):.2f} |")
         lines.append("")
     told = [row for row in rows if row["shots"] > 1 and row.get("left_out_top1") is not None]
-    gaps = [row["left_out_top1"] - row["top1"] for row in told if row["left_out_top1"] == row["left_out_top1"]]
+    gaps = [row["left_out_top1"] - row["top1"] for row in told]
     gains = [row["top1"] - row["chosen_on_held_out"] for row in rows if "chosen_on_held_out" in row and row["shots"] > 1]
     for title, values in (("Left-out accuracy minus test accuracy", gaps), ("Gain over choosing on a held-out fifth", gains)):
         if len(values) > 1:

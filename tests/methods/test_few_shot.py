@@ -198,3 +198,16 @@ def test_large_data_in_single_precision_give_about_the_same(
     double = scaled()
     monkeypatch.setattr("coldframe.methods.few_shot.DOUBLE", 0.0)
     assert float((scaled() - double).abs().max()) < 1e-3 * float(double.abs().max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_validation_image_of_each_class_decides_and_one_shot_is_saved(name: str, tmp_path: Path) -> None:
+    backbone, cold, data, more = tiny_clip(), ColdPass(Store(tmp_path)), split(24, 0), split(3, 1, name="val")
+    method = make(name, backbone).fit(data, more, cold=cold)
+    truth = torch.from_numpy(more.labels)
+    right = float((method.out_of_sample.argmax(1) == truth).float().mean())
+    assert method.choices["out_of_sample_top1"] == pytest.approx(right)
+    alone = make(name, backbone, choose="loo").fit(split(3, 0), cold=cold)
+    assert alone.choices["out_of_sample_top1"] is None
+    alone.save(tmp_path / "alone")
+    method.save(tmp_path / "run")

@@ -173,7 +173,7 @@ class FewShot(Method):
         else:
             judged = shots
             scores, how = self._outside(shots, settings, how)
-        setting, alpha, factor, top1 = self._choose(judged, settings, scores)
+        setting, alpha, factor, top1 = self._choose(judged, settings, scores, own=how != "val")
         self.choices = {
             "chosen by": {"loo": "leave-one-out", "cv": f"{FOLDS} folds", "val": "validation images"}[how],
             "chosen on": where, **setting, "alpha": alpha, "temperature": 1 / factor, "out_of_sample_top1": top1,
@@ -213,23 +213,23 @@ class FewShot(Method):
         return ALPHAS if shots.texts.ndim == 2 else (1.0,)
 
     def _choose(
-        self, shots: Shots, settings: list[dict[str, Any]], scores: Tensor
-    ) -> tuple[dict[str, Any], float, float, float]:
+        self, shots: Shots, settings: list[dict[str, Any]], scores: Tensor, *, own: bool
+    ) -> tuple[dict[str, Any], float, float, float | None]:
         """Return setting, alpha, factor and top-1: the best top-1, then the lowest cross-entropy, then the first.
 
-        Images whose class has no other image say nothing here, since without them their class has no g: they are left out of
-        the choice. Where none is left, g and the texts get equal spread.
+        Where g comes from the same images (``own``), those whose class has no other image are left out of the choice, since
+        without them their class has no g. Where none is left, g and the texts get equal spread, and there is no top-1.
         """
         texts = self.backbone.logit_scale * shots.prior  # [N, K]
         sizes = torch.zeros(shots.classes, dtype=torch.int64, device=shots.y.device)
         sizes.index_add_(0, shots.y[shots.first], torch.ones_like(shots.first))
-        useful = (sizes[shots.y] > 1) if scores.shape[1] == len(shots.y) else torch.ones_like(shots.y, dtype=torch.bool)
+        useful = (sizes[shots.y] > 1) if own else torch.ones_like(shots.y, dtype=torch.bool)
         if not bool(useful.any()):
             spread = float(scores[0].std())
             alpha = float(texts.std()) / spread if shots.texts.ndim == 2 and spread > 0 else 1.0
             alpha = alpha if self.alpha == "auto" else float(self.alpha)
             self.out_of_sample = texts.float() + alpha * scores[0].float()
-            return settings[0], alpha, 1.0, float("nan")
+            return settings[0], alpha, 1.0, None
         every, texts, scores, y = (texts, scores), texts[useful].float(), scores[:, useful].float(), shots.y[useful]
         alphas = self._alphas(shots)
         right = torch.stack([
