@@ -1,4 +1,7 @@
-"""What every backbone and every method must keep. A newcomer calls the check from a test of its own, with a row in a table."""
+"""What every backbone, every method and every attack must keep.
+
+A newcomer calls the check from a test of its own and adds a row to its table.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,18 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from coldframe.attacks import Attack
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.data.decode import load_pixels
+from coldframe.errors import InputError, ModelError
 from coldframe.methods import Method, load
 from coldframe.types import FEATURES, PIXELS
 
@@ -146,32 +153,101 @@ def _check_bf16(backbone: Backbone, images: Tensor, features: Tensor) -> None:
     same(found.float(), features, 0.15)
 
 
-def check_method(make: Callable[[], Method], train: Split, val: Split, test: Split, folder: Path, least: float = 0.8) -> None:
-    """Check the contract of :class:`Method`, for coldframe's own and for a user's, whose name must be known to the registry.
+def check_method(
+    make: Callable[[], Method],
+    train: Split,
+    val: Split,
+    test: Split,
+    folder: Path,
+    least: float = 0.8,
+    other: Backbone | None = None,
+) -> None:
+    """Check the contract of :class:`Method`, for coldframe's own and for a user's, whose name the registry must know.
 
-    It learns; warm on stored activations is the whole network on pixels; the frozen network stays as it is; what is saved is
-    what was learned, and loads to the same logits; settings come back, and the same seed learns the same.
+    It learns; on stored activations it is the whole network on pixels; the backbone stays as it was; saved and loaded it is the
+    same; other weights and other classes are refused; a copy with the same seed learns the same.
 
     Args:
-        make: gives the method, not fitted, on a network of its own that has the same weights each time.
-        train: what is learned from.
-        val: what is chosen on.
-        test: images of the same classes.
+        make: gives the unfitted method, on a network of its own that has the same weights each time.
+        train: what it learns from, of three classes or more.
+        val: what it chooses on.
+        test: what it is measured on.
         folder: an empty folder.
-        least: top-1 on ``test`` that is passed by learning.
+        least: the top-1 on ``test`` that it has to pass.
+        other: the same network with other weights, on which the saved method must refuse to load.
     """
     cold, method = ColdPass(Store(folder / "store")), make()
-    before = method.backbone.digest
+    backbone = method.backbone
+    before = backbone.digest
+    with pytest.raises(InputError, match="not been fitted"):
+        method.score(test, cold=cold)
     assert method.fit(train, val, cold=cold) is method
-    assert method.score(test, cold=cold) > least, "it has not learned"
-    logits = method.logits(test, cold=cold)
-    images = torch.from_numpy(load_pixels(test.images, range(4), method.backbone.preprocess))
-    torch.testing.assert_close(logits[:4], method(method.backbone.normalise(images)), rtol=1e-5, atol=1e-5)
-    method.backbone.__dict__.pop("digest", None)
-    assert method.backbone.digest == before, "fitting changed the frozen network"
+    assert method.score(test, cold=cold) > least
+
+    pixels = torch.from_numpy(load_pixels(test.images, range(5), backbone.preprocess))
+    stored = method.logits(test, cold=cold)
+    torch.testing.assert_close(stored[:5], method(backbone.normalise(pixels)).detach(), rtol=1e-5, atol=1e-5)
+    assert torch.allclose(method.predict_proba(test, cold=cold).sum(-1), torch.ones(len(test)), atol=1e-5)
+
+    backbone.__dict__.pop("digest", None)
+    assert backbone.digest == before, "fitting changed the frozen network"
     assert not any(tensor.requires_grad for tensor in method.state().values())
-    again = load(method.save(folder / "run"), make().backbone)
+
+    run = method.save(folder / "run")
+    again = load(run, make().backbone)
+    torch.testing.assert_close(again.logits(test, cold=cold), stored, rtol=0, atol=0)
     assert again.classes == method.classes and again.config() == method.config()
-    assert torch.equal(again.logits(test, cold=cold), logits), "loaded, it gives other logits"
+    assert (run / "adaptation.safetensors").stat().st_size < method.stored_bytes + 4096
+    if other is not None:
+        with pytest.raises(ModelError, match="other weights"):
+            load(run, other)
+    with pytest.raises(InputError, match="learned"):
+        method.score(Split("test", test.images, test.labels, (*test.classes, "one more")))
+
+    assert repr(method).startswith(f"{type(method).__name__}(load_backbone({backbone.name!r})")
     twin = method.again().fit(train, val, cold=cold)
-    assert torch.equal(twin.logits(test, cold=cold), logits), "the same seed learned something else"
+    torch.testing.assert_close(twin.logits(test, cold=cold), stored, rtol=0, atol=0)
+
+
+def check_attack(
+    make: Callable[[float], Attack], eps: float, size: Callable[[Tensor], Tensor], model: nn.Module, images: Tensor
+) -> None:
+    """Check the contract of :class:`Attack`.
+
+    What is returned is what was judged: images of a file within eps, and the model's own answers for them. It fools some,
+    spends no more steps than allowed, leaves its input and the weights' gradients alone, and one seed gives one result.
+
+    Args:
+        make: eps -> the attack.
+        eps: a radius at which some of the images are fooled.
+        size: changes [B, 3, H, W] -> their size [B] in the attack's own norm.
+        model: a network with three classes or more, whose weights ask for gradients.
+        images: [B, 3, H, W], multiples of 1/255.
+    """
+    with torch.no_grad():
+        labels = model(images).argmax(-1)
+        targets = (labels + 1) % model(images).shape[-1]
+    clean, attack = images.clone(), make(eps)
+    for wanted in (None, targets):
+        found = attack(model, images, labels, wanted)
+        assert torch.equal(images, clean), "the attack wrote over its input"
+        assert found.images.shape == images.shape and 0 <= float(found.images.min()) <= float(found.images.max()) <= 1
+        assert float((found.images * 255 - (found.images * 255).round()).abs().max()) < 1e-4
+        assert float(size(found.images - images).max()) <= eps + 1e-5
+        with torch.no_grad():
+            odds = model(found.images).softmax(-1)
+        assert torch.equal(odds.argmax(-1), found.predicted)
+        assert torch.equal(found.fooled, found.predicted != labels if wanted is None else found.predicted == targets)
+        asked = labels if wanted is None else targets
+        assert torch.allclose(odds.gather(1, asked[:, None])[:, 0], found.probability, atol=1e-5)
+        assert int(found.steps.max()) <= attack.steps * attack.restarts
+        assert wanted is not None or found.fooled.any(), "no image was fooled, so that nothing was tested"
+        again = make(eps)(model, images, labels, wanted)
+        assert torch.equal(again.images, found.images)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    with pytest.raises(InputError):
+        make(-0.1)
+    with pytest.raises(InputError):
+        attack(model, images * 2 + 1, labels)
+    with pytest.raises(InputError):
+        attack(model, images, torch.from_numpy(np.asarray(labels)[:-1]))

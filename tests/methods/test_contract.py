@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from contracts import check_method
 from fakes import PREPROCESS, TinyBackbone, coloured, tiny_classifier, tiny_clip
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
-from coldframe.data.base import Split
-from coldframe.data.decode import load_pixels
-from coldframe.errors import InputError, ModelError
+from coldframe.data.base import Dataset, Split
+from coldframe.errors import InputError
 from coldframe.methods import Method, load, method_class
+from coldframe.registry import METHODS
+from coldframe.verbs.compare import compare
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("linear-probe", {}),
@@ -94,42 +96,88 @@ def make(name: str, settings: dict[str, Any]) -> Method:
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_contract(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    cold = ColdPass(Store(tmp_path / "store"))
-    method = make(name, settings)
-    before = method.backbone.digest
-    assert method.fit(TRAIN, VAL, cold=cold) is method
+    other = network(name, settings, seed=5)
+    check_method(lambda: make(name, settings), TRAIN, VAL, TEST, tmp_path, other=other)
 
-    # It learned: three colours, chance is one third.
-    assert method.score(TEST, cold=cold) > 0.8
 
-    # Warm on stored activations is the whole network on pixels.
-    pixels = torch.from_numpy(load_pixels(TEST.images, range(5), method.backbone.preprocess))
-    straightforward = method(method.backbone.normalise(pixels))
-    torch.testing.assert_close(method.logits(TEST, cold=cold)[:5], straightforward, rtol=1e-5, atol=1e-5)
+def test_every_method_has_its_row() -> None:
+    """Zero-shot learns nothing, so that there is nothing for the contract to fit."""
+    assert METHODS.keys() - {name for name, _ in CASES} == {"zero-shot"}
 
-    # The frozen backbone is as it was, and nothing still asks for gradients.
-    method.backbone.__dict__.pop("digest", None)
-    assert method.backbone.digest == before
-    assert not any(tensor.requires_grad for tensor in method.state().values())
 
-    # Saved and loaded it is the same; the files hold what was learned and no more.
-    folder = method.save(tmp_path / "run")
-    again = load(folder, network(name, settings))
-    torch.testing.assert_close(again.logits(TEST, cold=cold), method.logits(TEST, cold=cold), rtol=0, atol=0)
-    assert again.classes == method.classes
-    assert (folder / "adaptation.safetensors").stat().st_size < method.stored_bytes + 4096
+OWN = """
+from __future__ import annotations
 
-    # Other weights and other classes are refused; a probability is a probability.
-    with pytest.raises(ModelError, match="other weights"):
-        load(folder, network(name, settings, seed=5))
-    with pytest.raises(InputError, match="learned"):
-        method.score(Split("test", TEST.images, TEST.labels, ("red", "green", "blue", "grey")))
-    assert torch.allclose(method.predict_proba(TEST, cold=cold).sum(-1), torch.ones(len(TEST)), atol=1e-5)
+from collections.abc import Mapping
+from typing import ClassVar
 
-    # repr is code, settings come back, and a copy with the same seed learns the same.
-    assert repr(method).startswith(f"{type(method).__name__}(load_backbone({method.backbone.name!r})")
-    twin = method.again().fit(TRAIN, VAL, cold=cold)
-    torch.testing.assert_close(twin.logits(TEST, cold=cold), method.logits(TEST, cold=cold), rtol=0, atol=0)
+import torch
+from torch import Tensor
+
+from coldframe.methods import Method
+from coldframe.types import FEATURES
+
+
+class Nearest(Method):
+    \"\"\"The class whose mean feature is nearest.
+
+    Args:
+        backbone: the frozen network.
+        power: of the distance.
+    \"\"\"
+
+    name: ClassVar[str] = "own-nearest"
+    power: float = 2.0
+
+    @property
+    def cut(self) -> str:
+        return FEATURES
+
+    def warm(self, x: Tensor) -> Tensor:
+        return -torch.cdist(x, self.means) ** self.power
+
+    def state(self) -> dict[str, Tensor]:
+        return {"means": self.means}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.means = state["means"]
+
+    def _fit(self, train, val, cold, run, report) -> None:
+        features = cold.activations(self.backbone, train, FEATURES).gather(torch.arange(len(train)))
+        labels = torch.from_numpy(train.labels)
+        self.means = torch.stack([features[labels == k].mean(0) for k in range(len(self.classes))])
+"""
+"""A method as a user writes it, in a file of the user's own."""
+
+
+def test_a_method_of_a_users_own_passes_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_nearest.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(METHODS, "own-nearest", "own_nearest:Nearest")
+    kind = method_class("own-nearest")
+    check_method(lambda: kind(TinyBackbone(width=12), power=1.0), TRAIN, VAL, TEST, tmp_path, other=TinyBackbone(5, width=12))
+    with pytest.raises(InputError, match="power"):
+        kind(TinyBackbone(), power="much")
+    found = compare(["own-nearest"], Dataset("colours", TRAIN, VAL, TEST), model=TinyBackbone(width=12), seeds=1,
+                    latency=False, cold=ColdPass(Store(tmp_path / "store")))  # fmt: skip
+    assert found.groups()[0].label == "own nearest" and found.rows[0]["top1"] > 0.8
+
+
+def test_the_contract_notices_what_it_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each broken promise fails the check, at the place that asks for it."""
+    kind = method_class("ncm")
+
+    def checked(name: str) -> None:
+        check_method(lambda: kind(TinyBackbone(width=12)), TRAIN, VAL, TEST, tmp_path / name)
+
+    checked("whole")
+    plain = kind.warm
+    with monkeypatch.context() as patch, pytest.raises(AssertionError):
+        patch.setattr(kind, "warm", lambda self, x: plain(self, x) + torch.rand(()))
+        checked("random")
+    with monkeypatch.context() as patch, pytest.raises(AssertionError):
+        patch.setattr(kind, "__call__", lambda self, pixels: Method.__call__(self, pixels * 1.01))
+        checked("other pixels")
 
 
 def test_choices_are_made_on_val_and_say_so(tmp_path: Path) -> None:
