@@ -1,4 +1,4 @@
-"""coldframe adapts a frozen vision model to your images in every way the field knows, and tells what each gains and costs."""
+"""coldframe adapts a frozen vision model to your images in some thirty ways, and tells what each gains and costs."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ BACKBONES: dict[str, str] = {
 EMBEDDED = "pocket"
 """The model that is compared, fitted and asked when none is named: it comes with coldframe."""
 CLASSIFIER = "lite0"
-"""The model that predicts, is attacked and is looked into when none is named: its weights come with the installation."""
+"""The model that predicts, is attacked and is looked into when none is named: its weights come with the extra of its name."""
 
 DATASETS: dict[str, str] = {
     "folder": "coldframe.data.class_folders:load",
