@@ -70,7 +70,7 @@ def test_no_setting_of_any_method_takes_what_it_cannot_use(name: str) -> None:
                 kind(backbone, **{setting: value})
             said = str(caught.value)
             assert "\n" not in said and setting in said and "not supported" not in said, said
-    assert tried > 3
+    assert tried > 3 or not kind.settings()
 
 
 @pytest.mark.parametrize("name", METHODS)
