@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-all test-hostile lint bench clean
+.PHONY: demo test test-all test-hostile lint mutate bench clean
 
 demo: $(READY) ## the main job on what is bundled: compare, and where to find the report
 	$(BIN)/coldframe compare --fast --out runs/demo
@@ -21,6 +21,9 @@ test-hostile: $(READY) ## every number, name, file and stream that is meant to b
 lint: $(READY)
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
+
+mutate: $(READY) ## how many of 50 random one-token changes of the source the tests notice; an hour
+	$(BIN)/python tools/mutate.py --count 50
 
 bench: $(READY) ## ratios against the straightforward way and against peers; minutes
 	$(BIN)/python bench/main_job.py

@@ -1,0 +1,76 @@
+"""The tool that counts what the tests notice: which changes it makes, and that it tells a noticed one from a missed one."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def mutate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mutate", ROOT / "tools" / "mutate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "mutate", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+SOURCE = '''"""A text with 3 numbers < 4."""
+LIMIT: Size[3] = 3
+
+
+def allowed(é: float, n: int = 2) -> bool:
+    return not (é < LIMIT and n != 2) or f"{n + 1}" == "4"
+'''
+
+
+def test_it_changes_what_runs_and_leaves_texts_and_annotations_alone(mutate: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    made = {}
+    raw = path.read_bytes()
+    for change in mutate.changes(path):
+        assert raw[change.start : change.stop].decode() == change.old
+        text = (raw[: change.start] + change.new.encode() + raw[change.stop :]).decode()
+        compile(text, "changed", "exec")
+        made.setdefault(change.line, set()).add(f"{change.old.strip()} -> {change.new}")
+    assert made == {
+        2: {"3 -> 4"}, 5: {"2 -> 3"},
+        6: {"< -> <=", "and -> or", "!= -> ==", "2 -> 3", "or -> and", "not -> ", "== -> !="},
+    }  # fmt: skip
+
+
+def test_the_same_seed_draws_the_same_changes(mutate: ModuleType) -> None:
+    drawn = mutate.drawn(5, 1, "measures")
+    assert drawn == mutate.drawn(5, 1, "measures") != mutate.drawn(5, 2, "measures") and len(drawn) == 5
+    assert all("measures" in change.path.parts for change in drawn)
+
+
+def test_the_test_of_a_file_runs_before_those_of_its_room(mutate: ModuleType) -> None:
+    own, rest = mutate.tests_of(mutate.SOURCE / "measures" / "calibration.py")
+    assert own == [str(ROOT / "tests" / "measures" / "test_calibration.py")] and len(rest) > 5
+
+
+def test_it_tells_a_noticed_change_from_a_missed_one(
+    mutate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, tests = tmp_path / "src" / "small", tmp_path / "tests"
+    package.mkdir(parents=True)
+    tests.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "some.py").write_text("def double(x):\n    return 2 * x\n\n\nUNSEEN = 5\n")
+    (tests / "test_some.py").write_text("from small.some import double\n\n\ndef test_double():\n    assert double(4) == 8\n")
+    monkeypatch.setattr(mutate, "ROOT", tmp_path)
+    monkeypatch.setattr(mutate, "SOURCE", package)
+    monkeypatch.setattr(mutate, "TESTS", tests)
+    monkeypatch.chdir(tmp_path)
+    seen = {change.old: mutate.noticed(change, tmp_path / "src") for change in mutate.changes(package / "some.py")}
+    assert seen == {"2": True, "*": True, "5": False}
+    assert (package / "some.py").read_text().startswith("def double(x):\n    return 2 * x")

@@ -1,0 +1,168 @@
+"""How many random one-token changes of the source do the tests notice?
+
+Each change is made in a copy of ``src``: a number, a comparison, an operator, a truth value. Then the test of the file runs
+and, where that sees nothing, the other tests of its room. What nobody notices is printed with its place: a test is missing
+there, or the change means nothing. The changes are drawn from a seed, so that anyone can take the figure again:
+
+    make mutate                                   # 50 changes
+    python tools/mutate.py --count 10 --seed 3 --room measures
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE, TESTS = ROOT / "src" / "coldframe", ROOT / "tests"
+COMPARISONS: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"), ast.Eq: ("==", "!="),
+    ast.NotEq: ("!=", "=="), ast.Is: ("is", "is not"), ast.IsNot: ("is not", "is"), ast.In: ("in", "not in"),
+    ast.NotIn: ("not in", "in"),
+}  # fmt: skip
+OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.FloorDiv: ("//", "*"),
+    ast.Mod: ("%", "+"), ast.And: ("and", "or"), ast.Or: ("or", "and"),
+}  # fmt: skip
+LIMIT = 240
+"""Seconds for one run of tests; a change that makes them hang counts as noticed."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One token of one file.
+
+    Args:
+        path: the file.
+        start: of the token, in bytes.
+        stop: its end.
+        old: what stands there.
+        new: what is put there.
+        line: its line.
+    """
+
+    path: Path
+    start: int
+    stop: int
+    old: str
+    new: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.old} -> {self.new}"
+
+
+def changes(path: Path) -> list[Change]:
+    """Return every change of one token that can be made in a file; texts, annotations and imports are left alone."""
+    raw = path.read_bytes()
+    starts = [0]
+    for line in raw.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    found = []
+
+    def at(line: int | None, column: int | None) -> int:
+        return starts[(line or 1) - 1] + (column or 0)
+
+    def between(left: ast.expr, right: ast.expr, old: str, new: str) -> None:
+        begin, end = at(left.end_lineno, left.end_col_offset), at(right.lineno, right.col_offset)
+        place = raw[begin:end].decode().find(old)
+        if place >= 0:
+            found.append(Change(path, begin + place, begin + place + len(old), old, new, left.end_lineno or 1))
+
+    for node in _code(ast.parse(raw)):
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+            old = ast.get_source_segment(raw.decode(), node) or ""
+            new = str(not node.value) if isinstance(node.value, bool) else repr(node.value + 1)
+            begin, end = at(node.lineno, node.col_offset), at(node.end_lineno, node.end_col_offset)
+            found.append(Change(path, begin, end, old, new, node.lineno))
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            for left, kind, right in zip(sides, node.ops, sides[1:], strict=False):
+                between(left, right, *COMPARISONS[type(kind)])
+        elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+            between(node.left, node.right, *OPERATORS[type(node.op)])
+        elif isinstance(node, ast.BoolOp):
+            between(node.values[0], node.values[1], *OPERATORS[type(node.op)])
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            start = at(node.lineno, node.col_offset)
+            found.append(Change(path, start, start + 4, "not ", "", node.lineno))
+    return found
+
+
+def _code(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes that run: no annotations, no formatted texts (their places in the file are not kept)."""
+    skipped = {"annotation", "returns"}
+    for name, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and name not in skipped and not isinstance(child, ast.JoinedStr):
+                yield child
+                yield from _code(child)
+
+
+def tests_of(path: Path) -> list[list[str]]:
+    """Return what runs for a change in a file: the test of its name, then the others of its room."""
+    place = path.relative_to(SOURCE)
+    own, room = TESTS / place.parent / f"test_{place.stem}.py", TESTS / place.parent
+    rest = [str(test) for test in sorted(room.glob("test_*.py")) if test != own]
+    return [run for run in ([str(own)] if own.exists() else [], rest) if run]
+
+
+def noticed(change: Change, copy: Path) -> bool:
+    """Make the change in a copy of the source, run the tests, undo it; return whether one failed."""
+    target = copy / change.path.relative_to(ROOT / "src")
+    raw = target.read_bytes()
+    target.write_bytes(raw[: change.start] + change.new.encode() + raw[change.stop :])
+    environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        for files in tests_of(change.path):
+            words = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", *files]
+            done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, timeout=LIMIT, check=False)
+            if done.returncode not in (0, 5):
+                return True
+        return False
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        target.write_bytes(raw)
+
+
+def drawn(count: int, seed: int, room: str) -> list[Change]:
+    """Draw changes among all that can be made in a room, none twice; faces and the bundled model's training are left out."""
+    files = [path for path in sorted((SOURCE / room).rglob("*.py")) if path.name != "__init__.py"]
+    every = [change for path in files if "recipes" not in path.parts for change in changes(path)]
+    return random.Random(seed).sample(every, min(count, len(every)))
+
+
+def main() -> None:
+    """Draw changes, try each, print the figure and what was not noticed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=50, help="changes to try")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--room", default="", help="a folder of the source; all when left out")
+    asked = parser.parse_args()
+    missed, begun = [], time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        chosen = drawn(asked.count, asked.seed, asked.room)
+        for number, change in enumerate(chosen, 1):
+            seen = noticed(change, copy)
+            print(f"{number:3} {'noticed' if seen else 'MISSED '} {change}", flush=True)
+            missed += [] if seen else [change]
+    share = 1 - len(missed) / len(chosen)
+    print(f"{len(chosen) - len(missed)} of {len(chosen)} changes were noticed ({share:.0%}, seed {asked.seed}), "
+          f"{(time.monotonic() - begun) / 60:.0f} minutes")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
