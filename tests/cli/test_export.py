@@ -126,6 +126,7 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("model", ["pocket", "lite0", "timm:mobilenetv2_100/random", "timm:vit_tiny_patch16_224/random"])
 def test_the_models_of_the_bench(model: str) -> None:
     words = [sys.executable, str(ROOT / "bench" / "export.py"), "--models", model]
