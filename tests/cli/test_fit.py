@@ -56,3 +56,14 @@ def test_base_to_new(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert [entry["method"] for entry in found] == ["text-prompt", "zero-shot"]
     assert found[0].keys() == {"method", "base", "new", "harmonic_mean"}
     assert json.loads((tmp_path / "run" / "adaptation.json").read_text())["classes"] == ["boat", "cat"]
+
+
+def test_every_shared_option_says_what_it_does_and_lists_have_no_empty_twin(capsys: pytest.CaptureFixture[str]) -> None:
+    from coldframe.cli.fit import SHARED
+
+    with pytest.raises(SystemExit):
+        main(["fit", "pixel-prompt", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for name, line in SHARED.items():
+        assert f"--{name.replace('_', '-')}" in said and line[:40] in said, name
+    assert "--empty-" not in said

@@ -106,4 +106,4 @@ def test_the_last_data_set_is_looked_at_before_the_first_is_worked_on(
 def test_unlabelled_images_are_refused_before_a_benchmark(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, error = outcome(capsys, ("benchmark", "lite0", "--images", str(tmp_path / "empty"), "--out", str(tmp_path / "out")))
-    assert code == 2 and "expected images in" in error and "latency" not in error and not (tmp_path / "out").exists()
+    assert code == 2 and "expected image files at" in error and "latency" not in error and not (tmp_path / "out").exists()

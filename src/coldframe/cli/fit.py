@@ -11,6 +11,28 @@ from cyclopts import App, Parameter
 
 from coldframe.cli import common, numbers
 
+SHARED = {
+    "data": "Data spec, such as mini:cifar10 or folder:PATH.",
+    "out": "Folder for what is learned, its result and its checkpoints.",
+    "model": "Model id; 'coldframe models' lists what can be loaded.",
+    "shots": "Training images per class; all when left out.",
+    "seed": "Decides the split, the order of the images and where training starts; the preset's, else 0, when left out.",
+    "preset": "Published settings to start from; settings given beside it win.",
+    "classes": "Class names in place of the data's own: a,b,c or a file of lines.",
+    "on_error": "What to do with images that do not decode: raise stops, skip leaves them out and counts them.",
+    "device": "cpu, cuda or cuda:N; a GPU where there is one when left out.",
+    "precision": "Arithmetic of the frozen part.",
+    "storage": "How activations are stored; bf16 takes half the space and is an approximation.",
+    "budget_gb": "Most gigabytes that stored activations of one cut may take; half of the free disk when left out.",
+    "batch": "Images in one forward pass of the frozen part.",
+    "download": "Fetch weights and data that are not on this machine; without it no network is used.",
+    "tensorboard": "Write curves for TensorBoard (extra track).",
+    "base_to_new": "Learn the first half of the classes and measure on both halves.",
+    "refit": "Learn again from training and validation images together once the choices are made.",
+    "json": "Print the result as JSON and nothing else.",
+}
+"""What every method's command line has in common -> its line in the help."""
+
 
 def fit(
     method: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
@@ -42,7 +64,11 @@ def method_app(method: str) -> App:
     kind = method_class(method)
     hints = inspect.get_annotations(_fit, eval_str=True)
     every = [p.replace(annotation=hints[name]) for name, p in inspect.signature(_fit).parameters.items()]
-    shared = [p for p in every if p.name not in ("kind", "settings")]
+    shared = [
+        p.replace(annotation=Annotated[p.annotation, Parameter(help=SHARED[p.name])])
+        for p in every
+        if p.name not in ("kind", "settings")
+    ]
     own = [
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=numbers.option(name, p.annotation))
         for name, p in kind.settings().items()
@@ -56,7 +82,10 @@ def method_app(method: str) -> App:
     call.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in [*shared, *own]}
     call.__doc__ = kind.explained()
-    app = App(name=f"coldframe fit {method}", help_format="plaintext", version_flags=[], suppress_keyboard_interrupt=False)
+    app = App(
+        name=f"coldframe fit {method}", help_format="plaintext", version_flags=[], suppress_keyboard_interrupt=False,
+        default_parameter=Parameter(negative_iterable=()),
+    )  # fmt: skip
     app.default(call)
     return app
 

@@ -153,11 +153,12 @@ def _show_warnings() -> None:
 
 def command_line() -> App:
     """Return the parser with every verb, none of them imported yet."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     from coldframe.version import __version__
 
-    app = App(name="coldframe", help=ABOUT, version=__version__, suppress_keyboard_interrupt=False)
+    plain = Parameter(negative_iterable=())  # no --empty-NAME for options that take several values
+    app = App(name="coldframe", help=ABOUT, version=__version__, suppress_keyboard_interrupt=False, default_parameter=plain)
     for name, (place, line) in VERBS.items():
         own_help: dict[str, Any] = {"help_flags": []} if name == "fit" else {}  # its help is that of the method named
         app.command(place, name=name, help=line, **own_help)

@@ -63,8 +63,8 @@ def test_little_data_is_seen_more_often(folder: str, monkeypatch: pytest.MonkeyP
         ({"seeds": 0}, "expected 1 seed or more"),
         ({"hold_out": 1.0}, "expected a share to hold out"),
         ({"network": ("plan",)}, "unknown network 'plan'; did you mean 'plain'"),
-        ({"epochs": 0}, "expected epochs of 1 or more"),
-        ({"optimiser": "adamm"}, "unknown optimiser 'adamm'"),
+        ({"epochs": 0}, "expected epochs to be a whole number from 1 to 100,000"),
+        ({"optimiser": "adamm"}, "found 'adamm'; did you mean 'adam'"),
         ({"lr": -1.0}, "expected lr to be a number above 0"),
     ],
 )
