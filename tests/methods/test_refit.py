@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import TinyBackbone, coloured, tiny_clip
+from fakes import TinyBackbone, coloured, tiny_classifier, tiny_clip
 
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
@@ -23,10 +23,15 @@ QUICK: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def network(name: str) -> Any:
+    return tiny_classifier() if name in ("conv-lora", "bn-tune") else tiny_clip()
+
+
 def made(name: str, **settings: Any) -> Any:
     kind = method_class(name)
-    short = {"epochs": 2, "batch_size": 16} if "epochs" in kind.settings() else {}
-    return kind(tiny_clip(), **{**short, **QUICK.get(name, {}), **settings})
+    short: dict[str, Any] = {"epochs": 2, "batch_size": 16} if "epochs" in kind.settings() else {}
+    short |= {"last": 1} if "last" in kind.settings() else {}
+    return kind(network(name), **{**short, **QUICK.get(name, {}), **settings})
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -40,8 +45,9 @@ def test_every_method_learns_from_train_alone_and_refits_on_both(name: str, tmp_
     assert other.choices == {**method.choices, "refit on train and val": True}
     again = made(name).fit(TRAIN, VAL, cold=cold, refit=True)
     torch.testing.assert_close(again.logits(TEST, cold=cold), other.logits(TEST, cold=cold), rtol=0, atol=0)
-    kept = load(again.save(tmp_path / "run"), tiny_clip())
-    torch.testing.assert_close(kept.logits(TEST, cold=cold), again.logits(TEST, cold=cold), rtol=0, atol=0)
+    kept = load(again.save(tmp_path / "run"), network(name))
+    # A convolution's weights come back from a file in another layout, which rounds otherwise.
+    torch.testing.assert_close(kept.logits(TEST, cold=cold), again.logits(TEST, cold=cold), rtol=1e-6, atol=1e-6)
     assert kept.validated is not None and len(kept.validated[0]) == 12
 
 
