@@ -40,10 +40,14 @@ def noise(n: int, seed: int) -> Split:
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) - {"knn"}))
 def test_gradients_of_every_method_agree_with_finite_differences(name: str, tmp_path: Path) -> None:
-    method = method_class(name)(tiny_clip().to(dtype=torch.float64), **SETTINGS.get(name, {}))
+    kind = method_class(name)
+    backbone = (tiny_classifier() if name in ("conv-lora", "bn-tune") else tiny_clip()).to(dtype=torch.float64)
+    brief = {"last": 1, "epochs": 1} if "last" in kind.settings() else {}
+    method = kind(backbone, **{**brief, **SETTINGS.get(name, {})})
     method.fit(noise(12, 0), noise(6, 1), cold=ColdPass(Store(tmp_path)))
     model, generator = logits_of(method), torch.Generator().manual_seed(0)
-    images = torch.rand(3, 3, 16, 16, generator=generator).requires_grad_()
+    size = backbone.preprocess.size
+    images = torch.rand(3, 3, size, size, generator=generator).requires_grad_()
     logits = model(images)
     torch.testing.assert_close(logits.detach().float().softmax(-1), method.predict_proba(images.detach()), rtol=1e-4, atol=1e-5)
     weights = torch.randn(logits.shape, generator=generator).to(logits)
