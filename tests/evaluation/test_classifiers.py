@@ -54,10 +54,11 @@ def test_gradients_of_every_method_agree_with_finite_differences(name: str, tmp_
     (gradient,) = torch.autograd.grad((logits * weights).sum(), images)
     assert (gradient.flatten(1) != 0).any(1).all()
     way = torch.randn(images.shape, generator=generator)
+    short = 1e-4 if name in ("conv-lora", "bn-tune") else 1e-3  # a longer one crosses the kinks of a network of ReLUs
     with torch.no_grad():
-        ahead, behind = ((model(images + step * way) * weights).double().sum() for step in (1e-3, -1e-3))
+        ahead, behind = ((model(images + step * way) * weights).double().sum() for step in (short, -short))
     expected = float((gradient.double() * way.double()).sum())
-    assert float(ahead - behind) / 2e-3 == pytest.approx(expected, rel=0.02, abs=1e-2 * float(gradient.norm()))
+    assert float(ahead - behind) / (2 * short) == pytest.approx(expected, rel=0.02, abs=1e-2 * float(gradient.norm()))
     assert not any(tensor.requires_grad for tensor in method.state().values())
 
 
