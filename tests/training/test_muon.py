@@ -54,3 +54,14 @@ def test_zero_filters_and_zero_gradients_stay_finite() -> None:
     optimiser = Muon([value], lr=0.1)
     assert optimiser.step(lambda: 4.0) == 4.0
     assert torch.equal(value, torch.zeros(2, 3, 3))
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (48, 16), (16, 64)])
+def test_each_matrix_of_several_comes_near_an_orthogonal_one(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    result = orthogonalised(matrix, steps=5)
+    values = torch.linalg.svdvals(result)
+    assert 0.4 < values.min() <= values.max() < 1.4
+    u, _, v = torch.linalg.svd(matrix[0], full_matrices=False)
+    diagonal = u.T @ result[0] @ v.T
+    assert (diagonal - torch.diag(diagonal.diag())).abs().max() < 1e-3

@@ -14,25 +14,28 @@ STEPS = 3
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonalised(matrix: Tensor, steps: int = STEPS) -> Tensor:
-    """Return a matrix with the singular vectors of the given one and singular values near 1.
+def orthogonalised(matrices: Tensor, steps: int = STEPS, *, half: bool = False) -> Tensor:
+    """Return matrices with the singular vectors of the given ones and singular values near 1.
 
     With the Frobenius norm taken off, each step is X <- a X + b (X X^T) X + c (X X^T)^2 X, which maps a singular value s to
     a s + b s^3 + c s^5: small ones grow by 3.4 at each step, until they are between 0.6 and 1.3 and stay there.
 
     Args:
-        matrix: [R, C].
+        matrices: [..., R, C]; each of the last two dimensions by itself.
         steps: of the iteration.
+        half: whether the products are taken in bf16.
 
     Source: Keller Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
     a, b, c = _COEFFICIENTS
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x: Tensor = (matrix if wide else matrix.T) / (matrix.norm() + 1e-7)
+    wide = matrices.shape[-2] <= matrices.shape[-1]
+    x = (matrices if wide else matrices.mT) / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x.bfloat16() if half else x
     for _ in range(steps):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x if wide else x.T
+    result: Tensor = x if wide else x.mT
+    return result.to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):

@@ -1,6 +1,6 @@
 """Muon: momentum whose matrices are replaced by the nearest orthogonal ones before each step.
 
-Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; coefficients of the same work.
+Source: as in :mod:`coldframe.training.muon`, whose iteration it takes; on a GPU its products are taken in bf16.
 """
 
 from __future__ import annotations
@@ -10,23 +10,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from coldframe.training.muon import orthogonalised
 
-def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Return matrices of the same singular vectors with singular values near 1 (Newton-Schulz) [n, rows, columns].
-
-    On a GPU the products are taken in bf16.
-    """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    if x.is_cuda:
-        x = x.bfloat16()
-    tall = x.shape[-2] > x.shape[-1]
-    x = x.mT if tall else x
-    for _ in range(steps):
-        square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
-    result: Tensor = x.mT if tall else x
-    return result.to(matrices.dtype)
+ORTHOGONAL_STEPS = 5
+"""Of the iteration that makes a change orthogonal."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -61,7 +48,8 @@ class Muon(torch.optim.Optimizer):
                 for target, change in zip(p.chunk(parts), update.flatten(1).chunk(parts), strict=True):
                     shapes.setdefault((change.shape[0], change.shape[1]), []).append((target, change))
             for (rows, columns), pairs in shapes.items():
-                changes = orthogonalised(torch.stack([change for _, change in pairs]))
+                stacked = torch.stack([change for _, change in pairs])  # [n, rows, columns]
+                changes = orthogonalised(stacked, ORTHOGONAL_STEPS, half=stacked.is_cuda)
                 scale = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for (target, _), change in zip(pairs, changes, strict=True):
                     target.mul_(1 - group["lr"] * group["weight_decay"]).add_(change.view_as(target), alpha=-scale)
