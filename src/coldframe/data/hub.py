@@ -7,23 +7,21 @@ with ``--download``. Images come as stored bytes, not decoded by the Hub's libra
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 from typing import Any
 
-from PIL.Image import Image
-
 from coldframe.data.base import Dataset, LoadOptions, Unreadable
 from coldframe.data.choices import choices_of
-from coldframe.data.decode import MOST_BYTES, decode
+from coldframe.data.decode import MOST_BYTES
 from coldframe.data.joined import Joined
 from coldframe.data.rows import Listing, dataset_of
+from coldframe.data.stored import Stored
 from coldframe.errors import DataError, MissingPackage, nearest
 from coldframe.files import expanded, read_bytes
 
 
-class Column:
+class Column(Stored):
     """Pictures in a column of an Arrow table of the Hub's library, as stored bytes."""
 
     def __init__(self, table: Any, column: str, title: str) -> None:
@@ -42,16 +40,6 @@ class Column:
         if value and value.get("path"):
             return read_bytes(Path(value["path"]), MOST_BYTES)
         raise Unreadable(f"expected an image in {self.name(index)}, found none; remove the row", "without bytes")
-
-    def open(self, index: int) -> Image:
-        return decode(self.bytes(index), self.name(index))
-
-    def check(self, index: int) -> None:
-        """Raise :class:`DataError` when the row does not decode."""
-        decode(self.bytes(index), self.name(index), draft=True)
-
-    def digest(self, index: int) -> str:
-        return hashlib.sha256(self.bytes(index)).hexdigest()[:32]
 
     def name(self, index: int) -> str:
         return f"{self._title} row {index}"

@@ -7,7 +7,6 @@ ClassLabel of the Hub's metadata, else integers, else text. ``parquet:PATH?image
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL.Image import Image
 
 from coldframe.data.base import Dataset, LoadOptions, Split, Unreadable
 from coldframe.data.columns import (
@@ -32,9 +30,9 @@ from coldframe.data.columns import (
     read_labels,
     sound,
 )
-from coldframe.data.decode import decode
 from coldframe.data.folder import SPLIT_NAMES
 from coldframe.data.splits import assemble
+from coldframe.data.stored import Stored
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import expanded, explained
 
@@ -42,7 +40,7 @@ KEPT_BYTES = 2**30
 """Row groups stay in memory up to this many bytes a split; the longest unused goes first."""
 
 
-class Rows:
+class Rows(Stored):
     """Pictures in the rows of parquet files, read a row group at a time when one of its rows is asked for."""
 
     def __init__(self, paths: Sequence[Path], column: str, kept_bytes: int = KEPT_BYTES) -> None:
@@ -80,16 +78,6 @@ class Rows:
             while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self._kept_bytes:
                 self._kept.popitem(last=False)
             return values
-
-    def open(self, index: int) -> Image:
-        return decode(self.bytes(index), self.name(index))
-
-    def check(self, index: int) -> None:
-        """Raise :class:`DataError` when the row does not decode."""
-        decode(self.bytes(index), self.name(index), draft=True)
-
-    def digest(self, index: int) -> str:
-        return hashlib.sha256(self.bytes(index)).hexdigest()[:32]
 
     def name(self, index: int) -> str:
         number = int(np.searchsorted(self._starts, index, side="right")) - 1

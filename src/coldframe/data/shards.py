@@ -9,7 +9,6 @@ lie, in any order; nothing is unpacked or unpickled.
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import re
@@ -17,12 +16,11 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL.Image import Image
-
 from coldframe.data.base import Dataset, LoadOptions
-from coldframe.data.decode import MOST_BYTES, decode
+from coldframe.data.decode import MOST_BYTES
 from coldframe.data.folder import SUFFIXES
 from coldframe.data.rows import SPLIT_WORDS, Listing, dataset_of
+from coldframe.data.stored import Stored
 from coldframe.errors import DataError
 from coldframe.files import expanded, explained, opened, read_text
 
@@ -33,7 +31,7 @@ _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 @dataclass(frozen=True, eq=False)
-class Members:
+class Members(Stored):
     """Pictures at places in tar files: (file, first byte, bytes, name)."""
 
     places: tuple[tuple[Path, int, int, str], ...]
@@ -47,16 +45,6 @@ class Members:
         with explained(path, "read"), opened(path, MOST_SHARD) as file:
             file.seek(start)
             return file.read(size)
-
-    def open(self, index: int) -> Image:
-        return decode(self.bytes(index), self.name(index))
-
-    def check(self, index: int) -> None:
-        """Raise :class:`DataError` when the member does not decode."""
-        decode(self.bytes(index), self.name(index), draft=True)
-
-    def digest(self, index: int) -> str:
-        return hashlib.sha256(self.bytes(index)).hexdigest()[:32]
 
     def name(self, index: int) -> str:
         path, _, _, name = self.places[index]

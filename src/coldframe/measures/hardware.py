@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,14 @@ def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
         properties = torch.cuda.get_device_properties(where)
         found |= {"gpu": properties.name, "gpu_memory_mb": round(properties.total_memory / 1e6), "cuda": torch.version.cuda}
     return found
+
+
+def threads(fingerprint: Mapping[str, Any]) -> str:
+    """Return how many threads computed, in words.
+
+    Example:
+        >>> threads({"threads": 1}), threads({"threads": 2})
+        ('1 thread', '2 threads')
+    """
+    count = fingerprint.get("threads", 1)
+    return "1 thread" if count == 1 else f"{count} threads"

@@ -22,6 +22,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
+from coldframe.methods.linear_head import LinearHead
 from coldframe.methods.views import Augment, views_of
 from coldframe.types import FEATURES
 
@@ -249,12 +250,8 @@ class FewShot(Method):
         return settings[at], alphas[weight], factor, best / len(y)
 
 
-class LinearFewShot(FewShot):
+class LinearFewShot(LinearHead, FewShot):
     """A few-shot head whose g is linear in the unit feature, so that texts and g together are one matrix and one bias."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
 
     @abstractmethod
     def _linear(self, shots: Shots, setting: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
@@ -272,12 +269,3 @@ class LinearFewShot(FewShot):
         else:
             weight = alpha * weight
         self.weight, self.bias = (factor * weight).float(), (factor * alpha * bias).float()
-
-    def warm(self, x: Tensor) -> Tensor:
-        return functional.normalize(x.float(), dim=-1) @ self.weight.T + self.bias  # [B, K]
-
-    def state(self) -> dict[str, Tensor]:
-        return {"weight": self.weight, "bias": self.bias}
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self.weight, self.bias = state["weight"], state["bias"]

@@ -13,14 +13,15 @@ from torch.nn import functional
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.methods import templates
-from coldframe.methods.base import Method, Report
+from coldframe.methods.base import Report
 from coldframe.methods.contexts import text_of
+from coldframe.methods.linear_head import LinearHead
 from coldframe.types import FEATURES
 
 MOMENTUM, EVERY, START = 0.9, 10, 250.0
 
 
-class ProbePlus(Method):
+class ProbePlus(LinearHead):
     """logits_k = f^T w_k + b_k + a_k f^T t_k with unit features f and class texts t_k; w, b and a are trained.
 
     w starts at the sums of each class's features, b at 0, every a_k at 250 times the mean cosine of images and texts. w and b
@@ -50,20 +51,10 @@ class ProbePlus(Method):
         templates.resolve(self.template)
         text_of(self.backbone)
         self.template = self.template if isinstance(self.template, str) else list(self.template)
-        self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
 
     @property
     def cut(self) -> str:
         return FEATURES
-
-    def warm(self, x: Tensor) -> Tensor:
-        return functional.normalize(x.float(), dim=-1) @ self.weight.T + self.bias  # [B, K]
-
-    def state(self) -> dict[str, Tensor]:
-        return {"weight": self.weight, "bias": self.bias}
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self.weight, self.bias = state["weight"], state["bias"]
 
     def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coldframe import files
+from coldframe.measures import hardware
 from coldframe.results import wording
 from coldframe.results.rows import plain
 from coldframe.types import Row
@@ -80,8 +81,7 @@ class Benchmark:
     def headline(self) -> str:
         """What was measured on, and how."""
         where, how = self.machine, self.settings
-        threads = where.get("threads", 1)
-        device = where.get("gpu") or f"{where.get('cpu', 'cpu')}, {threads} thread{'s' if threads != 1 else ''}"
+        device = where.get("gpu") or f"{where.get('cpu', 'cpu')}, {hardware.threads(where)}"
         extras = [word for word, on in (("channels_last", how["channels_last"]), ("compiled", how["compiled"])) if on]
         words = [device, how["precision"], *extras, f"torch {where.get('torch', '')}"]
         least, most = (f(row["passes"] for row in self.rows) if self.rows else how["passes"] for f in (min, max))

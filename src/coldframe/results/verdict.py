@@ -169,8 +169,9 @@ def _needed(found: Comparison, margin: float) -> float:
 
 def _decides(needed: float, rival: str, seeds: int) -> str:
     if math.isinf(needed):
-        more = "more seeds, since these differ by more than the question" if seeds > 1 else "a larger difference"
-        return f"between it and {rival} no number of images would decide, only {more}"
+        if seeds > 1:
+            return f"more test images would not decide between it and {rival}; more seeds would"
+        return f"no number of test images would decide between it and {rival}: the difference is too small"
     if needed > MOST_IMAGES:
         return f"more than {MOST_IMAGES:,} would be needed to decide between it and {rival}"
     return f"about {wording.about(needed)} would decide between it and {rival}"

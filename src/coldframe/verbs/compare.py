@@ -20,6 +20,7 @@ from coldframe.errors import ColdframeError, InputError
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
+from coldframe.measures import hardware
 from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
@@ -259,7 +260,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         val=len(data.val),
         test=len(data.test),
         classes=data.classes,
-        device=f"{fingerprint['device']}, {fingerprint['threads']} threads",
+        device=f"{fingerprint['device']}, {hardware.threads(fingerprint)}",
         precision=str(first.backbone.dtype).removeprefix("torch."),
         splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
         choices=f"Choices were made on val; test was read once{' a fit' if seeds > 1 else ''}.",

@@ -17,6 +17,7 @@ from coldframe.data.load import canonical
 from coldframe.data.splits import check_readable
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
+from coldframe.measures import hardware
 from coldframe.methods import Method, method_class
 from coldframe.report import Table, save_report
 from coldframe.report.figures.heat_map import Panel, heat_map
@@ -121,7 +122,7 @@ class Sweep:
         figures = self.figures()
         for stem, (_, figure) in figures.items():
             save_figure(figure, out / stem)
-        about = f"{self.machine['device']}, {self.machine['threads']} threads, torch {self.machine['torch']}"
+        about = f"{self.machine['device']}, {hardware.threads(self.machine)}, torch {self.machine['torch']}"
         each = "The report of each data set lies in its own folder beside this page."
         notes = [f"{self.plan.model}; seeds 0 to {self.plan.seeds - 1}; {about}. Intervals are 95% over seeds.", each]
         write_text(out / "report.html", page(self.plan.title, self.table(), notes, figures, self.command))

@@ -19,6 +19,7 @@ from coldframe.foundations.convnet.images import Pictures
 from coldframe.foundations.convnet.networks import NetworkName
 from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.pictures import Examples, read
+from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, groups
@@ -94,10 +95,9 @@ class Study:
         seeds = "one seed" if count == 1 else f"{count} seeds, mean and 95% interval"
         held = first["val_n"]
         chosen = f"{held:,} more choose the epoch" if held else "the last weights are kept"
-        threads = "1 thread" if self.machine["threads"] == 1 else f"{self.machine['threads']} threads"
         lines = [
             f"{self.data}, {seeds}: {first['train_n']:,} pictures are learned from, {chosen}; {first['n']:,} are read once, "
-            f"at the end. {self.machine['device']}, {threads}, {first['precision']}.",
+            f"at the end. {self.machine['device']}, {hardware.threads(self.machine)}, {first['precision']}.",
         ]
         if self.settings.keys() - {"better"}:
             lines.append("The exercise's network starts from Kaiming's normal distribution; no padding: maps of 26, 13, 11, 9.")

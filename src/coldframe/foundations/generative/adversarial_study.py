@@ -14,6 +14,7 @@ from coldframe.foundations.generative import digits, quality, saved
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, fit
 from coldframe.foundations.generative.digits import Digits
+from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, plain
@@ -90,7 +91,7 @@ class Study:
             f"{100 * matched['discriminator_accuracy']:.1f}% of cases. Reconstruction: mean squared error "
             f"{matched['error']:.4f} with pixels in [-1, 1].",
             f"{row['trainable_parameters']:,} parameters, {self.progress.epoch} epochs, {self.progress.step:,} steps, "
-            f"{row['train_seconds']:,.0f} s, {self.machine['device']}, threads: {self.machine['threads']}. The last epoch is "
+            f"{row['train_seconds']:,.0f} s, {self.machine['device']}, {hardware.threads(self.machine)}. The last epoch is "
             "kept; nothing is chosen on test.",
             f"Classifier that gives the features: SHA-256 {found['classifier_sha256']}.",
             f"{row['data']}: {self.origin}.",

@@ -23,6 +23,7 @@ from coldframe.foundations.generative.bounds import (
 from coldframe.foundations.generative.likelihoods import LikelihoodName
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
+from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, plain
@@ -104,8 +105,8 @@ class Study:
             f"{row['epochs']}) is chosen on validation.",
             f"{self.test.active} of {self.model.latent} latent dimensions are active (variance of the posterior mean over "
             f"0.01); largest KL: {shown} nats.",
-            f"{row['trainable_parameters']:,} parameters, {self.machine['device']}, {self.machine['threads']} thread"
-            f"{'s' * (self.machine['threads'] != 1)}: {row['train_seconds']:,.0f} s of training.",
+            f"{row['trainable_parameters']:,} parameters, {self.machine['device']}, {hardware.threads(self.machine)}: "
+            f"{row['train_seconds']:,.0f} s of training.",
         ]
 
     def __str__(self) -> str:

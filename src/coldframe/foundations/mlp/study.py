@@ -16,6 +16,7 @@ from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.fitting import EngineName, Fit, NumpyEngine, Settings, fit, predict
 from coldframe.foundations.mlp.network import MLP
 from coldframe.foundations.mlp.pictures import Examples, read_all
+from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, groups, plain
@@ -88,12 +89,12 @@ class Study:
         half = group.half("top1")
         mean = f"{100 * (group.mean('top1') or 0):.1f}%" + ("" if half is None else f" ± {100 * half:.1f}")
         seeds = "1 seed" if len(self.rows) == 1 else f"{len(self.rows)} seeds, mean and 95% interval"
-        threads = "1 thread" if self.machine["threads"] == 1 else f"{self.machine['threads']} threads"
         return [
             f"Test accuracy {mean} ({seeds}, {first['n']:,} images); validation {100 * (group.mean('val_top1') or 0):.1f}%, on "
             "which the epoch is chosen; test is read once.",
-            f"{first['trainable_parameters']:,} parameters, {first['engine']}, {first['dtype']}, {threads}: "
-            f"{group.mean('train_seconds') or 0:.1f} s of training a seed. Per class: seed {self.rows[self.best]['seed']}.",
+            f"{first['trainable_parameters']:,} parameters, {first['engine']}, {first['dtype']}, "
+            f"{hardware.threads(self.machine)}: {group.mean('train_seconds') or 0:.1f} s of training a seed. "
+            f"Per class: seed {self.rows[self.best]['seed']}.",
             f"{first['data']}: {self.origin}.",
         ]
 
