@@ -43,7 +43,8 @@ def load_backbone(
     Args:
         name: the id.
         device: where the network shall be.
-        dtype: ``"fp32"`` (default) or ``"bf16"``, of weights and computing.
+        dtype: ``"fp32"`` (default) or ``"bf16"``, of weights and computing. On a GPU fp32 turns TF32 off in cuDNN, for the
+            whole process.
         pretrained: False means the same as ``/random``.
         checkpoint: the same as ``@PATH``.
         download: whether weights that are not on this disk may be fetched; without it the network is never used.
@@ -65,20 +66,23 @@ def load_backbone(
     if is_own(name):
         from coldframe.backbones.module import load_own
 
-        return load_own(name).to(device, _precision(dtype))
+        return load_own(name).to(device, _precision(dtype, device))
     model = parse(name, pretrained=pretrained, checkpoint=checkpoint, download=download)
     if model.zoo not in BACKBONES:
         raise ModelError(f"unknown model {name!r}{nearest(model.zoo, BACKBONES)} (list models with: coldframe models)")
     if model.options and model.zoo != "timm":
         raise ModelError(f"options behind the ? are for checkpoints of timm's networks, found some in {name!r}; leave them out")
     backbone: Backbone = resolve(BACKBONES, model.zoo, "model")(model)
-    return backbone.to(device, _precision(dtype))
+    return backbone.to(device, _precision(dtype, device))
 
 
-def _precision(dtype: str | None) -> Any:
+def _precision(dtype: str | None, device: Any) -> Any:
+    """Return torch's type. On a GPU fp32 means fp32: cuDNN would round the inputs of convolutions to TF32."""
     import torch
 
     known = {None: torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16}
     if dtype not in known:
         raise InputError(f"expected dtype fp32 or bf16, found {dtype!r}")
+    if known[dtype] == torch.float32 and torch.device(device).type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
     return known[dtype]

@@ -91,8 +91,6 @@ class TaskResidual(TextHead):
         backbone: a vision-language model.
         alpha: weight of the residual.
 
-    Published: CLIP RN50, 16 shots, mean of 11 data sets: 74.42 with the enhanced base.
-
     Source:
         Yu et al., Task Residual for Tuning Vision-Language Models (CVPR 2023), arXiv 2211.10277. The
         published runs crop at random and take another rate for each data set.
@@ -190,8 +188,6 @@ class ClassAdaptive(TextHead):
 
     Args:
         backbone: a vision-language model.
-
-    Published: CLIP RN50, 16 shots, mean of 11 data sets: 75.1.
 
     Source:
         Silva-Rodriguez et al., A Closer Look at the Few-Shot Adaptation of Large Vision-Language Models (CVPR 2024),
