@@ -49,6 +49,7 @@ def test_splits_come_from_file_names(tmp_path: Path) -> None:
     assert [data.train.images.open(n).getpixel((0, 0))[0] for n in range(12)] == list(range(12))
     assert data.train.images.name(11).endswith("train-00001-of-00002.parquet row 1")
     assert data.train.images.digest(0) != data.train.images.digest(1)
+    assert len(data.train.images.digest(0)) == 32
 
 
 def test_text_and_bare_integers_are_labels(tmp_path: Path) -> None:

@@ -211,3 +211,11 @@ def test_one_validation_image_of_each_class_decides_and_one_shot_is_saved(name: 
     assert alone.choices["out_of_sample_top1"] is None
     alone.save(tmp_path / "alone")
     method.save(tmp_path / "run")
+
+
+def test_two_images_of_a_class_count_in_the_choice_and_one_does_not(tmp_path: Path) -> None:
+    cold, data = ColdPass(Store(tmp_path)), split(5, 0, [0, 0, 1, 1, 2])
+    method = make("ridge", tiny_clip(), choose="loo").fit(data, cold=cold)
+    truth = torch.from_numpy(data.labels)
+    right = (method.out_of_sample.argmax(1) == truth)[:4]
+    assert method.choices["out_of_sample_top1"] == pytest.approx(float(right.float().mean()))
