@@ -47,6 +47,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/entry.py": "tests/backbones/test_listing.py",
     "methods/saving.py": "tests/hostile/test_tampered.py",
     "delivery/card.py": "tests/delivery/test_hub.py",
+    "cli/doctor.py": "tests/verbs/test_doctor.py",
     "cli/push.py": "tests/delivery/test_hub.py",
     "cli/pull.py": "tests/delivery/test_hub.py",
     "delivery/about.py": "tests/delivery/test_formats.py",

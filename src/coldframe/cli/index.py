@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
     "check": ("coldframe.cli.check:check", "What is wrong with a data set: repeats, doubtful labels, odd pictures, shortcuts."),
     "datasets": ("coldframe.cli.datasets:datasets", "List kinds of data, or describe one data set."),
+    "doctor": ("coldframe.cli.doctor:doctor", "What this installation has, lacks and can do, with a short trial."),
     "cache": ("coldframe.cli.cache:cache", "Show or clear the store of cold activations."),
 }
 """Verb -> (where its function lives, its line in the help)."""
