@@ -19,7 +19,8 @@ def run(*words: str) -> int:
 def test_every_line_is_said_and_the_trial_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--device", "cpu") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["coldframe", "extras", "processor", "GPU", "cache", "data", "weights", "trial"]
+    looked_at = ["coldframe", "extras", "processor", "GPU", "cache", "data", "weights", "trial"]
+    assert [line.split()[1] for line in lines] == looked_at
     assert all(line.split()[0] in ("ok", "note") for line in lines)
     assert "pocket" in lines[6] and "linear probe" in lines[7]
 

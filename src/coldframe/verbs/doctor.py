@@ -174,7 +174,8 @@ def _weights() -> Finding:
 
     found, matched = list_models(on_disk=True, limit=8)
     more = f" and {matched - len(found):,} more" if matched > len(found) else ""
-    return Finding("weights", "ok" if found else "note", f"on this disk: {', '.join(line.id for line in found) or 'none'}{more}")
+    names = ", ".join(line.id for line in found) or "none"
+    return Finding("weights", "ok" if found else "note", f"on this disk: {names}{more}")
 
 
 def _trial(device: str) -> Finding:
