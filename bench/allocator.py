@@ -16,7 +16,7 @@ import time
 
 WORK = """
 import json, sys, time, torch, coldframe
-from coldframe.allocator import keep_freed_memory
+from coldframe.machine.allocator import keep_freed_memory
 kept, model, threads = sys.argv[1] == "kept", sys.argv[2], int(sys.argv[3])
 if kept:
     assert keep_freed_memory()

@@ -3,9 +3,10 @@
     python bench/busy.py [--seconds 0.15] [--samples 5] [--spins 500]
 
 Each way runs in a process of its own: one thread; two threads as a Python program that sets nothing has them; two threads as
-the command line sets them (``coldframe.waiting.wait_quietly``). The busy process is a loop in Python. Wall time, medians of
-samples of several runs each. A sample during which anything else took more than a tenth of a core is left out; how many are
-left is printed, and a median without any is marked ``~``. Where the system allows it, all of it runs at the highest priority.
+the command line sets them (``coldframe.machine.waiting.wait_quietly``). The busy process is a loop in Python. Wall time,
+medians of samples of several runs each. A sample during which anything else took more than a tenth of a core is left out; how
+many are left is printed, and a median without any is marked ``~``. Where the system allows it, all of it runs at the highest
+priority.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def worker(way: str, samples: int, seconds: float) -> None:
     """Time every path, idle and then beside a busy process; print the result as JSON."""
     import torch
 
-    from coldframe.allocator import keep_freed_memory
+    from coldframe.machine.allocator import keep_freed_memory
 
     keep_freed_memory()
     torch.set_num_threads(WAYS[way])
@@ -122,8 +123,8 @@ def main() -> None:
     if options.way is not None:
         worker(options.way, options.samples, options.seconds)
         return
+    from coldframe.machine.waiting import SPINS
     from coldframe.measures.hardware import machine
-    from coldframe.waiting import SPINS
 
     about = machine()
     spins = SPINS if options.spins is None else options.spins

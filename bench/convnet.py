@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from coldframe.allocator import keep_freed_memory
 from coldframe.foundations.convnet import COURSE, Mish, Pictures, build
 from coldframe.foundations.convnet.networks import NetworkName
 from coldframe.foundations.mlp.pictures import CIFAR, Examples
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 
 BATCH = COURSE.batch

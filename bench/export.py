@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 
 from coldframe import load_backbone, load_dataset
-from coldframe.allocator import keep_freed_memory
 from coldframe.cold import ColdPass, Store
 from coldframe.delivery.export import TOLERANCE, export
 from coldframe.delivery.formats import onnx_session
 from coldframe.delivery.servable import given
 from coldframe.errors import ColdframeError, InputError, ModelError
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.methods import Method, method_class
 from coldframe.registry import METHODS

@@ -23,19 +23,19 @@ from pathlib import Path
 import torch
 
 from coldframe import load_backbone, load_dataset
-from coldframe.allocator import keep_freed_memory
 from coldframe.cold.extraction import extract
 from coldframe.cold.manifest import Source
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.files import data_root
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 
 PIECE = 8
 CHILD = """
 import resource, sys
 from pathlib import Path
-from coldframe.allocator import keep_freed_memory
+from coldframe.machine.allocator import keep_freed_memory
 keep_freed_memory()
 import torch
 torch.set_num_threads(1)

@@ -20,8 +20,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coldframe import load_backbone
-from coldframe.allocator import keep_freed_memory
 from coldframe.folding import fold_batch_norm
+from coldframe.machine.allocator import keep_freed_memory
 
 TOLERANCE = 1e-5
 

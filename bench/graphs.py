@@ -29,9 +29,9 @@ import torch
 import torch.nn.functional as F
 
 from coldframe import files
-from coldframe.allocator import keep_freed_memory
 from coldframe.foundations.graphs import Graph, MeanConv, random_graph
 from coldframe.foundations.graphs.convolution import mean_weights
+from coldframe.machine.allocator import keep_freed_memory
 
 WIDTH = 64
 

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from coldframe import load_backbone
-from coldframe.allocator import keep_freed_memory
 from coldframe.backbones.base import Backbone
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.methods import method_class
 

@@ -26,10 +26,10 @@ import numpy as np
 import torch
 
 from coldframe import ColdPass, LinearProbe, load_backbone, load_dataset
-from coldframe.allocator import keep_freed_memory
 from coldframe.cold import Store
 from coldframe.cold.activations import decoded
 from coldframe.files import data_root
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.training import Recipe, train
 

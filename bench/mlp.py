@@ -20,10 +20,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from coldframe.allocator import keep_freed_memory
 from coldframe.data import load_dataset
 from coldframe.foundations.mlp import MLP, SGD, train_step
 from coldframe.foundations.mlp.pictures import Examples, read
+from coldframe.machine.allocator import keep_freed_memory
 
 HIDDEN, BATCH, LR = 128, 128, 0.1
 PARTS = 5

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from coldframe import LinearProbe, ZeroShot, load_backbone, load_dataset
-from coldframe.allocator import keep_freed_memory
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.files import data_root
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.recipes.pocket.colours import strongest_channel
 from coldframe.recipes.pocket.corpus import CLASSES, NAMES, read

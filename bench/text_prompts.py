@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coldframe import load_backbone
-from coldframe.allocator import keep_freed_memory
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.methods import contexts
 

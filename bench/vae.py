@@ -129,7 +129,7 @@ def work(side: str, likelihood: str, images: int, threads: int) -> None:
     """Answer each line of stdin with the seconds of an epoch and of a matrix product."""
     import torch
 
-    from coldframe.allocator import keep_freed_memory
+    from coldframe.machine.allocator import keep_freed_memory
 
     torch.set_num_threads(threads)
     if side != "pythae":

@@ -11,7 +11,7 @@ from hypothesis import settings
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
-from coldframe.waiting import wait_quietly
+from coldframe.machine.waiting import wait_quietly
 
 wait_quietly()  # before torch: pytest runs beside itself and beside other work
 

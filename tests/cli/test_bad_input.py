@@ -117,7 +117,7 @@ def test_full_disk(
             temporary.write_bytes(content[: len(content) // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "write_bytes", full)
+    monkeypatch.setattr("coldframe.files.writing.write_bytes", full)
     out = tmp_path / "out"
     assert "the disk is full" in compare(capsys, str(flowers), "--out", str(out))
     assert not [place for place in out.rglob("*") if place.is_file()]

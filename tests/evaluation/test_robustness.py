@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pytest
 
 from coldframe.evaluation.robustness import DisturbedScores, curves
+from coldframe.files.reading import loads
 from coldframe.measures.adversarial import AttackCurve
 from coldframe.measures.robustness import CorruptionScores, NoiseCurve
-from coldframe.reading import loads
 
 ATTACK = AttackCurve((0.0, 4 / 255), (0.8, 0.2), 0.8, 50, 20, 1)
 NOISE = NoiseCurve("pixel", (0.0, 0.1), (0.8, 0.5), 50, 0.8)

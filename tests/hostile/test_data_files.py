@@ -20,7 +20,7 @@ from coldframe.data.folder import digest_file
 from coldframe.errors import ColdframeError, DataError, FileError
 from coldframe.verbs.plan import read as read_plan
 
-SRC = Path(files.__file__).parent
+SRC = Path(files.__file__).parents[1]
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n0 0 8 8 rectfill\nshowpage\n%%EOF\n"
 
 
@@ -127,6 +127,6 @@ def test_only_regular_files_of_a_size_are_read(make: Callable[[Path], None], nam
 
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "names.txt").write_bytes(b"x" * 100)
-    monkeypatch.setattr(files, "_measured", lambda found, path, most: 0)
+    monkeypatch.setattr("coldframe.files.opening._measured", lambda found, path, most: 0)
     with pytest.raises(FileError, match="expected at most 10 bytes, found more"):
         files.read_bytes(tmp_path / "names.txt", 10)

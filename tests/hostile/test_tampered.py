@@ -24,12 +24,12 @@ from coldframe.data.base import Dataset
 from coldframe.data.labelled import known_labels
 from coldframe.errors import ColdframeError
 from coldframe.evaluation.robustness import DisturbedScores
+from coldframe.files.reading import read
 from coldframe.foundations.generative import saved
 from coldframe.foundations.generative.vae import VAE
 from coldframe.measures.adversarial import AttackCurve
 from coldframe.measures.robustness import CorruptionScores, NoiseCurve
 from coldframe.methods.linear_probe import LinearProbe
-from coldframe.reading import read
 from coldframe.recipes.pocket.state import read_log, read_state
 from coldframe.report import Table
 from coldframe.training import checkpoint

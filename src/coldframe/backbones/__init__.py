@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coldframe.errors import InputError, ModelError, nearest
-from coldframe.lean import put_off_compiler
-from coldframe.own import is_own
+from coldframe.files.own import is_own
+from coldframe.machine.lean import put_off_compiler
 from coldframe.registry import BACKBONES, resolve
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
 from coldframe.errors import ModelError
-from coldframe.own import own
+from coldframe.files.own import own
 from coldframe.types import FEATURES, PIXELS, Preprocess
 
 

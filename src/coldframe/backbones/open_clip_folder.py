@@ -10,7 +10,7 @@ from typing import Any
 from coldframe.backbones import hub
 from coldframe.backbones.ids import HUB, LOCAL, ModelId
 from coldframe.errors import ModelError, WeightsNotFound
-from coldframe.reading import read
+from coldframe.files.reading import read
 
 CONFIG = "open_clip_config.json"
 FILES = (

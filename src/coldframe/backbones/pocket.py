@@ -24,7 +24,7 @@ from coldframe.backbones.ids import ModelId
 from coldframe.backbones.words import Words
 from coldframe.errors import ModelError, WeightsNotFound
 from coldframe.files import read_safetensors, write_json, write_safetensors
-from coldframe.reading import read, typed
+from coldframe.files.reading import read, typed
 from coldframe.types import Preprocess
 
 CONTEXT = 16

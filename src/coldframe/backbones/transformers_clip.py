@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from coldframe.errors import ModelError
-from coldframe.reading import read
+from coldframe.files.reading import read
 
 _TOWERS = {"text_model.": "transformer.resblocks.", "vision_model.": "visual.transformer.resblocks."}
 _BLOCK = {

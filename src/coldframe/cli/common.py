@@ -126,7 +126,7 @@ def predicted(done: int, total: int) -> None:
 
 def run_own(files: Sequence[str] | None) -> None:
     """Run the user's own files, so that saved runs made with them can be loaded."""
-    from coldframe.own import own
+    from coldframe.files.own import own
 
     for text in files or ():
         own(text)

@@ -105,8 +105,8 @@ def _dispatch(words: list[str]) -> None:
         raise InputError(f"unknown verb {words[0]!r}{nearest(words[0], VERBS) or '; coldframe --help lists the verbs'}")
     from cyclopts import CycloptsError
 
-    from coldframe.allocator import keep_freed_memory
-    from coldframe.waiting import wait_quietly
+    from coldframe.machine.allocator import keep_freed_memory
+    from coldframe.machine.waiting import wait_quietly
 
     wait_quietly()
     keep_freed_memory()

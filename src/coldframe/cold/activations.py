@@ -16,7 +16,7 @@ from coldframe.cold.store import Shard
 from coldframe.data.base import Split
 from coldframe.data.decode import load_pixels
 from coldframe.errors import DataError
-from coldframe.spreading import spread
+from coldframe.machine.spreading import spread
 from coldframe.types import PIXELS
 
 _IN_MEMORY_BYTES = 1 << 30

@@ -11,8 +11,8 @@ from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.cold.passes import ColdPass, PassReport, Want
 from coldframe.data.base import Split
-from coldframe.formats import ColdAttempts, plain
-from coldframe.reading import read
+from coldframe.files.formats import ColdAttempts, plain
+from coldframe.files.reading import read
 
 _EVERY = 1.0
 """Seconds between two notes: a kill loses at most so much."""

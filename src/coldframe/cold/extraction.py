@@ -27,8 +27,8 @@ from coldframe.cold.npy import Growing, whole
 from coldframe.cold.passes import tapped
 from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError
-from coldframe.formats import ExtractionProgress
-from coldframe.reading import read
+from coldframe.files.formats import ExtractionProgress
+from coldframe.files.reading import read
 from coldframe.types import FEATURES, PIXELS, digest_of
 from coldframe.version import __version__
 

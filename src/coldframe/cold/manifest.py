@@ -26,8 +26,8 @@ from coldframe import files
 from coldframe.cold.npy import concatenate, whole
 from coldframe.data.base import Images
 from coldframe.errors import FileError, InputError
-from coldframe.formats import Extraction
-from coldframe.reading import read, typed
+from coldframe.files.formats import Extraction
+from coldframe.files.reading import read, typed
 from coldframe.types import FEATURES
 
 UNFINISHED = ".unfinished"

@@ -26,7 +26,7 @@ from coldframe.cold.finite import check_finite
 from coldframe.cold.store import Key, ShardWriter, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
-from coldframe.spreading import spread
+from coldframe.machine.spreading import spread
 from coldframe.types import PIXELS, Precision, digest_of
 
 VIEWS = ("plain", "flip")

@@ -31,9 +31,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coldframe import files, reading
+from coldframe import files
 from coldframe.errors import FileError
-from coldframe.formats import ShardFile, Shelf, plain
+from coldframe.files import reading
+from coldframe.files.formats import ShardFile, Shelf, plain
 from coldframe.types import digest_of
 from coldframe.version import __version__
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from coldframe.errors import DataError, FileError, nearest
 from coldframe.files import explained, regular
-from coldframe.formats import Hub
-from coldframe.reading import loads
+from coldframe.files.formats import Hub
+from coldframe.files.reading import loads
 
 MOST_BYTES = 2**38
 """Most bytes of one parquet file; it is mapped, not read into memory."""

@@ -18,7 +18,7 @@ from coldframe.data.lists import Found, _roots
 from coldframe.data.rows import SPLIT_WORDS, Listing, dataset_of
 from coldframe.errors import DataError, FileError
 from coldframe.files import expanded
-from coldframe.reading import read
+from coldframe.files.reading import read
 
 
 class CocoImage(Struct):
@@ -113,7 +113,7 @@ def _coco(path: Path) -> tuple[list[Row], list[str]]:
 
 
 def _few_shot(path: Path, content: dict[str, object]) -> tuple[list[Row], list[str]]:
-    from coldframe.reading import typed
+    from coldframe.files.reading import typed
 
     if not content or not content.keys() <= SPLIT_WORDS.keys():
         shown = ", ".join(list(content)[:8]) or "no keys"

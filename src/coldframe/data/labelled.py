@@ -17,7 +17,7 @@ from coldframe.data.folder import SUFFIXES, Files
 from coldframe.data.places import readable
 from coldframe.errors import DataError
 from coldframe.files import expanded
-from coldframe.reading import read
+from coldframe.files.reading import read
 
 CODES = "classes.json"
 

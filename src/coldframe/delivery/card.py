@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coldframe import formats
 from coldframe.backbones.listing import licence_of
 from coldframe.errors import visible
-from coldframe.files import is_file
+from coldframe.files import formats, is_file
 from coldframe.measures.significance import wilson
 from coldframe.methods.saving import about_of
 from coldframe.results.rows import fit_of

@@ -18,10 +18,10 @@ from coldframe.data.base import Split
 from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances, sample
 from coldframe.evaluation.robustness import DisturbedScores, curves
+from coldframe.files.reading import read
 from coldframe.measures.adversarial import attack_curve
 from coldframe.measures.robustness import ClassifyAll, Progress, corruption_scores, noise_curves
 from coldframe.methods.base import Method
-from coldframe.reading import read
 from coldframe.results.parts import Curve
 from coldframe.types import Row, digest_of
 from coldframe.version import __version__

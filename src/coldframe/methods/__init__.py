@@ -7,11 +7,11 @@ from pathlib import Path
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError, visible
+from coldframe.files.own import is_own, named
 from coldframe.methods import saving
 from coldframe.methods.base import Method
 from coldframe.methods.run_folder import run_folder
 from coldframe.methods.saving import restore
-from coldframe.own import is_own, named
 from coldframe.registry import METHODS, resolve
 
 __all__ = ["Method", "load", "method_class", "restore"]

@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coldframe import files, formats
+from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.anything import Anything
 from coldframe.data.base import Split
 from coldframe.data.joined import Joined
 from coldframe.errors import ColdframeError, InputError, ModelError
+from coldframe.files import formats
 from coldframe.methods import answers
 from coldframe.methods.settings import Settings
 from coldframe.types import digest_of

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from coldframe import files, formats, reading
+from coldframe import files
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError
+from coldframe.files import formats, reading
+from coldframe.files.own import own
 from coldframe.methods.base import VALIDATED, Method
-from coldframe.own import own
 from coldframe.registry import METHODS, resolve
 
 

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import msgspec
 
-from coldframe import formats
+from coldframe.files import formats
+from coldframe.files.reading import read, typed
 from coldframe.measures.pairing import paired
-from coldframe.reading import read, typed
 from coldframe.results.parts import About, Comparison, Detail, HardImage, Picture
 from coldframe.results.rows import Group, Key, check_row, complete, groups
 from coldframe.types import Row

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from coldframe import formats
 from coldframe.errors import FileError, InputError
+from coldframe.files import formats
+from coldframe.files.reading import read, typed
 from coldframe.measures.significance import Interval, interval, wilson
-from coldframe.reading import read, typed
 from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED
 from coldframe.results.wording import spoken, subject
 from coldframe.types import Row

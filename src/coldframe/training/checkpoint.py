@@ -17,7 +17,7 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.errors import FileError, InputError
-from coldframe.reading import loads
+from coldframe.files.reading import loads
 
 NAME = "checkpoint.safetensors"
 

@@ -18,10 +18,10 @@ from coldframe.data.base import OnError, Split
 from coldframe.data.own_png import as_png
 from coldframe.data.splits import check_readable
 from coldframe.errors import InputError
-from coldframe.formats import Adaptation, Weights
+from coldframe.files.formats import Adaptation, Weights
+from coldframe.files.reading import read
 from coldframe.inspection import disagreements
 from coldframe.methods import Method, load
-from coldframe.reading import read
 from coldframe.report.disagreements import Answered, differing_page, sentences
 from coldframe.report.figures.inspection import differing_figure
 from coldframe.report.figures.style import save_figure

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coldframe import files, formats, measures
+from coldframe import files, measures
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.errors import FileError
 from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
+from coldframe.files import formats
 from coldframe.methods import Method, restore
 from coldframe.methods.saving import validated_of
 from coldframe.report import About, Table

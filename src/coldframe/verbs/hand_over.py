@@ -12,9 +12,9 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset
 from coldframe.errors import ColdframeError
 from coldframe.evaluation.row import evaluate
+from coldframe.files.reading import read
 from coldframe.methods import Method
 from coldframe.methods.run_folder import ABOUT, BEST
-from coldframe.reading import read
 from coldframe.results.results import Results
 from coldframe.results.verdict import recommended
 from coldframe.types import digest_of

@@ -12,8 +12,8 @@ from typing import Any
 
 from coldframe import registry
 from coldframe.errors import InputError, nearest
-from coldframe.formats import PlanFile, Published
-from coldframe.reading import read_toml, typed
+from coldframe.files.formats import PlanFile, Published
+from coldframe.files.reading import read_toml, typed
 
 Settings = dict[str, Any]
 

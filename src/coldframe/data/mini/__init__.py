@@ -21,8 +21,8 @@ from coldframe.data.base import Dataset, LoadOptions, Split
 from coldframe.data.decode import picture
 from coldframe.data.splits import assemble
 from coldframe.errors import DataError, InputError, nearest
-from coldframe.formats import Mini, MiniSplit
-from coldframe.reading import loads
+from coldframe.files.formats import Mini, MiniSplit
+from coldframe.files.reading import loads
 
 NAMES = ("cifar10", "caltech7", "mnist")
 """The samples there are."""

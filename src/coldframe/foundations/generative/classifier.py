@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from coldframe.errors import DataError, ModelError, WeightsNotFound
 from coldframe.files import read_safetensors, write_json, write_safetensors
-from coldframe.formats import Digits
-from coldframe.reading import read
+from coldframe.files.formats import Digits
+from coldframe.files.reading import read
 
 FEATURES, CLASSES = 64, 10
 FILE, ABOUT = "digits.safetensors", "digits.json"

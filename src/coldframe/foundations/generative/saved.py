@@ -18,8 +18,8 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.errors import FileError, InputError, ModelError
-from coldframe.formats import Generative, plain
-from coldframe.reading import read
+from coldframe.files.formats import Generative, plain
+from coldframe.files.reading import read
 from coldframe.version import __version__
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coldframe.spreading import spread
+from coldframe.machine.spreading import spread
 
 CHUNK = 1 << 18
 """Arcs whose features are looked at together where a gradient needs both ends: 64 MB at 64 features."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from coldframe.errors import InputError
 from coldframe.files import read_safetensors, read_text, write_json, write_safetensors
-from coldframe.formats import LogLine, PocketState, plain
-from coldframe.reading import loads, read, typed
+from coldframe.files.formats import LogLine, PocketState, plain
+from coldframe.files.reading import loads, read, typed
 
 MOMENTA = ("momentum", "exp_avg", "exp_avg_sq", "step")
 

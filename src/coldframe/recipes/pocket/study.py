@@ -14,7 +14,7 @@ from coldframe import files
 from coldframe.backbones import pocket as backbone
 from coldframe.backbones.pocket import Shape
 from coldframe.errors import InputError
-from coldframe.reading import typed
+from coldframe.files.reading import typed
 from coldframe.recipes.pocket.corpus import CLASSES
 from coldframe.recipes.pocket.state import read_average, read_log, read_state
 from coldframe.recipes.pocket.train import MEAN, STD, TEMPLATE, Config, Run, pictures_of

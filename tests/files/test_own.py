@@ -9,10 +9,10 @@ import torch
 from fakes import coloured
 
 import coldframe
-from coldframe import own
 from coldframe.backbones import load_backbone
 from coldframe.data.base import Dataset
 from coldframe.errors import InputError
+from coldframe.files import own
 from coldframe.methods import method_class
 
 FILE = '''

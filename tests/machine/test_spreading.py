@@ -13,7 +13,7 @@ from coldframe.cold.passes import tapped
 from coldframe.foundations.graphs import MeanConv, random_graph
 from coldframe.foundations.graphs import sparse as sparse_room
 from coldframe.foundations.graphs.sparse import sum_and_self, weighted_sum
-from coldframe.spreading import alone, spread
+from coldframe.machine.spreading import alone, spread
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,7 @@ import coldframe.backbones, timm, torch
 from timm.models.naflexvit import NaFlexRopeIterator
 import timm.layers
 print("torch._dynamo" in sys.modules, timm.layers.disable_compiler is torch.compiler.disable)
-from coldframe.lean import _disabled
+from coldframe.machine.lean import _disabled
 seen = []
 def call(x):
     seen.append(torch.compiler.is_compiling())

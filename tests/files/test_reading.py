@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from coldframe import files, formats
+from coldframe import files
 from coldframe.errors import FileError
-from coldframe.reading import loads, read, read_toml
+from coldframe.files import formats
+from coldframe.files.reading import loads, read, read_toml
 from coldframe.training.checkpoint import Progress
 
 

@@ -1,7 +1,7 @@
 """What stands in the files that coldframe writes and reads again: one type a file, for writing and for reading.
 
-``plain(value)`` is what is written; :mod:`coldframe.reading` reads it back. Files whose content is an object of its own anyway
-(a checkpoint's progress, what disturbed images do, the circumstances of a table) have that object's class as their type.
+``plain(value)`` is what is written; :mod:`coldframe.files.reading` reads it back. Files whose content is an object of its own
+anyway (a checkpoint's progress, what disturbed images do, the circumstances of a table) have that object's class as their type.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def wait_quietly() -> bool:
         False where torch was imported before, with a ``RuntimeWarning`` that says so; nothing is changed then.
 
     Example:
-        >>> from coldframe.waiting import wait_quietly
+        >>> from coldframe.machine.waiting import wait_quietly
         >>> wait_quietly()  # before torch is imported  # doctest: +SKIP
         True
     """

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from coldframe.waiting import SPINS, wait_quietly
+from coldframe.machine.waiting import SPINS, wait_quietly
 
 NAMES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
@@ -21,7 +21,7 @@ def said(program: str, **given: str) -> subprocess.CompletedProcess[str]:
 
 CALLED = """
 import os, sys
-from coldframe.waiting import wait_quietly
+from coldframe.machine.waiting import wait_quietly
 print(wait_quietly(), "torch" in sys.modules, os.environ.get("GOMP_SPINCOUNT"), os.environ.get("OMP_WAIT_POLICY"))
 """
 
@@ -48,11 +48,11 @@ def test_the_command_line_sets_it_before_torch() -> None:
     program = """
 import os, sys
 from coldframe.cli import main
-import coldframe.waiting
-made = coldframe.waiting.wait_quietly
+import coldframe.machine.waiting
+made = coldframe.machine.waiting.wait_quietly
 def watched():
     print("torch" in sys.modules, made(), os.environ["GOMP_SPINCOUNT"])
-coldframe.waiting.wait_quietly = watched
+coldframe.machine.waiting.wait_quietly = watched
 try:
     main(["cache", "--help"])
 except SystemExit:
