@@ -68,7 +68,7 @@ def test_a_cnn_against_a_strong_transformer(name: str, settings: dict[str, objec
             assert any(np.array_equal(pixels, np.asarray(test.images.open(row))) for row in range(len(test)))
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<figure>") == sum(min(2, len(lines)) for lines in found["images"].values())
-    assert "McNemar" in page and "<script" not in page and 'src="http' not in page
+    assert "McNemar" in page and page.count("<script") == 1 and 'src="http' not in page
     assert (tmp_path / "out" / "disagreements.png").stat().st_size > 1000
 
 

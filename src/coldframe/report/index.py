@@ -29,7 +29,7 @@ def save_index(tables: Mapping[str, Table], folder: str | Path, *, heading: str 
                 "link": f"{name}/report.html",
                 "headline": headline(table.about),
                 "verdict": verdict(table),
-                "head": [title(column, table.about) for column in columns(table)],
+                "head": ["method", *(title(column, table.about) for column in columns(table))],
                 "lines": cells(table)[1:],
             }
         )

@@ -96,7 +96,7 @@ def _parts(
         "handed": wording.handed_over(table.handed),
         "prompts": [(data_uri(p.png) if p.png else "", p.title, p.text) for p in prompts],
         "command": table.command,
-        "again": _again(table),
+        "facts": _facts(table),
         "settings": about.settings,
     }
 
@@ -155,7 +155,7 @@ def _confused(table: Results) -> list[tuple[str, str, int]]:
     return [(str(names[i]), str(names[j]), main.confusion[i][j]) for i, j in confused_pairs(main.confusion, 3)]
 
 
-def _again(table: Results) -> list[tuple[str, str]]:
+def _facts(table: Results) -> list[tuple[str, str]]:
     """Return what was used: splits, choices, seeds, machine, versions, digests."""
     seeds = sorted({str(row["seed"]) for row in table.rows if row.get("seed") is not None}, key=lambda s: (len(s), s))
     about = table.about
