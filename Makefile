@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-all test-hostile lint mutate bench clean
+.PHONY: demo test test-all test-hostile test-docs lint mutate bench docs package sbom clean
 
 demo: $(READY) ## the main job on what is bundled: compare, and where to find the report
 	$(BIN)/coldframe compare --fast --out runs/demo
@@ -18,8 +18,11 @@ test-all: $(READY) ## every test
 test-hostile: $(READY) ## every number, name, file and stream that is meant to break it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/hostile
 
+test-docs: $(READY) docs ## every command, code block and notebook of the docs, made small; and every link
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/test_documented_commands.py tests/test_readme.py tests/test_docs.py tests/tools
+
 lint: $(READY)
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff check src tests bench examples tools
 	$(BIN)/mypy
 
 mutate: $(READY) ## how many of 50 random one-token changes of the source the tests notice; an hour
@@ -32,6 +35,17 @@ bench: $(READY) ## ratios against the straightforward way and against peers; min
 	$(BIN)/python bench/attacks.py
 	$(BIN)/python bench/prompts.py --skip-grid
 
+docs: $(READY) ## the documentation site, without a network, in build/site
+	$(BIN)/python tools/docs_site.py gather
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python tools/docs_site.py check
+
+package: $(READY) ## wheel and sdist in dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+sbom: $(READY) ## the components that requirements.lock installs, as CycloneDX, in dist/
+	$(BIN)/python tools/sbom.py
+
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -39,4 +53,4 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs build dist .cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +135,3 @@ def test_refusals_are_one_sentence(tmp_path: Path) -> None:
     own = TextPrompt(tiny_clip(), class_specific=True, tokens=2, **FAST).fit(named(), cold=cold)
     with pytest.raises(InputError, match="without class_specific"):
         own.with_classes(["cat"])
-
-
-def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "text-prompts.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(code.replace('"pocket"', '"pocket/random"'), "text-prompts.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert printed.splitlines()[0].endswith(" 512") and "torch.Size([" in printed

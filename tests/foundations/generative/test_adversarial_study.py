@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
-import re
 from pathlib import Path
 
 import pytest
@@ -96,18 +93,3 @@ def test_too_few_pictures_are_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="100 pictures or more"):
         aae(data=f"folder:{tmp_path}", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_the_pages_example_runs() -> None:
-    page = Path(__file__).parents[3] / "docs" / "adversarial-autoencoder.md"
-    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    names: dict[str, object] = {}
-    exec(compile(block, page.name, "exec"), names)
-    assert isinstance(names["found"], dict) and names["found"]["n"] == 200
-
-
-@pytest.mark.parametrize("name", ["adversarial", "matching", "quality"])
-def test_docstring_examples_run(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"coldframe.foundations.generative.{name}"))
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -111,7 +111,7 @@ class VAE(nn.Module):
             grey: expected grey values; False draws a level for every pixel.
 
         Returns:
-            Floats in [0, 1] [n, 28, 28].
+            Floats in [0, 1], of shape [n, 28, 28].
         """
         z = torch.randn(n, self.latent, generator=generator)
         if grey:
