@@ -55,6 +55,14 @@ def test_filters_last_layer_and_shifts_have_rates_of_their_own(
     assert [{value.ndim for value in group.parameters} for group in seen] == [{4}, {2}, {1}]
 
 
+def test_among_epochs_of_equal_accuracy_the_lowest_loss_is_kept(squares: Examples) -> None:
+    pictures = Pictures.of(squares)
+    found = fit(pictures, replace(BRIEF["batch-norm"], epochs=8), val=pictures)
+    loss = float(torch.nn.functional.cross_entropy(logits(found.network, pictures), pictures.labels))
+    tied = [loss for value, loss in zip(found.val_top1, found.val_loss, strict=True) if value == max(found.val_top1)]
+    assert len(tied) > 1 and loss == pytest.approx(min(tied), rel=1e-6) and min(tied) < tied[0]
+
+
 def test_a_run_goes_on_to_the_bit_and_seeds_differ(squares: Examples, tmp_path: Path) -> None:
     settings = BRIEF["better"]
     pictures = Pictures.of(squares, settings.shift)

@@ -7,12 +7,21 @@ from dataclasses import replace
 import torch
 
 from coldframe.foundations.graphs import Citations, NodeClassifier, fit
+from coldframe.foundations.graphs.fitting import accuracy_and_loss
 
 
 def test_a_network_learns_what_the_graph_says(tiny: Citations) -> None:
     run = fit(NodeClassifier("mean", 12, 3), tiny, epochs=60)
     assert run.test > 0.6 and len(run.history) == 60
     assert run.val == max(entry["val"] for entry in run.history) and run.history[run.epoch - 1]["val"] == run.val
+
+
+def test_among_epochs_of_equal_accuracy_the_lowest_loss_is_kept(tiny: Citations) -> None:
+    run = fit(NodeClassifier("gcn", 12, 3), tiny, epochs=60, lr=0.03)
+    tied = [entry for entry in run.history if entry["val"] == run.val]
+    chosen = min(tied, key=lambda entry: entry["val_loss"])
+    assert len(tied) > 1 and run.epoch == chosen["epoch"] != tied[0]["epoch"]
+    assert accuracy_and_loss(run.network, tiny, tiny.val) == (run.val, run.val_loss) == (chosen["val"], chosen["val_loss"])
 
 
 def test_it_repeats_to_the_bit_and_does_not_look_at_test_labels(tiny: Citations) -> None:

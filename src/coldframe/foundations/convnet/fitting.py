@@ -100,6 +100,7 @@ class Fit:
         seconds: of training, with reading of batches.
         train_loss: mean over an epoch's batches, as they were met; one value an epoch.
         val_top1: accuracy after each epoch on held-out pictures; empty where none are held out.
+        val_loss: mean cross-entropy on them.
     """
 
     network: Small | Better
@@ -108,6 +109,7 @@ class Fit:
     seconds: float = 0.0
     train_loss: list[float] = field(default_factory=list)
     val_top1: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
 
 
 def fit(
@@ -122,7 +124,7 @@ def fit(
 ) -> Fit:
     """Train a network where its pictures are.
 
-    The last weights are kept, or with ``val`` those of the epoch that is best on it.
+    The last weights are kept, or with ``val`` those of the epoch with the best accuracy on it, of equals the lowest loss.
 
     Args:
         pictures: what is learned from.
@@ -168,18 +170,21 @@ def fit(
         progress.add(float(value.detach()), len(items), epoch)
         return value
 
-    def accuracy() -> float:
+    def accuracy_and_loss() -> tuple[float, float]:
         assert val is not None
-        return float((logits(network, val, settings.test_views).argmax(dim=1) == val.labels).double().mean())
+        answers = logits(network, val, settings.test_views)
+        right = (answers.argmax(dim=1) == val.labels).double().mean()
+        return float(right), float(nn.functional.cross_entropy(answers, val.labels))
 
     result = train(
         parameters, loss, len(pictures), settings.recipe(seed, len(pictures)), groups=groups, run=run,
-        validate=None if val is None else accuracy,
+        validate=None if val is None else accuracy_and_loss,
         key=_key(pictures, settings, precision) if run is not None else "",
     )  # fmt: skip
     found.seconds = result.seconds
     found.train_loss = [line["loss"] for line in result.history]
     found.val_top1 = [line["val"] for line in result.history if "val" in line]
+    found.val_loss = [line["val_loss"] for line in result.history if "val_loss" in line]
     network.eval()
     return found
 

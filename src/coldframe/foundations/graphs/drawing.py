@@ -125,7 +125,7 @@ def embeddings(fits: dict[str, list[Fit]], data: Citations) -> Figure:
     panels = np.atleast_1d(figure.subplots(lines, columns)).ravel()
     known = CORA_CLASSES if data.graph.name == "cora" else tuple(f"class {k}" for k in range(data.classes))
     for axes, (layer, runs) in zip(panels, fits.items(), strict=False):
-        best = max(runs, key=lambda run: run.val)
+        best = max(runs, key=lambda run: (run.val, -run.val_loss))
         points = principal(best.network, data)
         for k in range(data.classes):
             chosen = (data.labels == k).numpy()

@@ -16,6 +16,7 @@ from coldframe.foundations.mlp.layers import Array, CrossEntropy
 from coldframe.foundations.mlp.network import MLP, SGD, train_step
 from coldframe.foundations.mlp.normalisation import check_batch
 from coldframe.foundations.mlp.pictures import Examples
+from coldframe.training.loop import better
 from coldframe.training.schedules import Schedule, factor
 
 EngineName = Literal["numpy", "torch"]
@@ -124,7 +125,7 @@ class Fit:
 
     Args:
         network: with the weights of the best epoch.
-        epoch: the best by validation accuracy, counted from 1; the first of equals.
+        epoch: the best by validation accuracy, counted from 1; of equals the one with the lowest validation loss.
         seconds: of training alone.
         train_loss: mean over the epoch's batches, as they were met.
         train_top1: the same.
@@ -178,7 +179,8 @@ def fit(
         p = predict(runner, val, dtype)
         run.val_loss.append(CrossEntropy().forward(p, val.labels))
         run.val_top1.append(float((p.argmax(axis=1) == val.labels).mean()))
-        if run.val_top1[-1] > max(run.val_top1[:-1], default=-1.0):
+        before = (run.val_top1[run.epoch - 1], run.val_loss[run.epoch - 1]) if run.epoch else (None, None)
+        if better(run.val_top1[-1], run.val_loss[-1], *before):
             run.epoch = epoch + 1
             runner.read_into(network)
             best = network.state()

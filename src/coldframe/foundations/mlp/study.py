@@ -55,8 +55,9 @@ class Study:
 
     @property
     def best(self) -> int:
-        """Place of the seed that is best on validation: the one whose confusion is shown."""
-        return int(np.argmax([max(run.val_top1) for run in self.fits]))
+        """Place of the seed that is best on validation, of equals the one with the lower loss: its confusion is shown."""
+        reached = [(run.val_top1[run.epoch - 1], -run.val_loss[run.epoch - 1]) for run in self.fits]
+        return max(range(len(reached)), key=reached.__getitem__)
 
     def results(self) -> dict[str, Any]:
         """Return the value of ``results.json``."""
