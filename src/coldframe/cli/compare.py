@@ -113,7 +113,7 @@ def compare(
     from coldframe.report.index import joined, save_index
     from coldframe.results.wording import handed_over
     from coldframe.verbs.compare import compare as run
-    from coldframe.verbs.watch import Watch, folder_name
+    from coldframe.verbs.watch import Watch, folder_names
 
     if fast:
         seeds, shots, epochs = 1, shots or 20, epochs or 4
@@ -121,11 +121,11 @@ def compare(
         data = ["mini:caltech7", "mini:cifar10"]
         shots, epochs = shots or DEFAULT_SHOTS, epochs or DEFAULT_EPOCHS
     watch = Watch() if json else Terminal()
-    specs, tables = data, {}
+    specs, tables, names = data, {}, folder_names(data)
     for spec in specs if len(specs) > 1 else ():  # what is wrong with the last is said before the first is worked on
         load_dataset(spec, shots=shots, classes=common.class_names(classes), on_error=on_error, download=download)
     for spec in specs:
-        folder = out if out is None or len(specs) == 1 else out / folder_name(spec)
+        folder = out if out is None or len(specs) == 1 else out / names[spec]
         table = run(
             common.names(methods),
             spec,
@@ -152,7 +152,7 @@ def compare(
         )
         if isinstance(watch, Terminal):
             watch.stop()
-        tables[folder_name(spec)] = table
+        tables[names[spec]] = table
         if folder is not None:
             save_report(table, folder)
         if json:

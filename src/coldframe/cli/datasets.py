@@ -92,7 +92,7 @@ def describe(data: Dataset) -> dict[str, Any]:
     return {
         "data": data.spec,
         "origin": data.origin,
-        "splits": [_counts(split) for split in (data.train, data.val, data.test)],
+        "splits": [_counts(split) for split in data.splits],
         "n_classes": len(data.classes),
         "classes": list(data.classes),
         "image_sizes": [list(size) for size in sizes],

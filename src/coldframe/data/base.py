@@ -159,6 +159,16 @@ class Dataset:
         """K class names as a person writes them."""
         return self.train.classes
 
+    @property
+    def splits(self) -> tuple[Split, Split, Split]:
+        """What methods learn from, what choices are made on, what is read once."""
+        return self.train, self.val, self.test
+
+    def split(self, name: str) -> Split:
+        """Return the split of a name: ``"train"``, ``"val"`` or ``"test"``."""
+        found: Split = {"train": self.train, "val": self.val, "test": self.test}[name]
+        return found
+
     def __repr__(self) -> str:
         sizes = f"{len(self.train):,} train, {len(self.val):,} val, {len(self.test):,} test"
         return f"<{self.spec}: {sizes}, {len(self.classes)} classes>"

@@ -1,4 +1,4 @@
-"""The pictures of several data sets as one."""
+"""The pictures of several data sets, or splits, as one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL.Image import Image
 
-from coldframe.data.base import Images
+from coldframe.data.base import Dataset, Images, Split
 
 
 class Joined:
@@ -35,3 +35,10 @@ class Joined:
     def name(self, index: int) -> str:
         images, place = self._find(index)
         return images.name(place)
+
+
+def everything(dataset: Dataset) -> Split:
+    """Return the three splits as one, ``"all"``: train, then val, then test."""
+    parts = dataset.splits
+    labels = np.concatenate([part.labels for part in parts])
+    return Split("all", Joined([part.images for part in parts]), labels, dataset.classes)

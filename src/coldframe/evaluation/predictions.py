@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +37,12 @@ def predictions_csv(split: Split, probabilities: NDArray[np.float32], spec: str)
         probabilities: [N, K].
         spec: the data's, for paths below its folder.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    lines: list[tuple[object, ...]] = [COLUMNS]
     ordered = np.sort(probabilities, axis=1)
     taken = probabilities.argmax(1)
     for row, (label, answer) in enumerate(zip(split.labels.tolist(), taken.tolist(), strict=True)):
         margin = ordered[row, -1] - (ordered[row, -2] if probabilities.shape[1] > 1 else 0)
         name = relative(split.images.name(row), spec)
         numbers = f"{ordered[row, -1]:.6f}", f"{margin:.6f}"
-        writer.writerow([name, split.classes[label], split.classes[answer], *numbers, str(label == answer).lower()])
-    return text.getvalue()
+        lines.append((name, split.classes[label], split.classes[answer], *numbers, str(label == answer).lower()))
+    return files.as_csv(lines)

@@ -4,9 +4,10 @@
 """
 
 from coldframe.files.opening import MOST_TEXT, MOST_WEIGHTS, opened, read_bytes, read_json, read_safetensors, read_text, regular
-from coldframe.files.system import cache_root, data_root, exists, expanded, explained, is_file
+from coldframe.files.system import cache_root, data_root, exists, expanded, explained, is_file, slug
 from coldframe.files.writing import (
     append_line,
+    as_csv,
     encoded,
     holding,
     remove_folder,
@@ -22,6 +23,7 @@ __all__ = [
     "MOST_TEXT",
     "MOST_WEIGHTS",
     "append_line",
+    "as_csv",
     "cache_root",
     "data_root",
     "encoded",
@@ -38,6 +40,7 @@ __all__ = [
     "regular",
     "remove_folder",
     "replacing",
+    "slug",
     "write_bytes",
     "write_figure",
     "write_json",

@@ -61,6 +61,19 @@ def exists(path: str | Path) -> bool:
         return False
 
 
+def slug(text: str, *, keep: str = "-_.", between: str = "-", most: int = 120) -> str:
+    """Return a text as the name of a file: letters, digits and ``keep``; what lies between them becomes ``between``.
+
+    No name begins or ends with a dot or a dash, and none is empty.
+
+    Example:
+        >>> slug("mini:cifar10+mini:mnist"), slug("Gaussian noise", between="_")
+        ('mini-cifar10-mini-mnist', 'Gaussian_noise')
+    """
+    name = between.join("".join(c if c.isalnum() or c in keep else " " for c in text).split())
+    return name.strip("-.")[:most] or "unnamed"
+
+
 def cache_root() -> Path:
     """Return the folder of everything that can be computed again: ``COLDFRAME_CACHE``, else the user's cache."""
     chosen = os.environ.get("COLDFRAME_CACHE")

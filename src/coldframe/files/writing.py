@@ -6,12 +6,14 @@ A full disk is one sentence, and nothing is ever pickled.
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +83,13 @@ def write_json(path: str | Path, value: object) -> Path:
         raise FileError(f"cannot write {path}: a value is not a finite number or not JSON ({error})") from error
     # JSON can carry half a pair as an escape, so that the path of a file whose name is not UTF-8 is read back as it was.
     return write_text(path, _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+
+def as_csv(lines: Iterable[Iterable[object]]) -> str:
+    """Return lines of cells as comma-separated values, the first line usually a head; None is left empty."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ from coldframe import files
 from coldframe.measures import hardware
 from coldframe.results import wording
 from coldframe.results.rows import plain
+from coldframe.results.text_table import aligned, markdown
 from coldframe.types import Row
 from coldframe.version import __version__
 
@@ -177,22 +176,15 @@ class Benchmark:
 
     def to_csv(self) -> str:
         """Return the rows as comma-separated values with a header."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]) if self.rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
+        return files.as_csv([list(self.rows[0]) if self.rows else [], *(row.values() for row in self.rows)])
 
     def to_markdown(self) -> str:
         """Return the table as Markdown, with what it says and the notes under it."""
-        head, *body = self.cells()
-        table = ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *body)]
-        return "\n".join([self.headline, "", *table, "", " ".join(self.says()), *(f"\nNote: {n}" for n in self.notes())]) + "\n"
+        below = [" ".join(self.says()), *(f"\nNote: {note}" for note in self.notes())]
+        return "\n".join([self.headline, "", *markdown(self.cells()), "", *below]) + "\n"
 
     def __str__(self) -> str:
-        head, *body = self.cells()
-        widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
-        lines = ["   ".join(map(str.ljust, line, widths)).rstrip() for line in (head, *body)]
+        lines = aligned(self.cells(), right=False)
         return "\n".join([self.headline, "", *lines, "", *self.says(), *(f"Note: {note}" for note in self.notes())])
 
     def figures(self) -> dict[str, Figure]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from coldframe import files
+from coldframe.results.text_table import aligned
 
 
 def page(
@@ -38,13 +39,8 @@ def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:
 
 
 def plain_text(table: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
-    """Return the table in columns, its first to the left and the others to the right, and the notes below it."""
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    lines = []
-    for name, *rest in table:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("   ".join([name.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join([*lines, "", *notes])
+    """Return the table in columns, and the notes below it."""
+    return "\n".join([*aligned(table), "", *notes])
 
 
 class StudyResult(Protocol):

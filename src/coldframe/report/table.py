@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 import io
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from coldframe.results.columns import cells, headline
 from coldframe.results.fields import OPTIONAL, REQUIRED
 from coldframe.results.results import Results
 from coldframe.results.rows import Group, plain
+from coldframe.results.text_table import markdown
 from coldframe.results.verdict import recommended, verdict
 from coldframe.results.wording import handed_over
 from coldframe.version import __version__
@@ -94,17 +94,13 @@ class Table(Results):
     def to_csv(self) -> str:
         """Return the rows as comma-separated values with a header, one a seed; empty where not measured."""
         extra = [name for name in OPTIONAL if any(row.get(name) is not None for row in self.rows)]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*REQUIRED, *extra], extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
+        shown = [*REQUIRED, *extra]
+        return files.as_csv([shown, *([row.get(name) for name in shown] for row in self.rows)])
 
     def to_markdown(self) -> str:
         """Return the printed table as Markdown, with the verdict under it."""
-        head, *body = cells(self)
         lines = [headline(self.about), ""] if headline(self.about) else []
-        lines += [_line(head), "|" + " --- |" * len(head), *(_line(row) for row in body)]
+        lines += markdown(cells(self))
         said = [verdict(self)] if self.rows else []
         said += [f"\n{line}" for line in handed_over(self.handed)]
         return "\n".join([*lines, "", *said, *(f"\nNote: {note}" for note in self.notes)]) + "\n"
@@ -131,7 +127,3 @@ def _row(cell: str, values: Sequence[str]) -> str:
 
 def _latex(value: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in value)
-
-
-def _line(values: Sequence[str]) -> str:
-    return "| " + " | ".join(value.replace("|", "\\|").replace("\n", " ") for value in values) + " |"

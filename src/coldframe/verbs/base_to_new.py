@@ -18,10 +18,11 @@ from coldframe.errors import InputError
 from coldframe.evaluation.row import evaluate
 from coldframe.methods.base import Method
 from coldframe.methods.zero_shot import ZeroShot
-from coldframe.report import About, Table
-from coldframe.types import PIXELS, Row
+from coldframe.report import Table
+from coldframe.results.text_table import aligned
+from coldframe.types import Row
 from coldframe.verbs.fit import fit_and_evaluate
-from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
+from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
 LEAST = 4
 """Classes of a data set that can be halved: a choice between two is the smallest there is."""
@@ -59,9 +60,8 @@ class Generalisation:
 
     def lines(self) -> list[str]:
         """Return a table for a terminal."""
-        wide = max(len(outcome.method) for outcome in self.outcomes)
-        head = f"{'top-1':{wide}}  {'base':>7}  {'new':>7}  {'harmonic mean':>13}"
-        return [head, *(f"{o.method:{wide}}  {o.base:7.2%}  {o.new:7.2%}  {o.harmonic_mean:13.2%}" for o in self.outcomes)]
+        lines = [[o.method, f"{o.base:.2%}", f"{o.new:.2%}", f"{o.harmonic_mean:.2%}"] for o in self.outcomes]
+        return aligned([["top-1", "base", "new", "harmonic mean"], *lines])
 
 
 def halves(dataset: Dataset) -> tuple[Dataset, Dataset]:
@@ -124,8 +124,7 @@ def base_to_new(
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
     watch.start(describe_model(backbone), describe_data([base]))
-    wants = [(method.cut, view) for view in method.views if method.cut != PIXELS]
-    done = cold.prepare(backbone, [base.train, base.val, base.test, new.test], wants)
+    done = cold.prepare(backbone, [*base.splits, new.test], wanted([method]))
     watch.cold_done(done)
     watch.fitting(method.name, seed)
     first, _ = fit_and_evaluate(method, base, data=base.spec, seed=seed, cold=cold, watch=watch, folder=out)
@@ -137,14 +136,7 @@ def base_to_new(
     outcomes = tuple(Outcome(a["method"], a["top1"], b["top1"]) for a, b in zip(rows[::2], rows[1::2], strict=True))
     found = Generalisation(outcomes, tuple(rows))
     if out is not None:
-        about = About(
-            model=backbone.name,
-            parameters=backbone.parameter_count,
-            data=dataset.spec,
-            splits=dataset.origin,
-            settings={method.name: repr(method)},
-            digests={f"weights of {backbone.name}": backbone.digest},
-        )
+        about = circumstances(dataset, {method.name: method}, data=dataset.spec)
         table = Table(rows=rows, command=command_line(), machine=measures.machine(backbone.device), about=about)
         table.notes += [f"{o.method}: harmonic mean of base and new {o.harmonic_mean:.2%}" for o in outcomes]
         table.save(out / "results.json")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Images, Split
-from coldframe.data.joined import Joined
+from coldframe.data.joined import everything
 from coldframe.errors import MissingPackage
 from coldframe.measures.repeats import BLANK, SIDE, near_pairs, neighbour_accuracy
 from coldframe.registry import EMBEDDED
@@ -76,11 +76,8 @@ def check(data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", c
     Raises:
         MissingPackage: a model is given and the extra ``check`` is not installed.
     """
-    parts = (data.train, data.val, data.test)
-    found = Checked(
-        data, Joined([part.images for part in parts]), np.concatenate([part.labels for part in parts]),
-        [part.name for part in parts for _ in range(len(part))],
-    )  # fmt: skip
+    whole = everything(data)
+    found = Checked(data, whole.images, whole.labels, [part.name for part in data.splits for _ in range(len(part))])
     looked = _look(found.images)
     _repeats(found, looked)
     _odd(found, looked)

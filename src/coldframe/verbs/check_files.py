@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 from coldframe.errors import DataError, InputError
-from coldframe.files import write_json, write_text
+from coldframe.files import as_csv, write_json, write_text
 from coldframe.verbs.check import Checked
 from coldframe.version import __version__
 
@@ -59,14 +57,12 @@ def _called(found: Checked, row: int) -> str:
 
 
 def _csv(found: Checked) -> str:
-    held = io.StringIO()
-    table = csv.writer(held, lineterminator="\n")
-    table.writerow(["image", "split", "label", "issue", "score", "says"])
+    lines: list[tuple[str, ...]] = [("image", "split", "label", "issue", "score", "says")]
     for fault in sorted(found.faults, key=lambda fault: (fault.kind, -fault.score)):
         label = found.data.classes[found.labels[fault.row]]
         name, split = found.images.name(fault.row), found.splits[fault.row]
-        table.writerow([name, split, label, fault.kind, f"{fault.score:.4f}", fault.says])
-    return held.getvalue()
+        lines.append((name, split, label, fault.kind, f"{fault.score:.4f}", fault.says))
+    return as_csv(lines)
 
 
 def _cleaned(found: Checked) -> str:
@@ -81,12 +77,10 @@ def _cleaned(found: Checked) -> str:
             out.add(fault.other if keep_row else fault.row)
         elif fault.kind == "blank":
             out.add(fault.row)
-    held = io.StringIO()
-    table = csv.writer(held, lineterminator="\n")
-    table.writerow(["image", "label", "split"])
     kept = [row for row in range(len(found.labels)) if row not in out]
     if not kept:
         raise DataError(f"expected pictures to keep in {found.data.spec}, found none")
-    for row in kept:
-        table.writerow([str(Path(found.images.name(row)).absolute()), found.data.classes[found.labels[row]], found.splits[row]])
-    return held.getvalue()
+    lines = [
+        (str(Path(found.images.name(row)).absolute()), found.data.classes[found.labels[row]], found.splits[row]) for row in kept
+    ]
+    return as_csv([("image", "label", "split"), *lines])

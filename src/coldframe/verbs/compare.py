@@ -25,15 +25,15 @@ from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.registry import EMBEDDED
-from coldframe.report import About, Curve, Detail, Table, recommended
+from coldframe.report import Curve, Detail, Table, recommended
 from coldframe.results.parts import training_curves
 from coldframe.results.rows import short
-from coldframe.types import FEATURES, PIXELS, Row, digest_of
+from coldframe.types import FEATURES, Row, digest_of
 from coldframe.verbs.choose import distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
 from coldframe.verbs.hand_over import deliver, fit_folder
 from coldframe.verbs.pictures import hardest, prompts, wrong
-from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
+from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
 __all__ = ["Case", "Watch", "compare"]
 
@@ -186,9 +186,8 @@ def _run(
     case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Disturbances
 ) -> None:
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
-    wants = [(FEATURES, "plain")] + [(method.cut, view) for method in methods for view in method.views]
-    splits = [split for dataset in case.datasets for split in (dataset.train, dataset.val, dataset.test)]
-    kept = [want for want in dict.fromkeys(wants) if want[0] != PIXELS]
+    splits = [split for dataset in case.datasets for split in dataset.splits]
+    kept = wanted(methods, (FEATURES, "plain"))
     sizes = [len(split) for split in splits]
     drawn = [case.spec, sizes, case.backbone.digest, case.backbone.preprocess.as_dict(), cold.storage]
     note = None if out is None else out / "cold" / f"{digest_of(drawn)[:8]}.json"
@@ -252,9 +251,14 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
     data, one = first.datasets[0], len(cases) == 1
     fingerprint = measures.machine(device)
     seeds = len(first.datasets)
-    about = About(
-        model=first.backbone.name if one else ", ".join(case.backbone.name for case in cases),
-        parameters=first.backbone.parameter_count if one else None,
+    about = circumstances(
+        data,
+        {
+            name if one else f"{name} on {case.backbone.name}": method
+            for case in cases
+            for name, method in case.fitted.items()
+        },
+        [case.backbone for case in cases],
         data=short(first.spec),
         train=len(data.train),
         val=len(data.val),
@@ -266,12 +270,6 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         choices=f"Choices were made on val; test was read once{' a fit' if seeds > 1 else ''}.",
         cold="; ".join(_cold_words(case) for case in cases),
         margin=margin,
-        settings={
-            name if one else f"{name} on {case.backbone.name}": repr(method)
-            for case in cases
-            for name, method in case.fitted.items()
-        },
-        digests={f"weights of {case.backbone.name}": case.backbone.digest for case in cases},
     )
     table = Table(command=command, machine=fingerprint, about=about)
     for case in cases:

@@ -18,6 +18,7 @@ from coldframe.data.base import OnError, Split
 from coldframe.data.own_png import as_png
 from coldframe.data.splits import check_readable
 from coldframe.errors import InputError
+from coldframe.files import slug
 from coldframe.files.formats import Adaptation, Weights
 from coldframe.files.reading import read
 from coldframe.inspection import disagreements
@@ -77,7 +78,7 @@ def runs(
     if spec is None:
         raise InputError(f"expected the data that {a} was measured on in its result.json, found none; name it with --data")
     dataset = load_dataset(spec, seed=int(drawn or 0), classes=classes, download=download, on_error=on_error)
-    chosen: Split = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
+    chosen = dataset.split(split)
     check_readable(chosen)
     labels = names_of(first, second, (Path(a).name, Path(b).name))
     left = dict(dataset.reasons)
@@ -190,7 +191,7 @@ def _shown(split: Split, row: int, line: dict[str, Any], folder: Path, rank: int
     """Write one picture to its folder, and return it for the page."""
     image = split.images.open(row)
     wrong = line["b"] if line["a"] == line["true"] else line["a"]
-    name = f"{rank:03}_{_plain(line['true'])}_taken_for_{_plain(wrong)}.png"
+    name = f"{rank:03}_{slug(line['true'], most=40)}_taken_for_{slug(wrong, most=40)}.png"
     files.write_bytes(folder / name, as_png(image))  # its own size, so that the file is answered as the picture was
     answers = ((line["a"], line["a_probability"]), (line["b"], line["b_probability"]))
     return Answered(thumbnail(image), line["true"], *answers, Path(line["image"]).name)
@@ -198,7 +199,3 @@ def _shown(split: Split, row: int, line: dict[str, Any], folder: Path, rank: int
 
 def _square(split: Split, row: int) -> NDArray[np.uint8]:
     return np.asarray(ImageOps.fit(split.images.open(row), (160, 160)))
-
-
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name)[:40]

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from coldframe import files, measures
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Split
-from coldframe.data.joined import Joined
+from coldframe.data.joined import everything
 from coldframe.evaluation import unions
 from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances
@@ -22,10 +20,11 @@ from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
 from coldframe.measures.robustness import Progress
 from coldframe.methods.base import Method
-from coldframe.report import About, Detail, Table
+from coldframe.report import Detail, Table
 from coldframe.results.rows import short
 from coldframe.results.wording import spoken
 from coldframe.types import Row
+from coldframe.verbs.watch import circumstances
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +81,7 @@ def measure_run(
     asked = asked or Disturbances()
     if asked.eps:
         logits_of(method)
-    chosen: Split = everything(dataset) if split == "all" else getattr(dataset, split)
+    chosen: Split = everything(dataset) if split == "all" else dataset.split(split)
     lines: list[str] = []
     parts: list[unions.PartScore] = []
     if dataset.parts:
@@ -107,9 +106,9 @@ def measure_run(
     if split != "test":
         which = "all the" if split == "all" else f"the {split}"
         notes.insert(0, f"measured on {which} images of {dataset.spec}, {len(chosen):,} in all")
-    about = About(
-        model=method.backbone.name,
-        parameters=method.backbone.parameter_count,
+    about = circumstances(
+        dataset,
+        {method.name: method},
         data=" + ".join(part.name for part in dataset.parts) or short(dataset.spec),
         train=learned.get("train"),
         val=learned.get("val") or None,
@@ -117,20 +116,10 @@ def measure_run(
         classes=dataset.classes,
         noise=asked.named,
         attack=asked.named_eps,
-        splits=dataset.origin,
-        settings={method.name: repr(method)},
-        digests={f"weights of {method.backbone.name}": method.backbone.digest},
     )
     machine = measures.machine(method.backbone.device)
     table = Table(rows=[row], command=command, machine=machine, about=about, details=[detail], notes=notes)
     return Measured(table, lines, parts, predictions_csv(chosen, done.probabilities, dataset.spec))
-
-
-def everything(dataset: Dataset) -> Split:
-    """Return the three splits as one."""
-    parts = [dataset.train, dataset.val, dataset.test]
-    labels = np.concatenate([part.labels for part in parts])
-    return Split("all", Joined([part.images for part in parts]), labels, dataset.classes)
 
 
 def learned_from(method: Method) -> dict[str, int]:

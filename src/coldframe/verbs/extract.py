@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold.extraction import extract
@@ -15,7 +13,7 @@ from coldframe.cold.manifest import Source
 from coldframe.data import load_dataset
 from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files
-from coldframe.data.joined import Joined
+from coldframe.data.joined import everything
 from coldframe.data.places import MOST_ENTRIES, Seen, find_files, readable
 from coldframe.errors import InputError
 from coldframe.files import expanded
@@ -52,10 +50,9 @@ def source_of(
         files, left = readable(find_files([path], most=MOST_ENTRIES, seen=seen), on_error)
         return Source(data, Files(tuple(files)), left_out=left)
     dataset = load_dataset(data, seed=seed, on_error=on_error, download=download)
-    splits = [split for split in (dataset.train, dataset.val, dataset.test) if len(split)]
-    labels = np.concatenate([split.labels for split in splits])
-    counts = tuple((split.name, len(split)) for split in splits)
-    return Source(data, Joined([split.images for split in splits]), counts, labels, dataset.classes, dict(dataset.reasons))
+    whole = everything(dataset)
+    counts = tuple((split.name, len(split)) for split in dataset.splits if len(split))
+    return Source(data, whole.images, counts, whole.labels, dataset.classes, dict(dataset.reasons))
 
 
 def extract_data(

@@ -19,13 +19,13 @@ from coldframe.evaluation.serving import serving
 from coldframe.files import formats
 from coldframe.methods import Method, restore
 from coldframe.methods.saving import validated_of
-from coldframe.report import About, Table
+from coldframe.report import Table
 from coldframe.report.figures.prompts import prompt_figure
 from coldframe.report.figures.style import save_figure
 from coldframe.results.rows import fit_of
-from coldframe.types import PIXELS, Row
+from coldframe.types import Row
 from coldframe.verbs.pictures import prompted
-from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model
+from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
 
 def fit_and_evaluate(
@@ -113,21 +113,13 @@ def fit_one(
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
     watch.start(describe_model(backbone), describe_data([dataset]))
-    wants = [(method.cut, view) for view in method.views if method.cut != PIXELS]
-    done = cold.prepare(backbone, [dataset.train, dataset.val, dataset.test], wants)
+    done = cold.prepare(backbone, dataset.splits, wanted([method]))
     watch.cold_done(done)
     watch.fitting(method.name, seed)
     method.tensorboard = tensorboard
     row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out, refit=refit)
     row["cold_seconds"] = round(done.seconds, 3)
-    about = About(
-        model=backbone.name,
-        parameters=backbone.parameter_count,
-        data=dataset.spec,
-        splits=dataset.origin,
-        settings={method.name: repr(method)},
-        digests={f"weights of {backbone.name}": backbone.digest},
-    )
+    about = circumstances(dataset, {method.name: method}, data=dataset.spec)
     table = Table(rows=[row], command=command_line(), machine=measures.machine(backbone.device), about=about)
     table.save(out / "results.json")
     shown = prompted(method, dataset.test)

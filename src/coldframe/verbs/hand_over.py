@@ -38,7 +38,7 @@ def fit_folder(out: Path, text: str, method: Method, dataset: Dataset, storage: 
         storage: how activations are stored.
     """
     key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None), storage])
-    name = "-".join("".join(c if c.isalnum() or c in "=._+" else " " for c in text).split())[:120]
+    name = files.slug(text, keep="=._+")
     number = 1
     while True:
         folder = out / "fits" / (name if number == 1 else f"{name}-{number}")

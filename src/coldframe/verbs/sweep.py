@@ -27,7 +27,7 @@ from coldframe.results.rows import Group
 from coldframe.verbs.choose import label
 from coldframe.verbs.compare import compare
 from coldframe.verbs.plan import Part, Plan, Settings
-from coldframe.verbs.watch import Watch, command_line, folder_name
+from coldframe.verbs.watch import Watch, command_line, folder_names
 from coldframe.version import __version__
 
 
@@ -181,13 +181,13 @@ def sweep(
     made = [(part, cell, make(part, cell, backbone)) for part in plan.parts for cell in part.cells()]
     methods = [method for _, _, method in made]
     cold, folder = cold or ColdPass(), None if out is None else Path(out)
-    tables, lines = {}, []
+    tables, lines, names = {}, [], folder_names(plan.data)
     for spec in plan.data:  # what is wrong with the last is said before the first is worked on
         known = load_dataset(spec, shots=plan.shots_of(spec), download=download, on_error=on_error)
-        for split in (known.train, known.val, known.test) if len(plan.data) > 1 else ():
+        for split in known.splits if len(plan.data) > 1 else ():
             check_readable(split)
     for spec in plan.data:
-        own = None if folder is None else folder / folder_name(spec)
+        own = None if folder is None else folder / names[spec]
         table = compare(
             methods, spec, seeds=plan.seeds, shots=plan.shots_of(spec), noise=plan.noise, latency=latency, out=own,
             device=device, precision=precision, download=download, cold=cold, watch=watch, command=command or command_line(),

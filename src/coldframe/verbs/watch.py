@@ -10,7 +10,10 @@ from typing import Any
 from coldframe.backbones.base import Backbone
 from coldframe.cold import PassReport
 from coldframe.data.base import Dataset
-from coldframe.types import Row
+from coldframe.files import slug
+from coldframe.methods.base import Method
+from coldframe.results.parts import About
+from coldframe.types import PIXELS, Row
 
 
 class Watch:
@@ -48,9 +51,16 @@ class Watch:
         """So many of so many batches have been measured under noise and corruptions, after all fits."""
 
 
-def folder_name(spec: str) -> str:
-    """Return a folder name for a data spec: ``mini-cifar10`` for ``mini:cifar10``."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in spec).strip("-")
+def folder_names(specs: Sequence[str]) -> dict[str, str]:
+    """Return a folder name for each data spec, no two the same: ``mini-cifar10`` for ``mini:cifar10``."""
+    found: dict[str, str] = {}
+    for spec in specs:
+        name, number = slug(spec), 1
+        while name in found.values():
+            number += 1
+            name = f"{slug(spec)}-{number}"
+        found[spec] = name
+    return found
 
 
 def command_line() -> str:
@@ -68,3 +78,31 @@ def describe_data(datasets: Sequence[Dataset]) -> str:
     first = datasets[0]
     sizes = f"{len(first.train):,} train, {len(first.val):,} val, {len(first.test):,} test, {len(first.classes)} classes"
     return f"{first.spec}: {sizes}"
+
+
+def wanted(methods: Sequence[Method], *first: tuple[str, str]) -> list[tuple[str, str]]:
+    """Return each (cut, view) once that the cold pass is to keep for some methods; pixels are read as they are."""
+    every = [*first, *((method.cut, view) for method in methods for view in method.views)]
+    return [want for want in dict.fromkeys(every) if want[0] != PIXELS]
+
+
+def circumstances(
+    dataset: Dataset, methods: Mapping[str, Method], backbones: Sequence[Backbone] = (), **more: Any
+) -> About:
+    """Return what stands above and below a table.
+
+    Args:
+        dataset: the data.
+        methods: by what their settings are called.
+        backbones: whose weights were used; that of the methods when empty.
+        more: the other parts of :class:`About`, or others in place of these.
+    """
+    backbones = backbones or [method.backbone for method in methods.values()][:1]
+    facts = {
+        "model": ", ".join(backbone.name for backbone in backbones),
+        "parameters": backbones[0].parameter_count if len(backbones) == 1 else None,
+        "splits": dataset.origin,
+        "settings": {name: repr(method) for name, method in methods.items()},
+        "digests": {f"weights of {backbone.name}": backbone.digest for backbone in backbones},
+    }
+    return About(**(facts | more))

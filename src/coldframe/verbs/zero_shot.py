@@ -97,7 +97,7 @@ def ask(
         template = template[0]
     backbone = load_backbone(model, device=device, download=download) if isinstance(model, str) else model
     dataset = load_dataset(data, download=download, on_error=on_error)
-    chosen = {"train": dataset.train, "val": dataset.val, "test": dataset.test}[split]
+    chosen = dataset.split(split)
     names = tuple(classes or dataset.classes)
     method = ZeroShot(backbone, template or templates.PHOTO).for_classes(names)
     kind = method.kind_of("softmax" if probabilities == "auto" and classes is None else probabilities)

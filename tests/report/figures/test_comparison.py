@@ -13,7 +13,6 @@ from coldframe.report.figures.comparison import (
     confusion_figure,
     curve_figures,
     per_class_bars,
-    slug,
 )
 from coldframe.report.figures.style import as_png
 
@@ -85,7 +84,3 @@ def test_every_figure_of_odd_tables_can_be_drawn(make_table, all_methods, method
 
 def test_a_table_without_details_has_no_figures():
     assert all_figures(Table([{"method": "knn", "top1": 0.5}])) == {}
-
-
-def test_slug():
-    assert slug("Gaussian noise (σ)") == "gaussian_noise" and slug("σ") == "figure"

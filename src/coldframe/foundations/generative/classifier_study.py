@@ -20,7 +20,7 @@ from coldframe.foundations.generative import classifier, digits, quality
 from coldframe.foundations.generative.classifier import Classifier, DigitNet, signed
 from coldframe.foundations.generative.digits import Digits
 from coldframe.report.figures.style import line_plot
-from coldframe.report.study import page, save_figures
+from coldframe.report.study import page, plain_text, save_figures
 from coldframe.results.rows import complete
 from coldframe.training.loop import Result, train
 from coldframe.training.optimisers import Group
@@ -119,9 +119,7 @@ class Trained:
         ]
 
     def __str__(self) -> str:
-        width = max(len(name) for name, _ in self.table())
-        lines = [f"{name.ljust(width)}   {value.rjust(16)}" for name, value in self.table()]
-        return "\n".join([*lines, "", *self.notes(), f"weights: {self.folder / classifier.FILE}"])
+        return plain_text(self.table(), [*self.notes(), f"weights: {self.folder / classifier.FILE}"])
 
     def save(self) -> None:
         """Write ``results.json``, the loss as PNG and SVG, and ``report.html``."""

@@ -15,6 +15,7 @@ from coldframe.foundations.graphs.messages import check_positive
 from coldframe.foundations.graphs.powers import power, walks
 from coldframe.foundations.graphs.readers import open_graph
 from coldframe.measures.hardware import machine
+from coldframe.results.text_table import aligned
 from coldframe.version import __version__
 
 PRINTED = 40
@@ -146,13 +147,11 @@ def check(spec: str, *, seed: int = 0, directed: bool = False) -> Answer:
     found = check_all(graph, seed=seed)
     table = [["claim", "largest difference", "holds", "how"]]
     table += [[f.claim, f"{f.difference:.1e}", "yes" if f.holds else "NO", f.detail] for f in found]
-    widths = [max(len(line[i]) for line in table) for i in range(4)]
-    lines = ["   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     held = sum(f.holds for f in found)
     note = f"{held} of {len(found)} claims hold on {graph.name}; equal means at most 1e-10 apart in float64."
     command = _command("check", spec, directed) + f" --seed {seed}"
     rows = [_row(f) for f in found]
-    return Answer(command, graph, rows, "\n".join([repr(graph), *lines, note]), table, [note])
+    return Answer(command, graph, rows, "\n".join([repr(graph), *aligned(table, right=False), note]), table, [note])
 
 
 def _row(finding: Finding) -> dict[str, Any]:

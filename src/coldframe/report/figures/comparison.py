@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from coldframe.files import slug
 from coldframe.report.figures.corruptions import corruption_figure
 from coldframe.report.figures.labels import place_labels
 from coldframe.report.figures.limits import percent_limits
@@ -267,16 +268,15 @@ def all_figures(table: Results) -> dict[str, Figure]:
         "per_class": per_class_bars(table),
         "confusion": confusion_figure(table),
         "reliability": reliability_figure(table),
-        **{f"robustness_{slug(title)}": figure for title, figure in curve_figures(table, "robustness").items()},
+        **{f"robustness_{_stem(title)}": figure for title, figure in curve_figures(table, "robustness").items()},
         "robustness_by_corruption": corruption_figure(table),
-        **{f"training_{slug(title)}": figure for title, figure in curve_figures(table, "training").items()},
+        **{f"training_{_stem(title)}": figure for title, figure in curve_figures(table, "training").items()},
     }
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
-def slug(title: str) -> str:
-    """Return a title as a file name: small letters, digits and underscores."""
-    return "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in title.lower()).split()) or "figure"
+def _stem(title: str) -> str:
+    return slug(title.lower().encode("ascii", "ignore").decode(), keep="", between="_")
 
 
 def _names(table: Results, k: int) -> list[str]:
