@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-all test-hostile test-docs lint mutate bench docs package sbom clean
+.PHONY: demo test test-all test-hostile test-docs lint mutate bench docs notebooks package sbom clean
 
 demo: $(READY) ## the main job on what is bundled: compare, and where to find the report
 	$(BIN)/coldframe compare --fast --out runs/demo
@@ -19,10 +19,10 @@ test-hostile: $(READY) ## every number, name, file and stream that is meant to b
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/hostile
 
 test-docs: $(READY) docs ## every command, code block and notebook of the docs, made small; and every link
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/test_documented_commands.py tests/test_readme.py tests/test_docs.py tests/tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/test_documented_commands.py tests/test_readme.py tests/test_docs.py tests/test_notebooks.py tests/tools
 
 lint: $(READY)
-	$(BIN)/ruff check src tests bench examples tools
+	$(BIN)/ruff check src tests bench examples tools notebooks
 	$(BIN)/mypy
 
 mutate: $(READY) ## how many of 50 random one-token changes of the source the tests notice; an hour
@@ -39,6 +39,9 @@ docs: $(READY) ## the documentation site, without a network, in build/site
 	$(BIN)/python tools/docs_site.py gather
 	$(BIN)/zensical build --clean --strict
 	$(BIN)/python tools/docs_site.py check
+
+notebooks: $(READY) ## write notebooks/*.ipynb from notebooks/*.py, which are edited
+	$(BIN)/jupytext --quiet --update --to ipynb notebooks/*.py
 
 package: $(READY) ## wheel and sdist in dist/
 	$(BIN)/python -m build --no-isolation --outdir dist

@@ -1,7 +1,7 @@
 """The documentation site around ``zensical``: pages gathered before it builds, links checked after it.
 
 ``python tools/docs_site.py gather`` puts into build/docs the pages of docs/, with links that lead out of it bent to pages of
-the site, and pages that are generated: both references (command line and Python), speed, changes, examples. ``python
+the site, and pages that are generated: both references (command line and Python), notebooks, speed, changes, examples. ``python
 tools/docs_site.py check`` follows every link, picture and anchor of build/site. ``make docs`` runs both around the build.
 """
 
@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+import jupytext
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES, SITE, SOURCE = (ROOT / "build" / name for name in ("docs", "site", "source"))
@@ -46,6 +48,10 @@ def gather(out: Path = PAGES) -> None:
         (out / "examples" / f"{example.stem}.md").write_text(text, encoding="utf-8")
     for source_page in (ROOT / "docs").rglob("*.md"):
         _bend(out / source_page.relative_to(ROOT / "docs"), out, source_page.parent)
+    for notebook in sorted((ROOT / "notebooks").glob("*.py")):
+        (out / "notebooks").mkdir(exist_ok=True)
+        (out / "notebooks" / f"{notebook.stem}.md").write_text(notebook_page(notebook), encoding="utf-8")
+        shutil.copy(notebook.with_suffix(".ipynb"), out / "notebooks")
     copy_source()
     (out / "reference" / "cli.md").write_text(command_line_page(), encoding="utf-8")
     for name, text in python_pages():
@@ -86,6 +92,14 @@ def copy_source(out: Path = SOURCE) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         text = _ROLE.sub(r"`\1`", path.read_text(encoding="utf-8"))
         place.write_text(re.sub(r"^( *)Example:$", r"\1Examples:", text, flags=re.MULTILINE), encoding="utf-8")
+
+
+def notebook_page(path: Path) -> str:
+    """Return a notebook as a page: its texts and its code, with a link to the file that Jupyter opens."""
+    cells = jupytext.read(path).cells
+    parts = [cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```" for cell in cells]
+    parts.insert(1, f"[Download this page as a notebook]({path.stem}.ipynb)")
+    return "\n\n".join(parts) + "\n"
 
 
 def command_line_page() -> str:

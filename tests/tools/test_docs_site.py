@@ -58,7 +58,7 @@ def test_lost_links_pictures_and_anchors_are_found(tool: ModuleType, tmp_path: P
 @pytest.mark.slow
 def test_the_site_builds_offline_without_a_warning(tmp_path: Path) -> None:
     """From a copy, as ``make docs`` does it."""
-    for name in ("docs", "src", "examples", "tools", "bench"):
+    for name in ("docs", "src", "examples", "tools", "bench", "notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors", "*.zip"))
     for name in ("README.md", "CHANGELOG.md", "zensical.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
