@@ -12,6 +12,7 @@ from coldframe import files
 from coldframe.errors import FileError
 from coldframe.files import formats
 from coldframe.files.reading import loads, read, read_toml
+from coldframe.results.results import ResultsFile
 from coldframe.training.checkpoint import Progress
 
 
@@ -54,7 +55,7 @@ def test_unknown_keys_of_inner_values_and_of_dataclasses_are_named(tmp_path: Pat
     value: dict[str, Any] = {"rows": [], "about": {"modle": "x"}}
     files.write_json(tmp_path / "results.json", value)
     with pytest.raises(FileError, match=r"unknown key 'about\.modle'; did you mean 'model'"):
-        read(tmp_path / "results.json", formats.Results)
+        read(tmp_path / "results.json", ResultsFile)
 
 
 def test_toml_is_read_by_the_same_types(tmp_path: Path) -> None:

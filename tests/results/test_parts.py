@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from coldframe.errors import InputError
+from coldframe.files.reading import typed
 from coldframe.report import Detail
+from coldframe.results.parts import Shown
 
 
 def test_details_sum_over_seeds(make_table):
@@ -17,7 +19,7 @@ def test_details_sum_over_seeds(make_table):
 def test_details_survive_json_without_what_is_large(make_table):
     detail = make_table(("knn",)).details[0]
     value = json.loads(json.dumps(detail.to_json()))
-    back = Detail.from_json(value)
+    back = Detail(**vars(typed(value, Shown, "results.json")))
     assert "correct" not in value and back.correct is None
     assert back.curves == detail.curves and back.confusion == detail.confusion and back.key == detail.key
 

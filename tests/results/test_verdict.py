@@ -135,3 +135,10 @@ def test_each_data_set_has_its_own_sentence():
     lines = itertools.product(("folder:a", "folder:b"), ("knn", "zero-shot"))
     said = verdict(Table([{"method": m, "data": d, "seed": 0, "n": 999, "top1": 0.9} for d, m in lines]))
     assert said.count("On folder:") == 2
+
+
+def test_a_line_measured_on_two_splits_is_weighed_once():
+    table = table_of({"linear-probe": (0.9, 1.0, 10), "fine-tune": (0.8, 9.0, 10)}, {PAIR: (0.1, 0.05, 0.15)}, seeds=1)
+    for method, top1 in (("linear-probe", 0.7), ("fine-tune", 0.95)):
+        table.add({"method": method, "seed": 0, "split": "val", "n": 1000, "top1": top1})
+    assert recommended(table).method == "linear-probe" and "Ship the linear probe: 90.0% top-1" in verdict(table)

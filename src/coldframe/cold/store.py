@@ -34,7 +34,7 @@ from torch import Tensor
 from coldframe import files
 from coldframe.errors import FileError
 from coldframe.files import reading
-from coldframe.files.formats import ShardFile, Shelf, plain
+from coldframe.files.formats import ShardFile, plain
 from coldframe.types import digest_of
 from coldframe.version import __version__
 
@@ -82,6 +82,13 @@ class Key:
         """The folder name: a digest of all fields but the model's name, and of the version of the code that computes."""
         fields = [self.weights, self.preprocess, self.cut, self.view, self.dtype, self.compute]
         return digest_of([_FORMAT, __version__, *fields])
+
+
+@dataclass(frozen=True)
+class Shelf(Key):
+    """``shelf.json``: what a shelf of the store holds, and which version of coldframe computed it."""
+
+    version: str
 
 
 class Shard:
@@ -196,7 +203,7 @@ class Store:
         """Start a shard on the shelf of ``key``."""
         shelf = self.root / key.shelf
         if not (shelf / "shelf.json").exists():
-            files.write_json(shelf / "shelf.json", plain(Shelf(**asdict(key), version=__version__)))
+            files.write_json(shelf / "shelf.json", asdict(Shelf(**asdict(key), version=__version__)))
         self.sweep()
         return ShardWriter(shelf, key.dtype)
 

@@ -1,7 +1,7 @@
 """What stands in the files that coldframe writes and reads again: one type a file, for writing and for reading.
 
 ``plain(value)`` is what is written; :mod:`coldframe.files.reading` reads it back. Files whose content is an object of its own
-anyway (a checkpoint's progress, what disturbed images do, the circumstances of a table) have that object's class as their type.
+anyway (a checkpoint's progress, what disturbed images do, tables, a shelf of the store) have that object's class as their type.
 """
 
 from __future__ import annotations
@@ -71,83 +71,6 @@ class Fit(Struct, forbid_unknown_fields=True):
     history: list[dict[str, Any]]
 
 
-class CurveFile(Struct, forbid_unknown_fields=True):
-    """One line of a figure."""
-
-    figure: str
-    x: list[float]
-    y: list[float | None]
-    x_label: str = ""
-    y_label: str = ""
-    kind: Literal["robustness", "training"] = "robustness"
-    name: str = ""
-
-
-class DetailFile(Struct, forbid_unknown_fields=True):
-    """What the figures of one line of a table show."""
-
-    method: str
-    model: str = ""
-    data: str = ""
-    per_class: list[float | None] | None = None
-    confusion: list[list[Size]] | None = None
-    reliability: dict[str, list[float | None]] | None = None
-    curves: list[CurveFile] = []
-
-
-class ComparisonFile(Struct, forbid_unknown_fields=True):
-    """A paired difference."""
-
-    a: tuple[str, str, str]
-    b: tuple[str, str, str]
-    difference: float
-    low: float
-    high: float
-    n: Size
-    p: Fraction | None = None
-    seeds: Size = 1
-    image_variance: Spent = 0.0
-    seed_variance: Spent = 0.0
-
-
-class AboutFile(Struct, forbid_unknown_fields=True):
-    """The circumstances of a table."""
-
-    model: str = ""
-    parameters: Size | None = None
-    data: str = ""
-    train: Size | None = None
-    val: Size | None = None
-    test: Size | None = None
-    classes: list[str] = []
-    device: str = ""
-    precision: str = ""
-    noise: str = ""
-    attack: str = ""
-    splits: str = ""
-    choices: str = ""
-    cold: str = ""
-    margin: Fraction = 0.01
-    settings: dict[str, str] = {}
-    digests: dict[str, str] = {}
-
-
-class Results(Struct, forbid_unknown_fields=True):
-    """``results.json`` of ``compare``, ``fit``, ``evaluate`` and ``sweep``."""
-
-    rows: list[dict[str, Any]]
-    coldframe: str = ""
-    command: str = ""
-    machine: dict[str, Any] = {}
-    verdict: str | None = None
-    about: AboutFile | None = None
-    comparisons: list[ComparisonFile] = []
-    published: list[dict[str, Any]] = []
-    notes: list[str] = []
-    details: list[DetailFile] = []
-    handed: dict[str, Any] = {}
-
-
 class Published(Struct):
     """A published result, with the settings it belongs to."""
 
@@ -176,19 +99,6 @@ class PlanFile(Struct, forbid_unknown_fields=True):
     noise: list[Annotated[float, Meta(ge=0, le=1e9)]] = []
     runs: list[PlanRun] = []
     published: list[dict[str, Any]] = []
-
-
-class Shelf(Struct, forbid_unknown_fields=True):
-    """``shelf.json``: what a shelf of the store holds."""
-
-    model: str
-    weights: str
-    preprocess: str
-    cut: str
-    view: str
-    dtype: str
-    compute: str
-    version: str
 
 
 class ShardFile(Struct, forbid_unknown_fields=True):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.errors import InputError
+from coldframe.files.formats import Fraction, Size, Spent
 from coldframe.measures.accuracy import as_array, confusion, correct, per_class
 from coldframe.measures.calibration import reliability
 from coldframe.measures.decision import MARGIN
@@ -39,11 +40,11 @@ class About:
     """
 
     model: str = ""
-    parameters: int | None = None
+    parameters: Size | None = None
     data: str = ""
-    train: int | None = None
-    val: int | None = None
-    test: int | None = None
+    train: Size | None = None
+    val: Size | None = None
+    test: Size | None = None
     classes: Sequence[str] = ()
     device: str = ""
     precision: str = ""
@@ -52,7 +53,7 @@ class About:
     splits: str = ""
     choices: str = ""
     cold: str = ""
-    margin: float = MARGIN
+    margin: Fraction = MARGIN
     settings: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -76,7 +77,7 @@ class Curve:
     y: list[float | None]
     x_label: str = ""
     y_label: str = "top-1"
-    kind: str = "robustness"
+    kind: Literal["robustness", "training"] = "robustness"
     name: str = ""
 
 
@@ -93,8 +94,8 @@ def training_curves(history: Sequence[dict[str, Any]]) -> list[Curve]:
 
 
 @dataclass
-class Detail:
-    """What one method's figures show. Build it with :meth:`of`, or leave parts out.
+class Shown:
+    """What one method's figures show, as it stands in ``results.json``.
 
     Args:
         method: as in the rows; ``model`` and ``data`` too.
@@ -102,16 +103,25 @@ class Detail:
         confusion: counts summed over seeds [K, K], row true, column predicted.
         reliability: ``count``, ``confidence``, ``accuracy``, all seeds pooled.
         curves: robustness and training lines.
-        correct: whether each test item is right [S, N]; kept out of the files.
     """
 
     method: str
     model: str = ""
     data: str = ""
     per_class: list[float | None] | None = None
-    confusion: list[list[int]] | None = None
-    reliability: dict[str, list[Any]] | None = None
+    confusion: list[list[Size]] | None = None
+    reliability: dict[str, list[float | None]] | None = None
     curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass
+class Detail(Shown):
+    """What one method's figures show. Build it with :meth:`of`, or leave parts out.
+
+    Args:
+        correct: whether each test item is right [S, N]; kept out of the files. For the others see :class:`Shown`.
+    """
+
     correct: NDArray[np.bool_] | None = None
 
     @property
@@ -149,13 +159,8 @@ class Detail:
 
     def to_json(self) -> dict[str, Any]:
         """Return the details as plain values, without ``correct`` and what is None."""
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("correct", "curves")}
+        kept = {f.name: getattr(self, f.name) for f in fields(Shown) if f.name != "curves"}
         return dict(plain({k: v for k, v in kept.items() if v is not None} | {"curves": [asdict(c) for c in self.curves]}))
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Return the details that :meth:`to_json` gave."""
-        return cls(**(value | {"curves": [Curve(**curve) for curve in value.get("curves", [])]}))
 
 
 @dataclass(frozen=True)
@@ -167,11 +172,11 @@ class Comparison:
     difference: float
     low: float
     high: float
-    n: int
-    p: float | None = None
-    seeds: int = 1
-    image_variance: float = 0.0
-    seed_variance: float = 0.0
+    n: Size
+    p: Fraction | None = None
+    seeds: Size = 1
+    image_variance: Spent = 0.0
+    seed_variance: Spent = 0.0
 
 
 @dataclass(frozen=True)

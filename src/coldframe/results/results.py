@@ -7,14 +7,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
-from coldframe.files import formats
 from coldframe.files.reading import read, typed
 from coldframe.measures.pairing import paired
-from coldframe.results.parts import About, Comparison, Detail, HardImage, Picture
+from coldframe.results.parts import About, Comparison, Detail, HardImage, Picture, Shown
 from coldframe.results.rows import Group, Key, check_row, complete, groups
 from coldframe.types import Row
+
+
+@dataclass
+class ResultsFile:
+    """``results.json`` of ``compare``, ``fit``, ``evaluate`` and ``sweep``; its rows are checked one by one."""
+
+    rows: list[dict[str, Any]]
+    coldframe: str = ""
+    command: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
+    verdict: str | None = None
+    about: About | None = None
+    comparisons: list[Comparison] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    details: list[Shown] = field(default_factory=list)
+    handed: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -95,16 +109,16 @@ class Results:
     def from_json(cls, value: Any, where: str = "results.json") -> Self:
         """Return the table of a ``results.json``; rows over seeds are computed again."""
         remedy = "give one that coldframe wrote"
-        found = typed(value, formats.Results, where, remedy=remedy)
+        found = typed(value, ResultsFile, where, remedy=remedy)
         for number, row in enumerate(found.rows):
             check_row(row, f"{where}, row {number}", remedy)
         return cls(
             rows=[row for row in found.rows if "ci95" not in row],
             command=found.command,
             machine=found.machine,
-            about=About() if found.about is None else About(**formats.plain(found.about)),
-            details=[Detail.from_json(formats.plain(detail)) for detail in found.details],
-            comparisons=[Comparison(**msgspec.structs.asdict(c)) for c in found.comparisons],
+            about=found.about or About(),
+            details=[Detail(**vars(shown)) for shown in found.details],
+            comparisons=found.comparisons,
             published=found.published,
             notes=found.notes,
             handed=found.handed,

@@ -31,7 +31,7 @@ def cost(group: Group) -> tuple[float, float]:
 
 def decision(table: Results, among: list[Group] | None = None) -> Decision[Key] | None:
     """Return what to ship by the table's margin; None without accuracies."""
-    lines = [group for group in (table.groups() if among is None else among) if group.mean("top1") is not None]
+    lines = _scored(table.groups() if among is None else among)
     if not lines:
         return None
 
@@ -50,7 +50,7 @@ def recommended(table: Results, among: list[Group] | None = None) -> Group | Non
 
 def verdict(table: Results) -> str:
     """Return what the numbers allow to say, as one paragraph; one for each data set where there are several."""
-    labelled = [group for group in groups(table.rows) if group.mean("top1") is not None]
+    labelled = _scored(groups(table.rows))
     if not labelled:
         return "No accuracy was measured, so there is nothing to choose by."
     data = list(dict.fromkeys(group.data for group in labelled))
@@ -62,6 +62,12 @@ def verdict(table: Results) -> str:
         parts = _choice(table, lines), _chance(table, lines), *under
         said.append(where + " ".join(part for part in parts if part))
     return " ".join(part for part in (*said, _seeds(labelled), table.about.choices) if part)
+
+
+def _scored(lines: list[Group]) -> list[Group]:
+    """Return the lines with an accuracy; of those that were measured on several splits, the first split alone."""
+    first = {group.key: group for group in reversed(lines) if group.mean("top1") is not None}
+    return [group for group in lines if first.get(group.key) is group]
 
 
 def _candidate(group: Group) -> Candidate[Key]:
