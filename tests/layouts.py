@@ -71,3 +71,16 @@ def check(data: Dataset, classes: tuple[str, ...] = CLASSES, *, n: int = len(CLA
             assert red == 40 * label + 10
             seen.append((red, green))
     assert len(set(seen)) == len(seen) == n
+
+
+def two_classes(root: Path, *, bad: bool) -> str:
+    """Write two classes of 10 small pictures, one of them damaged."""
+    generator = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for number in range(20):
+            place = root / split / "ab"[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(generator.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(place / f"{number:02}.png")
+    if bad:
+        (root / "test" / "b" / "99.png").write_bytes(b"no picture")
+    return f"folder:{root}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from fakes import TinyBackbone
+from layouts import two_classes as folder
 from PIL import Image
 
 from coldframe.cli.guard import at_home
@@ -23,19 +23,6 @@ from coldframe.verbs.extract import extract_data
 from coldframe.verbs.inspect import features
 from coldframe.verbs.plan import Part, Plan
 from coldframe.verbs.sweep import sweep
-
-
-def folder(root: Path, *, bad: bool) -> str:
-    """Write two classes of 10 small pictures, one of them damaged."""
-    generator = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for number in range(20):
-            place = root / split / "ab"[number % 2]
-            place.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(generator.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(place / f"{number:02}.png")
-    if bad:
-        (root / "test" / "b" / "99.png").write_bytes(b"no picture")
-    return f"folder:{root}"
 
 
 def test_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

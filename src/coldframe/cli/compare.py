@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from coldframe.cli import common, numbers
+
+if TYPE_CHECKING:
+    from coldframe.backbones.base import Backbone
 
 DEFAULT_SHOTS, DEFAULT_EPOCHS = 20, 6
 """Training images a class, and passes over them, when no data is named: three minutes on two cores are enough for it."""
@@ -106,6 +110,7 @@ def compare(
         Print results.json to stdout and nothing else.
     """
     from coldframe import registry
+    from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
     from coldframe.data import load_dataset
     from coldframe.evaluation.disturbances import deviations, radii
@@ -113,6 +118,7 @@ def compare(
     from coldframe.report.index import joined, save_index
     from coldframe.results.wording import handed_over
     from coldframe.verbs.compare import compare as run
+    from coldframe.verbs.look_ahead import look_ahead
     from coldframe.verbs.watch import Watch, folder_names
 
     if fast:
@@ -122,14 +128,25 @@ def compare(
         shots, epochs = shots or DEFAULT_SHOTS, epochs or DEFAULT_EPOCHS
     watch = Watch() if json else Terminal()
     specs, tables, names = data, {}, folder_names(data)
-    for spec in specs if len(specs) > 1 else ():  # what is wrong with the last is said before the first is worked on
-        load_dataset(spec, shots=shots, classes=common.class_names(classes), on_error=on_error, download=download)
+    models: Sequence[str | Backbone] = model or [registry.EMBEDDED]
+    if len(specs) > 1:
+        where = common.device_name(device)
+        models = backbones = [
+            load_backbone(name, device=where, dtype=precision, download=download) for name in model or [registry.EMBEDDED]
+        ]
+        look_ahead(
+            specs,
+            lambda spec: load_dataset(
+                spec, shots=shots, classes=common.class_names(classes), on_error=on_error, download=download
+            ),
+            common.names(methods), backbones, options=common.settings(set_ or []), epochs=epochs, on_error=on_error,
+        )  # fmt: skip
     for spec in specs:
         folder = out if out is None or len(specs) == 1 else out / names[spec]
         table = run(
             common.names(methods),
             spec,
-            model=model or [registry.EMBEDDED],
+            model=models,
             seeds=seeds,
             shots=shots,
             epochs=epochs,

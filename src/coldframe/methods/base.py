@@ -128,6 +128,19 @@ class Method(Settings, ABC):
         preprocess = self.backbone.preprocess.as_dict()
         return digest_of([self.name, self.config(), self.backbone.digest, preprocess, train.classes, rows])
 
+    def check_data(self, train: Split, val: Split | None) -> None:
+        """Refuse what these settings cannot learn from or choose on, as far as it is known before an image is read.
+
+        Args:
+            train: what would be learned from.
+            val: what choices would be made on; None where there are no such images.
+
+        Raises:
+            InputError: the sentence says what is missing.
+        """
+        if len(train) == 0:
+            raise InputError("expected at least one training image, found none; check the data and --shots")
+
     def fit(
         self,
         train: Split,
@@ -151,12 +164,11 @@ class Method(Settings, ABC):
         Returns:
             self.
         """
-        if len(train) == 0:
-            raise InputError("expected at least one training image, found none; check the data and --shots")
+        held = val if val is not None and len(val) else None
+        self.check_data(train, held)
         self.classes = train.classes
         cold, folder = cold or ColdPass(), Path(run) if run is not None else None
         self._fit(train, val, cold, folder, report)
-        held = val if val is not None and len(val) else None
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
         self.validated = None
         if held is not None:

@@ -63,16 +63,9 @@ def prompts_of(
             f"the text tower was not trained with {shown}{' and others' if len(unknown) > 3 else ''}; a context is learned "
             "around these words, and serves no other class of such words", TextWarning, stacklevel=2,
         )  # fmt: skip
-    tokens = text.tokenize([name + ending for name in names])  # [K, T]
+    tokens = check_room(text, names, ending, count)  # [K, T]
     frame = Frame.of(text, tokens)
-    used, words = frame.used(tokens), frame.used(text.tokenize(list(names))) - frame.last
-    longest = int(used.max())
-    if longest + count > text.context_length:
-        name = names[int(used.argmax())]
-        raise InputError(
-            f"expected prompts of at most {text.context_length} tokens, found {longest + count}: {count} of context and "
-            f"{longest} of {name!r} with start and end; take fewer context vectors or a shorter name"
-        )
+    words = frame.used(text.tokenize(list(names))) - frame.last
     before = {"end": count, "middle": count // 2, "front": 0}[position]
     size, first, rows = tokens.shape[1], frame.first, []
     for row in range(len(names)):
@@ -86,6 +79,24 @@ def prompts_of(
         order = order[:, : int(ends.max()) + 1]
     shared = first + (0 if class_specific else before)
     return Prompts(text.embed_tokens(tokens), order, ends, shared if text.causal else 0)
+
+
+def check_room(text: TextTower, names: Sequence[str], ending: str, count: int) -> Tensor:
+    """Return the tokens of names with their ending [K, T].
+
+    Raises:
+        InputError: one of them leaves no room for ``count`` context vectors.
+    """
+    tokens = text.tokenize([name + ending for name in names])
+    used = Frame.of(text, tokens).used(tokens)
+    longest = int(used.max())
+    if longest + count > text.context_length:
+        name = names[int(used.argmax())]
+        raise InputError(
+            f"expected prompts of at most {text.context_length} tokens, found {longest + count}: {count} of context and "
+            f"{longest} of {name!r} with start and end; take fewer context vectors or a shorter name"
+        )
+    return tokens
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,20 @@ class Head:
         """Whether the assignment is found again before every epoch."""
         return self.now == "iterative"
 
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuse more classes than the model's own classifier has outputs for."""
+        K, outputs = len(classes), len(self.backbone.classes)
+        taken = {"identity": 1, "frequency": self.sources, "iterative": self.sources}.get(self.kind(classes), 0)
+        if K * taken > outputs:
+            each = f"{taken} source{'s' * (taken > 1)} each"
+            raise InputError(
+                f"expected a classifier of {K * taken} outputs or more for {K} classes with {each}, found {outputs} in "
+                f"{self.backbone.name}; choose the mapping full or linear"
+            )
+
     def prepare(self, classes: Sequence[str], seed: int) -> None:
         """Make ready for K classes; trained layers start from N(0, 0.01^2) with bias 0."""
+        self.check_classes(classes)
         K, outputs = len(classes), len(self.backbone.classes)
         self.now = kind = self.kind(classes)
         device = self.backbone.device
@@ -97,9 +109,6 @@ class Head:
             width = outputs if kind == "full" else self.backbone.feature_dim
             drawn = torch.randn(K, width, generator=torch.Generator().manual_seed(seed)) * 0.01
             self.tensors = {"head.weight": drawn.to(device), "head.bias": torch.zeros(K, device=device)}
-        elif K * self.sources > outputs:
-            wanted = f"{K} classes with {self.sources} sources each"
-            raise InputError(f"expected a classifier of {K * self.sources} outputs or more for {wanted}, found {outputs}")
         elif kind != "identity":
             first = torch.arange(K * self.sources, device=device).view(self.sources, K).T.contiguous()
             self.tensors = {"sources": first}  # [K, sources]

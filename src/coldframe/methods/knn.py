@@ -80,10 +80,13 @@ class NearestNeighbours(Method):
         self.features, self.labels = state["features"], state["labels"]
         self.neighbours = int(state["neighbours"])
 
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        if self.choose == "val" and val is None and self.k == "auto":
+            raise InputError("knn was asked to choose k on validation images and was given none; use choose loo")
+
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         held = val if val is not None and len(val) else None
-        if self.choose == "val" and held is None and self.k == "auto":
-            raise InputError("knn was asked to choose k on validation images and was given none; use choose loo")
         alone = self.choose == "loo" or (self.choose == "auto" and held is None)
         features, labels = self._unit(train, cold)
         if self.k == "auto":

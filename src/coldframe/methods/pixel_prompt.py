@@ -170,6 +170,10 @@ class PixelPrompt(Trained):
         other.head.prepare(classes, self.seed)
         return other
 
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        self.head.check_classes(train.classes)
+
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         generator = torch.Generator().manual_seed(self.seed)
         self.head.prepare(train_split.classes, self.seed)

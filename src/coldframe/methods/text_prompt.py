@@ -116,6 +116,12 @@ class TextPrompt(Trained):
         """Return unit text features [K, D] of the classes with the context as it is now; gradients reach the context."""
         return self._encode(self._prompts(self.classes))
 
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        text, names = contexts.text_of(self.backbone), [templates.fill("{}", name) for name in train.classes]
+        count = len(contexts.word_embeddings(text, self.words)) if self.words else self.tokens
+        contexts.check_room(text, names, self.ending, count)
+
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         text = contexts.text_of(self.backbone)
         start = contexts.word_embeddings(text, self.words) if self.words else self._drawn(text)  # [n, D]

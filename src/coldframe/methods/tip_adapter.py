@@ -110,13 +110,15 @@ class TipAdapter(Method):
         alpha, beta = state["alpha and beta"].tolist()
         self.chosen = (alpha, beta)
 
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        if self.choose == "val" and val is None and "auto" in (self.alpha, self.beta):
+            raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo")
+
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings = templates.class_embeddings(self.backbone, train.classes, self.template)
         held = val if val is not None and len(val) else None
         self._cache(train, cold)
-        searched = "auto" in (self.alpha, self.beta)
-        if self.choose == "val" and held is None and searched:
-            raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo")
         self._search(held if self.choose != "loo" else None, cold, train)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:

@@ -178,9 +178,12 @@ class Tuned(Trained):
         network.__dict__.pop("digest", None)
         return Merged(network, self.weight, self.bias, self.unit)
 
-    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        if self.wise == "auto" and (val is None or len(val) == 0):
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        if self.wise == "auto" and val is None:
             raise InputError("expected validation images to choose wise='auto' on, found none; give val, or a number")
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._begin()
         started = self._start_head(train_split, val, cold)
         parameters = self.parameters()

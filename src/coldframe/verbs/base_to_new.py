@@ -120,6 +120,7 @@ def base_to_new(
     reason = method.labels_alone(base.classes)
     if reason:
         raise InputError(f"expected a method that scores classes by their names for base to new: {reason}")
+    method.check_data(base.train, base.val if len(base.val) else None)
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))

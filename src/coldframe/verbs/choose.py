@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coldframe.backbones.base import Backbone
+from coldframe.data.base import Dataset
 from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.methods import Method, method_class
 from coldframe.registry import GROUPS
@@ -113,6 +114,42 @@ def methods_for_all(
     for backbone, mine, left in zip(backbones, able, skipped, strict=True):
         own = {name: settings for name, settings in options.items() if name in mine or name not in names}
         found.append((methods_for(mine, backbone, own, epochs, classes)[0] if mine else [], left))
+    return found
+
+
+def check_data(
+    chosen: Sequence[tuple[list[Method], list[str]]], datasets: Sequence[Dataset], *, asked: bool
+) -> list[tuple[list[Method], list[str]]]:
+    """Return the methods of each model that can be fitted on these data sets, as far as it is known before an image is read.
+
+    Args:
+        chosen: of each model, its methods, and a sentence for each that was left out.
+        datasets: one a seed.
+        asked: whether the methods were asked for by name, so that one that no model can fit is refused.
+
+    Raises:
+        InputError: a method that was asked for can be fitted on no model, or nothing is left.
+    """
+    found: list[tuple[list[Method], list[str]]] = []
+    refused: dict[str, ColdframeError] = {}
+    able: set[str] = set()
+    for methods, skipped in chosen:
+        fine, left = [], list(skipped)
+        for method in methods:
+            called = label(method, methods)
+            try:
+                for dataset in datasets:
+                    method.check_data(dataset.train, dataset.val if len(dataset.val) else None)
+            except (InputError, ModelError) as error:
+                refused.setdefault(called, error)
+                left.append(f"{called} left out: {error}")
+                continue
+            fine.append(method)
+            able.add(called)
+        found.append((fine, left))
+    for called, reason in refused.items():
+        if called not in able and (asked or not able):
+            raise reason
     return found
 
 

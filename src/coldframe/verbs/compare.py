@@ -29,7 +29,7 @@ from coldframe.report import Curve, Detail, Table, recommended
 from coldframe.results.parts import training_curves
 from coldframe.results.rows import short
 from coldframe.types import FEATURES, Row, digest_of
-from coldframe.verbs.choose import distinct, label, methods_for_all
+from coldframe.verbs.choose import check_data, distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
 from coldframe.verbs.hand_over import deliver, fit_folder
 from coldframe.verbs.pictures import hardest, prompts, wrong
@@ -159,6 +159,7 @@ def compare(
     ]
     # What a model does not allow is known here, before any image is read.
     chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes)
+    chosen = check_data(chosen, datasets, asked=methods is not None)
     cases = []
     for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
         case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1)

@@ -112,6 +112,7 @@ def fit_one(
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
+    method.check_data(dataset.train, dataset.val if len(dataset.val) else None)
     watch.start(describe_model(backbone), describe_data([dataset]))
     done = cold.prepare(backbone, dataset.splits, wanted([method]))
     watch.cold_done(done)

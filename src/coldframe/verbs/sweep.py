@@ -14,7 +14,6 @@ from coldframe.cold import ColdPass
 from coldframe.data import load_dataset
 from coldframe.data.base import OnError
 from coldframe.data.load import canonical
-from coldframe.data.splits import check_readable
 from coldframe.errors import InputError
 from coldframe.files import write_json, write_text
 from coldframe.measures import hardware
@@ -26,6 +25,7 @@ from coldframe.report.study import page
 from coldframe.results.rows import Group
 from coldframe.verbs.choose import label
 from coldframe.verbs.compare import compare
+from coldframe.verbs.look_ahead import look_ahead
 from coldframe.verbs.plan import Part, Plan, Settings
 from coldframe.verbs.watch import Watch, command_line, folder_names
 from coldframe.version import __version__
@@ -182,10 +182,11 @@ def sweep(
     methods = [method for _, _, method in made]
     cold, folder = cold or ColdPass(), None if out is None else Path(out)
     tables, lines, names = {}, [], folder_names(plan.data)
-    for spec in plan.data:  # what is wrong with the last is said before the first is worked on
-        known = load_dataset(spec, shots=plan.shots_of(spec), download=download, on_error=on_error)
-        for split in known.splits if len(plan.data) > 1 else ():
-            check_readable(split)
+    look_ahead(
+        plan.data,
+        lambda spec: load_dataset(spec, shots=plan.shots_of(spec), download=download, on_error=on_error),
+        methods, [backbone], on_error=on_error,
+    )  # fmt: skip
     for spec in plan.data:
         own = None if folder is None else folder / names[spec]
         table = compare(
