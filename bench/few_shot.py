@@ -30,7 +30,7 @@ from coldframe.methods.few_shot import ALPHAS, FewShot
 
 METHODS = (
     "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "lp++", "clap", "taskres",
-    "clip-adapter", "cross-modal", "laplace",
+    "clip-adapter", "cross-modal", "prolip", "laplace",
 )  # fmt: skip
 SHOTS = (1, 2, 4, 8, 16)
 DATA = {

@@ -31,6 +31,7 @@ METHODS: dict[str, str] = {
     "taskres": "coldframe.methods.text_heads:TaskResidual",
     "clip-adapter": "coldframe.methods.text_heads:ClipAdapter",
     "cross-modal": "coldframe.methods.text_heads:CrossModal",
+    "prolip": "coldframe.methods.prolip:Prolip",
     "lora": "coldframe.methods.low_rank:LoRA",
     "dora": "coldframe.methods.low_rank:DoRA",
     "lokr": "coldframe.methods.low_rank:LoKr",
@@ -51,7 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "few-shot": (
         "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "tip-adapter-f", "lp++",
-        "clap", "taskres", "clip-adapter", "cross-modal",
+        "clap", "taskres", "clip-adapter", "cross-modal", "prolip", "laplace",
     ),
 }  # fmt: skip
 """Methods that are named together, such as ``--methods peft``; those that a model does not allow are left out of it."""

@@ -14,6 +14,8 @@ PIXELS = "pixels"
 """The cut before everything: normalised images at the model's resolution [B, 3, H, W]."""
 EMBED = "embed"
 """The cut after the first convolution, before anything is added to it."""
+PROJECTION = "pre-projection"
+"""The cut before a vision-language model's last matrix, which maps what is pooled to the features [B, D']."""
 FEATURES = "features"
 """The cut after everything but the classifier: one vector an image [B, D]."""
 

@@ -57,7 +57,7 @@ def pictures() -> torch.Tensor:
 def test_contract(row: str) -> None:
     net = tiny(**ROWS[row])
     backbone = staged(net)
-    assert backbone.cuts == ("pixels", "embed", "block0", "block1", "block2", "features")
+    assert backbone.cuts == ("pixels", "embed", "block0", "block1", "block2", "pre-projection", "features")
 
     def own(x: torch.Tensor) -> torch.Tensor:
         found = net.visual(x)

@@ -57,6 +57,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("taskres", {"lr": 0.05, "epochs": 30}),
     ("clip-adapter", {"ratio": 0.6, "lr": 0.01, "epochs": 40, "augment": "flip"}),
     ("cross-modal", {"lr": 0.02, "epochs": 30}),
+    ("prolip", {"steps": 60}),
+    ("prolip", {"steps": 40, "lr": 1e-2, "hold": 0.0, "augment": "flip"}),
     ("ncm", {"choose": "loo", "prior": "text"}),
     ("lora", {"last": 1, "epochs": 6, "lr": 0.01, "places": "q,v", "dropout": 0.2}),
     ("lora", {"last": "all", "epochs": 6, "lr": 0.01, "head": "normal", "augment": "flip"}),
@@ -77,7 +79,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30, 2, "test")
 
 
-TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal")
+TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal", "prolip")
 LAST_BLOCKS = ("lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
 
 

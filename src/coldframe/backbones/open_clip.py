@@ -25,7 +25,7 @@ from coldframe.backbones.quickgelu import OPENAI
 from coldframe.backbones.timm import maps
 from coldframe.backbones.trace import Trace, stages
 from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest, visible
-from coldframe.types import Interpolation, Preprocess
+from coldframe.types import PROJECTION, Interpolation, Preprocess
 
 _QUICK = "-quickgelu"
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -36,7 +36,8 @@ class OpenClipBackbone(ChainBackbone):
     """The staged view of an open_clip model that is already built.
 
     ``embed`` is the output of the patch convolution alone [B, D, H, W]; ``block0`` the tokens [B, T, D] after the class
-    token, the positions and ``ln_pre``; ``features`` what ``encode_image`` returns, not normalised.
+    token, the positions and ``ln_pre``; ``pre-projection`` what the tokens after the last block are pooled to [B, D], where the
+    tower is a vision transformer with a projection; ``features`` what ``encode_image`` returns, not normalised.
 
     Args:
         name: the id it will carry.
@@ -105,8 +106,14 @@ class OpenClipBackbone(ChainBackbone):
 
 def _pooled(model: nn.Module, x: Tensor) -> Tensor:
     tower: Any = model.visual
-    x = tower._pool(x)[0]
-    return x if tower.proj is None else x @ tower.proj
+    pooled: Tensor = tower._pool(x)[0]
+    return pooled
+
+
+def _projected(model: nn.Module, x: Tensor) -> Tensor:
+    tower: Any = model.visual
+    y: Tensor = x @ tower.proj
+    return y
 
 
 def _stages(model: nn.Module, size: int) -> Stages:
@@ -159,9 +166,10 @@ def _transformer(tower: Any) -> Stages:
 
     begin = Link(("visual.class_embedding", "visual.positional_embedding", "visual.ln_pre"), tokens)
     blocks = [[turned(f"visual.transformer.resblocks.{i}")] for i in range(len(tower.transformer.resblocks))]
-    ends = ("visual.attn_pool", "visual.attn_pool_contrastive", "visual.ln_post", "visual.proj")
+    ends = ("visual.attn_pool", "visual.attn_pool_contrastive", "visual.ln_post")
     blocks[-1].append(Link(ends, _pooled))
-    return stages_of([begin], blocks, [Link(("visual.conv1",))])
+    end = [] if tower.proj is None else [(PROJECTION, [Link(("visual.proj",), _projected)])]
+    return [*stages_of([begin], blocks, [Link(("visual.conv1",))]), *end]
 
 
 def _width(model: nn.Module, size: int) -> int:

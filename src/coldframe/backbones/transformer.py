@@ -191,8 +191,11 @@ def transformer_of(backbone: Backbone, what: str = "deep prompts") -> Transforme
     if rotary and not all(isinstance(each, RotaryBlock) for each in blocks):
         raise ModelError(f"{kind}, whose rotary positions are not told from tokens without one; {other}")
 
+    after = backbone.cuts[backbone.index(block(backbone.layers - 1)) + 1 :]
+    ending = [*chains[-1][1:], *(link for cut in after for link in backbone.links(cut))]
+
     def end(x: Tensor) -> Tensor:
-        for link in chains[-1][1:]:
+        for link in ending:
             x = link(backbone.module, x)
         return x
 

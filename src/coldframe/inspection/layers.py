@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError, nearest
-from coldframe.types import EMBED, FEATURES, PIXELS
+from coldframe.types import EMBED, FEATURES, PIXELS, PROJECTION
 
 
 def watchable(backbone: Backbone) -> list[str]:
@@ -138,7 +138,7 @@ def spatial_layers(backbone: Backbone, count: int = 3) -> list[str]:
     Raises:
         ModelError: the network has no cut with maps or tokens.
     """
-    cuts = [cut for cut in backbone.cuts if cut not in (PIXELS, EMBED, FEATURES)]
+    cuts = [cut for cut in backbone.cuts if cut not in (PIXELS, EMBED, PROJECTION, FEATURES)]
     cuts = cuts or [cut for cut in backbone.cuts if cut == EMBED]
     if not cuts:
         raise ModelError(f"{backbone.name} is one piece, without cuts inside; name its modules with --layers")

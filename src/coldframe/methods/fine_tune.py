@@ -20,7 +20,7 @@ from coldframe.methods import interpolation, templates
 from coldframe.methods.base import Report
 from coldframe.methods.trained import Trained
 from coldframe.training import Group
-from coldframe.types import FEATURES
+from coldframe.types import FEATURES, PROJECTION, block
 
 NAMED_LAYERS = ("head", "last-conv", "first-conv", "last-block", "last-half", "all")
 STATISTICS = {
@@ -238,6 +238,8 @@ def trained_stages(backbone: Backbone, layers: str) -> dict[str, list[nn.Paramet
         InputError: the backbone has no such stage, or no convolution where one is asked for.
     """
     stages = {cut: _parameters(backbone, cut) for cut in backbone.cuts[:-1]}
+    if PROJECTION in stages:  # a matrix after the last block trains with it
+        stages[block(backbone.layers - 1)] += stages.pop(PROJECTION)
     learned = [cut for cut, parameters in stages.items() if parameters]
     blocks = [cut for cut in learned if cut.startswith("block")]
     if layers == "head":

@@ -93,7 +93,7 @@ class ProbePlus(LinearHead):
                 logits = seen[0] @ (weight + blend[:, None] * texts).T + bias
                 top1 = float((logits.argmax(-1) == seen[1]).double().mean())
                 loss = float(functional.cross_entropy(logits, seen[1]))
-                self.history.append({"epoch": number, "val_top1": top1, "val_loss": loss})
+                self.history.append({"step": number, "val_top1": top1, "val_loss": loss})
                 if best is None or (top1, -loss) > best[0]:
                     best = (top1, -loss), number, weight + blend[:, None] * texts, bias
         if best is None:
