@@ -26,12 +26,14 @@ class Prompts:
         order: which of [names, context] stands at each position [K, L]; the context's numbers follow those of the names.
         ends: position that is read [K].
         shared: how many of the first positions are the same in all prompts.
+        start: how many of them come before any context.
     """
 
     names: Tensor
     order: Tensor
     ends: Tensor
     shared: int
+    start: int = 0
 
     def embed(self, context: Tensor) -> Tensor:
         """Return word embeddings [K, L, D] with a context [n, D] for all or [K, n, D] for each in its place."""
@@ -78,7 +80,8 @@ def prompts_of(
     if text.causal:
         order = order[:, : int(ends.max()) + 1]
     shared = first + (0 if class_specific else before)
-    return Prompts(text.embed_tokens(tokens), order, ends, shared if text.causal else 0)
+    start = first if text.causal else 0
+    return Prompts(text.embed_tokens(tokens), order, ends, shared if text.causal else 0, start)
 
 
 def check_room(text: TextTower, names: Sequence[str], ending: str, count: int) -> Tensor:

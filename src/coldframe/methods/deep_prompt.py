@@ -19,9 +19,11 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import heads, templates, views
 from coldframe.methods.base import Report
-from coldframe.methods.trained import Logits, Trained
+from coldframe.methods.trained import Beside, Logits, Trained
 from coldframe.types import block
 
+KEPT = 20
+"""Numbers that a training step keeps in a block for each number of a token that enters it, about."""
 _KEYS_BYTES = 1 << 30
 """Most bytes of keys and values that are kept in memory; beyond, they are computed from the tokens at each step."""
 
@@ -58,6 +60,7 @@ class DeepPrompt(Trained):
 
     name: ClassVar[str] = "deep-prompt"
     subject: ClassVar[str] = "the deep prompt"
+    stacks: ClassVar[bool] = True
     colour: ClassVar[int | None] = 2
     _published: ClassVar[Mapping[str, Any]] = {
         "tokens": 50, "layer": 0, "init": "uniform", "head": "linear", "optimiser": "sgd", "epochs": 100, "batch_size": 64,
@@ -143,13 +146,37 @@ class DeepPrompt(Trained):
         bound = math.sqrt(6 / (3 * net.patch**2 + net.width))
         return torch.rand(shape, generator=generator) * 2 * bound - bound
 
-    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+    def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         self.scores.prepare(train_split.classes, self.seed)
         self.prompt = self._drawn().to(self.backbone.device)
+        return {"prompt": self.prompt, **self.scores.tensors}
+
+    def finish(self, learned: dict[str, Tensor]) -> None:
+        self.prompt = learned["prompt"]
+        self.scores.tensors = {name: learned[name] for name in self.scores.tensors}
+
+    def stack_bytes(self, batch: int) -> int:
+        blocks = len(self.network.blocks) - self.layer
+        return KEPT * blocks * batch * (self.network.tokens + self.tokens) * self.network.width * 4
+
+    def beside(self, runs: Sequence[Self], parameters: Mapping[str, Tensor]) -> Beside:
+        prompts = parameters["prompt"]  # [S, depth, P, D]
+
+        def logits(x: Tensor) -> Tensor:
+            every = self._features(x.repeat(len(prompts), 1, 1), prompts).view(len(prompts), len(x), -1)  # [S, B, D]
+            if not self.scores.tensors:
+                return self.scores(every)
+            weight, bias = parameters["head.weight"], parameters["head.bias"]
+            return every.float() @ weight.mT + bias[:, None]
+
+        return logits, None
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        parameters = self.begin(train_split, cold)
         sources = self.stored(train_split, cold)
         keys = self._keys(sources)
         self.learn(
-            {"prompt": self.prompt, **self.scores.tensors}, train_split, val, cold=cold, run=run, report=report, stored=sources,
+            parameters, train_split, val, cold=cold, run=run, report=report, stored=sources,
             logits=self._training(sources, keys), note=", keys and values of the last block kept" if keys else "",
         )  # fmt: skip
 
@@ -173,15 +200,22 @@ class DeepPrompt(Trained):
             return []
         return [Keys(last, source) for source in sources]
 
-    def _features(self, x: Tensor) -> Tensor:
-        """Return the features of tokens entering block ``layer`` [B, T, D]."""
+    def _features(self, x: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """Return the features of tokens entering block ``layer`` [B, T, D].
+
+        With several prompts [S, depth, P, D] the first B / S rows have the first of them, and so on.
+        """
         net, P = self.network, self.tokens
         blocks = net.blocks[self.layer :]
         last = len(blocks) - 1
         front = self._front
         for index, each in enumerate(blocks):
             if index < self.replaced:
-                p = self.prompt[0 if self.shared else index].to(x.dtype).expand(x.shape[0], -1, -1)  # [B, P, D]
+                number = 0 if self.shared else index
+                if prompts is None:
+                    p = self.prompt[number].to(x.dtype).expand(x.shape[0], -1, -1)  # [B, P, D]
+                else:
+                    p = prompts[:, number].to(x.dtype).repeat_interleave(x.shape[0] // len(prompts), 0)
                 images = x if index == 0 else x[:, P:] if front else x[:, :-P]
                 x = torch.cat([p, images] if front else [images, p], dim=1)
             x = each(x, self._rows() if index == last else None)

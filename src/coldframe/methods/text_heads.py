@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from coldframe.data.base import Split
 from coldframe.methods import templates
 from coldframe.methods.base import Report
 from coldframe.methods.contexts import text_of
-from coldframe.methods.trained import Trained
+from coldframe.methods.trained import Beside, Trained
 from coldframe.training import Optimiser
 from coldframe.types import FEATURES
 
@@ -28,6 +29,8 @@ class TextHead(Trained):
         backbone: a vision-language model; s = exp(logit_scale).
         template: texts of the class names.
     """
+
+    stacks: ClassVar[bool] = True
 
     _: KW_ONLY
     template: str | Sequence[str] = templates.PHOTO
@@ -69,10 +72,39 @@ class TextHead(Trained):
     def _ready(self, train_split: Split, cold: ColdPass) -> None:
         """Compute what the penalty needs of the training images."""
 
-    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+    def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         self.texts = templates.class_embeddings(self.backbone, train_split.classes, self.template)
         self.learned = self._start()
         self._ready(train_split, cold)
+        return self.learned
+
+    def finish(self, learned: dict[str, Tensor]) -> None:
+        self.learned = learned
+
+    def beside(self, runs: Sequence[Self], parameters: Mapping[str, Tensor]) -> Beside:
+        numbers = {
+            name: torch.tensor([float(getattr(run, name)) for run in runs], device=self.texts.device) for name in self.stackable
+        }
+
+        def one(learned: dict[str, Tensor], own: dict[str, Tensor]) -> Self:
+            run = copy.copy(self)
+            run.learned = learned
+            for name, value in own.items():
+                setattr(run, name, value)
+            return run
+
+        def logits(x: Tensor) -> Tensor:
+            found: Tensor = torch.vmap(lambda learned, own: one(learned, own).warm(x))(dict(parameters), numbers)
+            return found
+
+        def penalty() -> Tensor:
+            found: Tensor = torch.vmap(lambda learned, own: one(learned, own)._penalty())(dict(parameters), numbers)
+            return found
+
+        return logits, penalty if self._penalty() is not None else None
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.begin(train_split, cold)
         penalised = self._penalty() is not None
         self.learn(
             self.learned, train_split, val, cold=cold, run=run, report=report,
@@ -98,6 +130,7 @@ class TaskResidual(TextHead):
 
     name: ClassVar[str] = "taskres"
     spoken: ClassVar[str] = "TaskRes"
+    stackable: ClassVar[tuple[str, ...]] = ("alpha",)
 
     alpha: float = 0.5
     _: KW_ONLY
@@ -128,6 +161,7 @@ class ClipAdapter(TextHead):
 
     name: ClassVar[str] = "clip-adapter"
     spoken: ClassVar[str] = "CLIP-Adapter"
+    stackable: ClassVar[tuple[str, ...]] = ("ratio",)
 
     ratio: float = 0.2
     reduction: int = 4
@@ -164,6 +198,7 @@ class CrossModal(TextHead):
     """
 
     name: ClassVar[str] = "cross-modal"
+    stackable: ClassVar[tuple[str, ...]] = ("text_weight",)
 
     text_weight: float = 1.0
     _: KW_ONLY

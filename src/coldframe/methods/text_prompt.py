@@ -18,12 +18,14 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import contexts, templates, views
 from coldframe.methods.base import Report
-from coldframe.methods.trained import Trained
+from coldframe.methods.trained import Beside, Trained
 from coldframe.training import Optimiser
 from coldframe.types import FEATURES
 
 SPREAD = 0.02
 """Standard deviation of context vectors that start from nothing."""
+KEPT = 200
+"""Numbers that a training step keeps for each number of a token that enters a text tower of twelve blocks, about."""
 
 
 class TextPrompt(Trained):
@@ -49,6 +51,7 @@ class TextPrompt(Trained):
 
     name: ClassVar[str] = "text-prompt"
     subject: ClassVar[str] = "the text prompt"
+    stacks: ClassVar[bool] = True
     colour: ClassVar[int | None] = 5
     _published: ClassVar[Mapping[str, Any]] = {
         "tokens": 16, "lr": 2e-3, "batch_size": 32, "optimiser": "sgd", "weight_decay": 5e-4, "schedule": "cosine",
@@ -122,11 +125,40 @@ class TextPrompt(Trained):
         count = len(contexts.word_embeddings(text, self.words)) if self.words else self.tokens
         contexts.check_room(text, names, self.ending, count)
 
-    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+    def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         text = contexts.text_of(self.backbone)
         start = contexts.word_embeddings(text, self.words) if self.words else self._drawn(text)  # [n, D]
         self.context = start.expand(len(self.classes), -1, -1).clone() if self.class_specific else start.clone()
-        self._made = prompts = self._prompts(self.classes)
+        self._made = self._prompts(self.classes)
+        return {"context": self.context}
+
+    def finish(self, learned: dict[str, Tensor]) -> None:
+        self.context = learned["context"]
+        self.settle()
+
+    def stack_bytes(self, batch: int) -> int:
+        made = self._made if self.classes and self.context.numel() else None
+        rows = made.order.numel() if made is not None else 77 * max(1, len(self.classes))
+        width = self.backbone.feature_dim if made is None else made.names.shape[-1]
+        return KEPT * rows * width * 4
+
+    def beside(self, runs: Sequence[Self], parameters: Mapping[str, Tensor]) -> Beside:
+        text, prompts, context = contexts.text_of(self.backbone), self._made, parameters["context"]
+
+        def logits(x: Tensor) -> Tensor:
+            embedded = torch.cat([prompts.embed(each) for each in context])  # [S K, L, D]
+            found = text.encode_embeddings(embedded, prompts.ends.repeat(len(context)), prompts.start)
+            texts = functional.normalize(found.float(), dim=-1).view(len(context), -1, found.shape[-1])  # [S, K, D]
+            return self.backbone.logit_scale * functional.normalize(x.float(), dim=-1) @ texts.mT
+
+        return logits, None
+
+    def told(self) -> dict[str, object]:
+        return {"positions run": self._made.order.shape[1], "shared": self._made.shared}
+
+    def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self.begin(train_split, cold)
+        prompts = self._made
         sources = self.stored(train_split, cold)
 
         def logits(items: Tensor, epoch: int) -> Tensor:
@@ -136,7 +168,7 @@ class TextPrompt(Trained):
         self.learn(
             {"context": self.context}, train_split, val, cold=cold, run=run, report=report, logits=logits, stored=sources
         )
-        self.choices |= {"positions run": prompts.order.shape[1], "shared": prompts.shared}
+        self.choices |= self.told()
 
     @torch.no_grad()
     def settle(self) -> None:

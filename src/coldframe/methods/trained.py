@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
 
 Logits = Callable[[Tensor, int], Tensor]
 """(items [b], epoch) -> logits [b, K]."""
+Beside = tuple[Callable[[Tensor], Tensor], Callable[[], Tensor] | None]
+"""Of S runs beside each other: activations [B, ...] -> logits [S, B, K], and what is added to each run's loss [S], or None."""
 
 
 class Trained(Method):
@@ -44,6 +46,11 @@ class Trained(Method):
         patience: epochs without a better one on ``val`` before stopping; None never stops early.
         seed: decides where training starts, the order of the images and the augmentation.
     """
+
+    stacks: ClassVar[bool] = False
+    """Whether several runs of it can be trained at once; see :func:`coldframe.methods.stacked.fit_stacked`."""
+    stackable: ClassVar[tuple[str, ...]] = ()
+    """Numbers of its own in which such runs may differ."""
 
     _: KW_ONLY
     epochs: int = 10
@@ -71,6 +78,26 @@ class Trained(Method):
     @property
     def views(self) -> tuple[str, ...]:
         return views.views_of(self.augment)
+
+    def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
+        """Make what is trained, as it starts, and return it by name; asked of methods that stack."""
+        raise NotImplementedError
+
+    def beside(self, runs: Sequence[Self], parameters: Mapping[str, Tensor]) -> Beside:
+        """Return what runs beside each other answer, from their parameters behind a leading axis [S, ...]."""
+        raise NotImplementedError
+
+    def finish(self, learned: dict[str, Tensor]) -> None:
+        """Take over what was learned beside other runs."""
+        raise NotImplementedError
+
+    def stack_bytes(self, batch: int) -> int:
+        """Return about how many bytes a step keeps for one run."""
+        return 8 * batch * max(len(self.classes), self.backbone.feature_dim)
+
+    def told(self) -> dict[str, object]:
+        """Return what ``choices`` says beside the epoch."""
+        return {}
 
     def settle(self) -> None:
         """Compute what follows from the learned tensors once; called before each validation and at the end."""

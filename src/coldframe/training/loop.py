@@ -31,7 +31,8 @@ Validation = float | tuple[float, float]
 class Result:
     """What a run of the loop gives back: its history, the epoch whose state was kept, and the seconds it took.
 
-    ``best`` and ``best_loss`` are the validation value and loss of that epoch; None without them.
+    ``best`` and ``best_loss`` are the validation value and loss of that epoch; None without them. ``failed`` says why a run beside
+    others stopped early (:func:`coldframe.training.stacked.train_stacked`); a run alone raises instead.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Result:
     best: float | None = None
     best_loss: float | None = None
     seconds: float = 0.0
+    failed: str = ""
 
 
 def order(seed: int, epoch: int, n: int) -> Tensor:

@@ -1,0 +1,146 @@
+"""Several fits of one method at once: learning rates, penalties and other numbers side by side, for little more than one fit.
+
+    runs = [method_class("clap")(backbone, lr=lr) for lr in (0.01, 0.03, 0.1)]
+    fit_stacked(runs, data.train, data.val)
+    best = best_of(runs)
+
+Every run ends where its own ``fit`` would have ended it, to 1e-5 of its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods import views
+from coldframe.methods.trained import Trained
+from coldframe.training import better
+from coldframe.training.stacked import train_stacked
+
+FREE = ("lr", "weight_decay", "clip")
+"""Settings of the optimiser in which the runs may differ; a method adds its own in ``stackable``."""
+MEMORY = 1 << 30
+"""Most bytes that what one step keeps may take; more runs are trained one group after the other."""
+
+
+def fit_stacked(
+    runs: Sequence[Trained], train: Split, val: Split | None = None, *, cold: ColdPass | None = None, memory: int = MEMORY
+) -> list[str]:
+    """Fit methods of one kind that differ in numbers alone, each as its own ``fit`` would.
+
+    Args:
+        runs: not fitted yet, on one backbone, equal but for ``lr``, ``weight_decay``, ``clip`` and their ``stackable`` settings.
+        train: what is learned from.
+        val: what each run's epoch is chosen on.
+        cold: the store.
+        memory: bytes that a step may keep; runs that are too many for it are trained in groups.
+
+    Returns:
+        For each run why it stopped early, as a sentence; empty where it did not.
+
+    Raises:
+        InputError: the runs cannot stand beside each other; the sentence names the setting.
+    """
+    check(runs)
+    if len(train) == 0:
+        raise InputError("expected at least one training image, found none; check the data and --shots")
+    cold, first = cold or ColdPass(), runs[0]
+    size = max(1, memory // max(1, first.stack_bytes(min(first.batch_size, len(train)))))
+    failed: list[str] = []
+    for at in range(0, len(runs), size):
+        failed += _group(runs[at : at + size], train, val if val is not None and len(val) else None, cold)
+    return failed
+
+
+def best_of(runs: Sequence[Trained]) -> Trained:
+    """Return the run with the best top-1 on ``val`` in the epoch it kept, among equals the lowest cross-entropy, then the first.
+
+    Raises:
+        InputError: the runs had no validation images.
+    """
+    ranks = [run.choices.get("validation") for run in runs]
+    if None in ranks:
+        raise InputError("expected runs that were fitted with validation images, found some without")
+    return max(zip(runs, ranks, strict=True), key=lambda pair: (pair[1][0], -pair[1][1]))[0]
+
+
+def check(runs: Sequence[Trained]) -> None:
+    """Refuse runs that cannot be trained side by side."""
+    if not runs:
+        raise InputError("expected at least one run, found none")
+    first = runs[0]
+    if not first.stacks:
+        raise InputError(f"{first.name} cannot run stacked; fit its settings one after the other")
+    free = (*FREE, *first.stackable)
+    for run in runs[1:]:
+        if type(run) is not type(first) or run.backbone is not first.backbone:
+            raise InputError(f"expected runs of {first.name} on one model object, found {run.name} on {run.backbone.name}")
+        other = [name for name, value in run.config().items() if value != first.config()[name] and name not in free]
+        if other:
+            raise InputError(f"expected runs of {first.name} to differ in {', '.join(free)} alone, found other {other[0]}")
+
+
+def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdPass) -> list[str]:
+    first = runs[0]
+    starts = []
+    for run in runs:
+        run.classes = train.classes
+        starts.append(run.begin(train, cold))
+    parameters = {name: torch.stack([start[name] for start in starts]).contiguous() for name in starts[0]}
+    before = {name: value.clone() for name, value in parameters.items()}
+    stored = first.stored(train, cold)
+    labels = torch.from_numpy(train.labels).to(first.backbone.device)
+    answer, penalty = first.beside(runs, parameters)
+
+    def losses(items: Tensor, epoch: int) -> Tensor:
+        logits = answer(views.drawn(stored, items, epoch, first.seed))
+        found = _cross_entropy(logits, labels[items])
+        return found if penalty is None else found + penalty()
+
+    seen = None if val is None else cold.activations(first.backbone, val, first.cut)
+    truth = None if val is None else torch.from_numpy(val.labels)
+
+    @torch.no_grad()
+    def validate() -> list[tuple[float, float]]:
+        assert seen is not None and truth is not None
+        parts = [answer(seen.gather(rows)).float().cpu() for rows in torch.split(torch.arange(len(truth)), 64)]
+        logits = torch.cat(parts, dim=1)  # [S, N, K]
+        right = (logits.argmax(-1) == truth).double().mean(1)
+        return list(zip(right.tolist(), _cross_entropy(logits, truth).tolist(), strict=True))
+
+    zeroth = validate() if val is not None else None
+    for value in parameters.values():
+        value.requires_grad_(True)
+    results = train_stacked(
+        parameters, losses, len(train), [run.recipe for run in runs], validate=validate if val is not None else None
+    )
+    for value in parameters.values():
+        value.requires_grad_(False)
+    for number, (run, result) in enumerate(zip(runs, results, strict=True)):
+        epoch, kept = result.best_epoch, (result.best or 0.0, result.best_loss)
+        if zeroth is not None and not better(*kept, *zeroth[number]):
+            epoch, kept = 0, zeroth[number]
+        source = parameters if epoch or not zeroth else before
+        run.finish({name: value[number].detach().clone() for name, value in source.items()})
+        run.history = result.history
+        run.choices = {"epoch": epoch, "cut": run.cut, "cold": stored[0].note, **run.told()}
+        run.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
+        if val is not None:
+            run.choices |= {"chosen on": val.name, "validation": kept}
+        run.validated = None
+        if val is not None:
+            sure, taken = run.predict_proba(val, cold=cold).max(-1)
+            run.validated = sure, taken == torch.from_numpy(val.labels)
+    return [result.failed for result in results]
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy of each run [S] of logits [S, B, K]."""
+    picked = functional.log_softmax(logits, -1).gather(-1, labels.expand(len(logits), -1)[..., None])
+    return -picked[..., 0].mean(1)
