@@ -19,14 +19,14 @@ TRAIN, VAL, TEST = coloured(18, 0, "train"), coloured(9, 1, "val"), coloured(12,
 PROMPT: dict[str, Any] = {"epochs": 3, "batch_size": 8, "optimiser": "sgd", "weight_decay": 0.0}
 CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("clap", {"epochs": 6}, [{"lr": 0.03}, {"lr": 0.3, "weight_decay": 0.1}, {"lr": 0.1}]),
-    ("taskres", {"epochs": 5, "batch_size": 7}, [{"lr": 0.01, "alpha": 0.3}, {"lr": 0.05}, {"alpha": 1.0, "weight_decay": 0.1}]),
+    ("taskres", {"epochs": 5, "batch_size": 7}, [{"lr": 0.01, "alpha": 0.3}, {"lr": 0.05}, {"alpha": 1.0}]),
     ("clip-adapter", {"epochs": 4, "augment": "flip"}, [{"lr": 1e-3, "ratio": 0.6}, {"lr": 0.02}, {"clip": 0.01}]),
     ("cross-modal", {"epochs": 5, "schedule": "linear"}, [{"lr": 0.01}, {"lr": 0.05, "text_weight": 0.2}, {"clip": 0.1}]),
     ("cross-modal", {"epochs": 4, "optimiser": "nesterov", "warmup": 2}, [{"lr": 0.01}, {"lr": 0.1, "weight_decay": 0.3}]),
     ("text-prompt", {**PROMPT, "tokens": 2}, [{"lr": 0.01}, {"lr": 0.2}]),
     ("text-prompt", {**PROMPT, "tokens": 2, "class_specific": True, "position": "front"}, [{"lr": 0.01}, {"lr": 0.2}]),
     ("deep-prompt", {**PROMPT, "tokens": 2, "layer": 1, "head": "linear"}, [{"lr": 0.01}, {"lr": 0.2}]),
-    ("deep-prompt", {**PROMPT, "tokens": 2, "depth": "all", "position": "front", "readout": "first"}, [{"lr": 0.1}, {"lr": 1.0}]),
+    ("deep-prompt", {**PROMPT, "tokens": 2, "depth": "all", "position": "front", "readout": "first"}, [{"lr": 0.1}, {"lr": 1}]),
 ]
 
 

@@ -35,7 +35,7 @@ def fit_stacked(
     """Fit methods of one kind that differ in numbers alone, each as its own ``fit`` would.
 
     Args:
-        runs: not fitted yet, on one backbone, equal but for ``lr``, ``weight_decay``, ``clip`` and their ``stackable`` settings.
+        runs: unfitted, on one backbone, equal but for ``lr``, ``weight_decay``, ``clip`` and their ``stackable`` settings.
         train: what is learned from.
         val: what each run's epoch is chosen on.
         cold: the store.
@@ -59,15 +59,14 @@ def fit_stacked(
 
 
 def best_of(runs: Sequence[Trained]) -> Trained:
-    """Return the run with the best top-1 on ``val`` in the epoch it kept, among equals the lowest cross-entropy, then the first.
+    """Return the run with the best top-1 on ``val`` in its kept epoch, among equals the lowest cross-entropy, then the first.
 
     Raises:
         InputError: the runs had no validation images.
     """
-    ranks = [run.choices.get("validation") for run in runs]
-    if None in ranks:
+    if any("validation" not in run.choices for run in runs):
         raise InputError("expected runs that were fitted with validation images, found some without")
-    return max(zip(runs, ranks, strict=True), key=lambda pair: (pair[1][0], -pair[1][1]))[0]
+    return max(runs, key=lambda run: (run.choices["validation"][0], -run.choices["validation"][1]))
 
 
 def check(runs: Sequence[Trained]) -> None:

@@ -86,7 +86,7 @@ class TextHead(Trained):
             name: torch.tensor([float(getattr(run, name)) for run in runs], device=self.texts.device) for name in self.stackable
         }
 
-        def one(learned: dict[str, Tensor], own: dict[str, Tensor]) -> Self:
+        def one(learned: dict[str, Tensor], own: dict[str, Tensor]) -> TextHead:
             run = copy.copy(self)
             run.learned = learned
             for name, value in own.items():
@@ -97,9 +97,13 @@ class TextHead(Trained):
             found: Tensor = torch.vmap(lambda learned, own: one(learned, own).warm(x))(dict(parameters), numbers)
             return found
 
+        def added(learned: dict[str, Tensor], own: dict[str, Tensor]) -> Tensor:
+            value = one(learned, own)._penalty()
+            assert value is not None
+            return value
+
         def penalty() -> Tensor:
-            found: Tensor = torch.vmap(lambda learned, own: one(learned, own)._penalty())(dict(parameters), numbers)
-            return found
+            return torch.vmap(added)(dict(parameters), numbers)
 
         return logits, penalty if self._penalty() is not None else None
 

@@ -31,8 +31,8 @@ Validation = float | tuple[float, float]
 class Result:
     """What a run of the loop gives back: its history, the epoch whose state was kept, and the seconds it took.
 
-    ``best`` and ``best_loss`` are the validation value and loss of that epoch; None without them. ``failed`` says why a run beside
-    others stopped early (:func:`coldframe.training.stacked.train_stacked`); a run alone raises instead.
+    ``best`` and ``best_loss`` are the validation value and loss of that epoch; None without them. ``failed`` says why a run
+    beside others stopped early (:func:`coldframe.training.stacked.train_stacked`); a run alone raises instead.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)

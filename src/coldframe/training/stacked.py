@@ -45,7 +45,7 @@ def train_stacked(
     if n < 1:
         raise InputError(f"expected at least one training item, found n={n}")
     if any(replace(each, lr=first.lr, weight_decay=first.weight_decay, clip=first.clip) != first for each in recipes):
-        raise InputError("expected runs beside each other to differ in lr, weight_decay and clip alone, found other differences")
+        raise InputError("expected runs beside each other to differ in lr, weight_decay and clip alone, found others")
     if first.optimiser not in OPTIMISERS or first.patience is not None:
         found = f"{first.optimiser}{' with patience' if first.patience is not None else ''}"
         raise InputError(f"expected one of {', '.join(OPTIMISERS)} without patience for runs beside each other, found {found}")
@@ -63,10 +63,10 @@ def train_stacked(
         for at in range(0, n, first.batch_size):
             items = permutation[at : at + first.batch_size]
             rate = factor(first.schedule, step, total, warmup)
-            found = losses(items, epoch)
-            gradients = torch.autograd.grad(found.sum(), list(parameters.values()))
+            each = losses(items, epoch)
+            gradients = torch.autograd.grad(each.sum(), list(parameters.values()))
             optimiser.step(gradients, rate)
-            sums += found.detach().double().cpu() * len(items)
+            sums += each.detach().double().cpu() * len(items)
             step += 1
         now = alive & sums.isfinite() & _finite(parameters)
         _end(results, alive & ~now, parameters, best, recipes, epoch)
