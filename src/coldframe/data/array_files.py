@@ -107,7 +107,8 @@ def _dataset(spec: str, readers: Mapping[str, Reader], choice: Mapping[str, str]
     if texts is not None and all(label.isdigit() for label in labels):
         labels = [texts[int(label)] if int(label) < len(texts) else label for label in labels]
     joined = Joined(parts)
-    return dataset_of(Listing(spec, joined, labels, splits, names=texts, place=joined.name), options)
+    labels_in = f"{' and '.join(dict.fromkeys(named for _, named in pairs.values()))} of {spec}"
+    return dataset_of(Listing(spec, joined, labels, splits, names=texts, place=joined.name, labels_in=labels_in), options)
 
 
 def _pairs(spec: str, readers: Mapping[str, Reader], choice: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -64,7 +64,8 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         groups = None if "group" not in choice else tuple(matched(choice["group"], "group", paths, spec))
         images = Files(tuple(root / path for path in paths))
         splits[name] = Split(name, images, np.asarray(labels, dtype=np.int64), classes, groups)
-    data = assemble(spec, splits["train"], splits.get("val"), splits.get("test"), options)
+    labels_in = f"the folders of {root}, one a class"
+    data = assemble(spec, splits["train"], splits.get("val"), splits.get("test"), options, labels_in)
     return replace(data, origin="; ".join(filter(None, (*layout.notes, tree.words(), *_unread(tree), data.origin))))
 
 
@@ -105,7 +106,8 @@ def _by_pattern(spec: str, tree: Tree, choice: Mapping[str, str], options: LoadO
     files = Files(tuple(tree.root / path for path in paths))
     notes = [f"classes from names: {choice['pattern']}", tree.words()]
     told = splits if any(splits) else None
-    rows = Listing(spec, files, labels, told, groups, place=files.name, notes=[note for note in notes if note])
+    labels_in, known = f"the names below {tree.root} by the pattern {choice['pattern']}", [note for note in notes if note]
+    rows = Listing(spec, files, labels, told, groups, place=files.name, notes=known, labels_in=labels_in)
     return dataset_of(rows, options)
 
 
@@ -151,6 +153,7 @@ def _metadata(spec: str, tree: Tree, choice: Mapping[str, str], options: LoadOpt
     grouped = [part.groups for part in parts]
     groups = [g for part in grouped for g in part or ()] if all(part is not None for part in grouped) else None
     rows = Listing(spec, images, labels, splits if any(splits) else None, groups, place=images.name, notes=notes)
+    rows.labels_in = " and ".join(dict.fromkeys(part.labels_in for part in parts))
     return dataset_of(rows, options)
 
 

@@ -85,6 +85,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     listing = Listing(
         spec, joined, answers, None if len(found) == 1 else splits, groups or None, names, joined.name,
         [f"the only split, {next(iter(found))}, is divided"] if len(found) == 1 else [],
+        f"column {label!r} of {spec}",
     )  # fmt: skip
     return dataset_of(listing, options)
 

@@ -80,7 +80,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     images = Files(tuple(files))
     listing = Listing(
         f"json:{rest}", images, [row[1] or "" for row in kept], splits, names=names,
-        place=lambda n: f"{kept[n][3]} of {path}", notes=notes,
+        place=lambda n: f"{kept[n][3]} of {path}", notes=notes, labels_in=f"the labels of {path}",
     )  # fmt: skip
     return dataset_of(listing, options)
 

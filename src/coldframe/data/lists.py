@@ -123,11 +123,13 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: Found, op
         ones = [[float(value) == 1 for value in table.column(name)] for name in classes]
         labels = [next(name for name, column in zip(classes, ones, strict=True) if column[n]) for n in range(len(table.rows))]
         notes.append(f"classes are the {len(classes)} columns of 0 and 1")
+        labels_in = f"the columns of 0 and 1 of {table.path}"
     else:
         label, words = label_column(table, used, choice.get("label"), spec)
         labels = table.column(label)
         notes += [words, f"labels in {label!r}"]
         _single(table, label, labels)
+        labels_in = f"column {label!r} of {table.path}"
     kept_rows, repeated = _once(table, files, labels, None if split is None else table.column(split))
     if repeated:
         notes.append(f"{repeated:,} rows left out that repeat a row")
@@ -139,6 +141,7 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: Found, op
         spec, Files(tuple(files[number] for number in kept_rows)), [labels[number] for number in kept_rows],
         some(None if split is None else table.column(split)), some(None if group is None else table.column(group)),
         place=lambda row: table.place(kept_rows[row]), notes=[note for note in notes if note],
+        labels_in=labels_in,
     )  # fmt: skip
 
 

@@ -113,7 +113,8 @@ def load(path: str, options: LoadOptions) -> Dataset:
     splits = {
         split: Split(split, Rows(found[split], image), labels[split], names) for split in columns
     }  # fmt: skip
-    data = assemble(f"parquet:{path}", splits["train"], splits.get("val"), splits.get("test"), options)
+    labels_in = f"column {label!r} of {place}"
+    data = assemble(f"parquet:{path}", splits["train"], splits.get("val"), splits.get("test"), options, labels_in)
     if withheld:
         said = f"{' and '.join(withheld)} left out: its labels in column {label!r} are withheld"
         data = replace(data, origin="; ".join(filter(None, (data.origin, said))))

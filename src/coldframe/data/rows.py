@@ -33,6 +33,7 @@ class Listing:
         names: K classes in order; None takes those that occur, numbers by their value, else by their letters.
         place: what a person would call row n.
         notes: what the reader found, for ``origin``.
+        labels_in: where the labels stand, such as the column of a file, for errors.
     """
 
     spec: str
@@ -43,6 +44,7 @@ class Listing:
     names: Sequence[str] | None = None
     place: Callable[[int], str] = "row {}".format
     notes: list[str] = field(default_factory=list)
+    labels_in: str = ""
 
 
 def dataset_of(rows: Listing, options: LoadOptions) -> Dataset:
@@ -83,7 +85,7 @@ def dataset_of(rows: Listing, options: LoadOptions) -> Dataset:
             splits[name] = Split(name, images, found_labels, tuple(names), groups)
     if "train" not in splits:
         raise DataError(f"expected rows of train in {rows.spec}, found only {' and '.join(splits)}; name the split train")
-    data = assemble(rows.spec, splits["train"], splits.get("val"), splits.get("test"), options)
+    data = assemble(rows.spec, splits["train"], splits.get("val"), splits.get("test"), options, rows.labels_in)
     return replace(data, origin="; ".join(filter(None, (*notes, data.origin))))
 
 

@@ -79,7 +79,9 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     else:
         names = None
     spec = f"wds:{rest}"
-    return dataset_of(Listing(spec, images, labels, splits if told else None, names=names, place=images.name), options)
+    rows = Listing(spec, images, labels, splits if told else None, names=names, place=images.name)
+    rows.labels_in = f"the labels in {rest}"
+    return dataset_of(rows, options)
 
 
 def _shards(pattern: str) -> list[Path]:

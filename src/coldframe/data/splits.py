@@ -34,7 +34,9 @@ LEAST_VAL = 4
 Rows = NDArray[np.int64]
 
 
-def assemble(spec: str, train: Split, val: Split | None, test: Split | None, options: LoadOptions) -> Dataset:
+def assemble(
+    spec: str, train: Split, val: Split | None, test: Split | None, options: LoadOptions, labels_in: str = ""
+) -> Dataset:
     """Return a data set of three splits with readable class names.
 
     Args:
@@ -44,6 +46,7 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
             ``test`` they become the test split, as is the habit with such data, and ``val`` is drawn from ``train``.
         test: the official test images, with the same classes, or None to draw a fifth of each class from ``train``.
         options: seed, shots, validation share, class names, and what to do with unreadable files.
+        labels_in: where the labels stand, such as the column of a file, for errors; ``spec`` when empty.
 
     A validation split is the share ``options.val`` of each class of what remains for training, and at least one image.
     With ``shots`` it is at most ``max(shots, 4)`` images a class, drawn from images that are not shots: a choice made
@@ -66,7 +69,7 @@ def assemble(spec: str, train: Split, val: Split | None, test: Split | None, opt
             skipped |= bad
     names = chosen_names(train.classes, options.classes)
     splits, unused = _drop_unused({name: replace(split, classes=names) for name, split in splits.items()})
-    _check_trained(spec, splits)
+    _check_trained(spec, splits, labels_in)
     kept = "official " + " and ".join(splits) if len(splits) > 1 else ""
     held = _hold_out(spec, splits, options)
     drawn, words = _draw(spec, splits, options)
@@ -240,7 +243,7 @@ def _drop_unused(splits: dict[str, Split]) -> tuple[dict[str, Split], int]:
     return remapped, int((~used).sum())
 
 
-def _check_trained(spec: str, splits: dict[str, Split]) -> None:
+def _check_trained(spec: str, splits: dict[str, Split], labels_in: str = "") -> None:
     train = splits["train"]
     if not len(train):
         raise DataError(f"expected training images in {spec}, found none that can be used")
@@ -252,4 +255,6 @@ def _check_trained(spec: str, splits: dict[str, Split]) -> None:
                 f"add training images or remove it from {name}"
             )
     if len(train.classes) < 2:
-        raise DataError(f"expected two classes or more in {spec}, found only {train.classes[0]!r}; add another class")
+        count = sum(len(split) for split in splits.values())
+        found = f"{train.classes[0]!r} alone, of {count:,} image{'s' * (count > 1)}"
+        raise DataError(f"expected two classes or more in {labels_in or spec}, found {found}; add images of another class")
