@@ -140,6 +140,14 @@ class Method(Settings, ABC):
         """
         if len(train) == 0:
             raise InputError("expected at least one training image, found none; check the data and --shots")
+        if val is None and self.needs_val:
+            what, instead = self.needs_val
+            raise InputError(f"expected validation images to choose {what} on, found none; {instead}")
+
+    @property
+    def needs_val(self) -> tuple[str, str] | None:
+        """What is to be chosen on validation images and nowhere else, and what to do without any, as a sentence says both."""
+        return None
 
     def fit(
         self,
@@ -168,7 +176,7 @@ class Method(Settings, ABC):
         self.check_data(train, held)
         self.classes = train.classes
         cold, folder = cold or ColdPass(), Path(run) if run is not None else None
-        self._fit(train, val, cold, folder, report)
+        self._fit(train, held, cold, folder, report)
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
         self.validated = None
         if held is not None:

@@ -155,25 +155,22 @@ class FewShot(Method):
         image = rows.to(x.device).repeat(len(parts))
         return Shots(x.to(dtype), y, image, len(split.classes), texts.to(dtype))
 
-    def check_data(self, train: Split, val: Split | None) -> None:
-        super().check_data(train, val)
-        if self.choose == "val" and val is None:
-            wanted = f"{self.name} was asked to choose on validation images and was given none"
-            raise InputError(f"{wanted}; use choose loo or cv")
+    @property
+    def needs_val(self) -> tuple[str, str] | None:
+        return ("the settings", "use choose loo or cv") if self.choose == "val" else None
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         texts = self._texts(train.classes)
         shots = self._shots(train, cold, texts)
         how: str = self.choose
-        held = val if val is not None and len(val) else None
         if how == "auto":
-            how = "val" if held is not None else "loo"
+            how = "val" if val is not None else "loo"
         settings = self._settings(shots)
         where = "train"
         if how == "val":
-            assert held is not None, "check_data refuses this"
-            seen = self._shots(held, cold, texts)
-            judged, where = seen.rows(torch.arange(len(seen.y), device=seen.y.device) < len(held)), held.name
+            assert val is not None, "check_data refuses this"
+            seen = self._shots(val, cold, texts)
+            judged, where = seen.rows(torch.arange(len(seen.y), device=seen.y.device) < len(val)), val.name
             scores = self._scores(shots, settings, judged.x.to(shots.x))
         else:
             judged = shots

@@ -185,10 +185,9 @@ class FineTune(Trained):
             groups.append(Group([p for p in stages[cut] if p.ndim <= 1], scale, decay=False))
         return [group for group in groups if group.parameters]
 
-    def check_data(self, train: Split, val: Split | None) -> None:
-        super().check_data(train, val)
-        if self.wise == "auto" and val is None:
-            raise InputError("expected validation images to choose wise='auto' on, found none; give val, or a number")
+    @property
+    def needs_val(self) -> tuple[str, str] | None:
+        return ("wise='auto'", "give val, or a number") if self.wise == "auto" else None
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._prepare(len(train_split.classes))

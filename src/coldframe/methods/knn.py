@@ -80,20 +80,18 @@ class NearestNeighbours(Method):
         self.features, self.labels = state["features"], state["labels"]
         self.neighbours = int(state["neighbours"])
 
-    def check_data(self, train: Split, val: Split | None) -> None:
-        super().check_data(train, val)
-        if self.choose == "val" and val is None and self.k == "auto":
-            raise InputError("knn was asked to choose k on validation images and was given none; use choose loo")
+    @property
+    def needs_val(self) -> tuple[str, str] | None:
+        return ("k", "use choose loo") if self.choose == "val" and self.k == "auto" else None
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        held = val if val is not None and len(val) else None
-        alone = self.choose == "loo" or (self.choose == "auto" and held is None)
+        alone = self.choose == "loo" or (self.choose == "auto" and val is None)
         features, labels = self._unit(train, cold)
         if self.k == "auto":
-            if held is None or alone:
+            if val is None or alone:
                 similarity, truth = (features @ features.T).fill_diagonal_(-torch.inf), labels
             else:
-                seen, truth = self._unit(held, cold)
+                seen, truth = self._unit(val, cold)
                 similarity = seen @ features.T  # [N_val, N]
             others = similarity.shape[1] - (1 if alone else 0)
             path = []
@@ -104,7 +102,7 @@ class NearestNeighbours(Method):
             best = max(path, key=lambda step: (step["val_top1"], -step["val_loss"]))
             self.neighbours = int(best["k"])
             self.history = path
-            where = held.name if held is not None and not alone else "train, one left out"
+            where = val.name if val is not None and not alone else "train, one left out"
             self.choices = {"chosen on": where, "k": self.neighbours, "path": path}
         else:
             self.neighbours = self.k

@@ -87,7 +87,7 @@ class LinearProbe(Method):
         if not sweep:
             self._solve(train, cold)
             return
-        part, held = (train, val) if val is not None and len(val) else holdout(train)
+        part, held = (train, val) if val is not None else holdout(train)
         x, y = self._features(part, cold)
         mean, spread = self._scale(x)
         x = (x - mean) / spread

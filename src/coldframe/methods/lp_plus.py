@@ -68,7 +68,7 @@ class ProbePlus(LinearHead):
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         x, y = self._unit(train, cold)
         texts = templates.class_embeddings(self.backbone, train.classes, self.template)  # [K, D]
-        seen = self._unit(val, cold) if val is not None and len(val) else None
+        seen = self._unit(val, cold) if val is not None else None
         K, n = len(train.classes), len(x)
         own = functional.one_hot(y, K).to(x)  # [N, K]
         near = x @ texts.T  # [N, K]

@@ -110,16 +110,14 @@ class TipAdapter(Method):
         alpha, beta = state["alpha and beta"].tolist()
         self.chosen = (alpha, beta)
 
-    def check_data(self, train: Split, val: Split | None) -> None:
-        super().check_data(train, val)
-        if self.choose == "val" and val is None and "auto" in (self.alpha, self.beta):
-            raise InputError(f"{self.name} was asked to choose on validation images and was given none; use choose loo")
+    @property
+    def needs_val(self) -> tuple[str, str] | None:
+        return ("alpha and beta", "use choose loo") if self.choose == "val" and "auto" in (self.alpha, self.beta) else None
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings = templates.class_embeddings(self.backbone, train.classes, self.template)
-        held = val if val is not None and len(val) else None
         self._cache(train, cold)
-        self._search(held if self.choose != "loo" else None, cold, train)
+        self._search(val if self.choose != "loo" else None, cold, train)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings, self.chosen = chosen.embeddings, chosen.chosen
@@ -199,7 +197,7 @@ class TipAdapterF(Trained, TipAdapter):
         return self.keys.numel()
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        if val is None or len(val) == 0:
+        if val is None:
             part, held = holdout(train_split)
             self._learn(part, held, cold, None if run is None else run / "held-out", report)
             self._search(held, cold, part)

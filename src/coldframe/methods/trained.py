@@ -108,7 +108,7 @@ class Trained(Method):
 
     def validation(self, val: Split | None, cold: ColdPass) -> Callable[[], tuple[float, float]] | None:
         """Return what measures the method as it is: (top-1, cross-entropy) on ``val``; None without images."""
-        if val is None or len(val) == 0:
+        if val is None:
             return None
         stored, truth = cold.activations(self.backbone, val, self.cut), torch.from_numpy(val.labels)
 

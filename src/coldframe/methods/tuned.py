@@ -178,10 +178,9 @@ class Tuned(Trained):
         network.__dict__.pop("digest", None)
         return Merged(network, self.weight, self.bias, self.unit)
 
-    def check_data(self, train: Split, val: Split | None) -> None:
-        super().check_data(train, val)
-        if self.wise == "auto" and val is None:
-            raise InputError("expected validation images to choose wise='auto' on, found none; give val, or a number")
+    @property
+    def needs_val(self) -> tuple[str, str] | None:
+        return ("wise='auto'", "give val, or a number") if self.wise == "auto" else None
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._begin()
@@ -235,13 +234,12 @@ class Tuned(Trained):
             return functional.normalize(stored.gather(torch.arange(len(split))).float(), dim=-1)
 
         x, y = features(train_split), torch.from_numpy(train_split.labels).to(self.base.device)
-        held = val if val is not None and len(val) else None
-        grid = PROBE_L2 if held is not None else (1e-3,)
+        grid = PROBE_L2 if val is not None else (1e-3,)
         best = None
         for linear in solvers.logistic_path(x, y, len(train_split.classes), grid, solvers.Basis.of(x), tolerance=1e-2):
             found, rank = linear.to(x), (0.0, 0.0)
-            if held is not None:
-                logits, truth = found(features(held)), torch.from_numpy(held.labels).to(x.device)
+            if val is not None:
+                logits, truth = found(features(val)), torch.from_numpy(val.labels).to(x.device)
                 right = float((logits.argmax(-1) == truth).float().mean())
                 rank = (right, -float(functional.cross_entropy(logits, truth)))
             if best is None or rank > best[0]:
