@@ -33,6 +33,7 @@ def compare(
     corruptions: bool = False,
     attack_eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
     disturbed: numbers.Count | None = None,
+    choose: Literal["val", "loo", "cv"] = "val",
     margin: numbers.Points = 1.0,
     out: Path | None = None,
     refit: bool = True,
@@ -84,6 +85,9 @@ def compare(
         Attack every fit by untargeted PGD within these L-infinity radii, such as 4/255 or 0,2/255,4/255; several give a curve.
     disturbed:
         Most test images to disturb, drawn evenly over classes; all when left out.
+    choose:
+        How every method chooses its settings: on validation images; by exact leave-one-out where a method has it, else over 5
+        folds; or over 5 folds. Under loo and cv no image is held out: the validation images are learned from too.
     margin:
         Points of top-1 that do not matter to you: among methods surely within them of the best, the cheapest to serve is
         recommended.
@@ -158,6 +162,7 @@ def compare(
             corruptions=corruptions,
             attack_eps=radii(attack_eps) or None,
             disturbed=disturbed,
+            choose=choose,
             margin=margin / 100,
             out=folder,
             refit=refit,

@@ -7,7 +7,7 @@ these follow training on stored activations, prediction on pixels, scoring, savi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -53,6 +53,8 @@ class Method(Settings, ABC):
     """Its place in the palette of figures, the same in every report; None takes the next that is free."""
     trains: ClassVar[bool] = True
     """Whether fitting learns anything from the images."""
+    crosses: ClassVar[bool] = False
+    """Whether fitting chooses something on validation images that :meth:`tried` and :meth:`adopt` know, so that folds can."""
     gradientless: ClassVar[str] = ""
     """Why the gradients of the logits say too little for an attack; empty where the method can be attacked."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -176,9 +178,9 @@ class Method(Settings, ABC):
         self.check_data(train, held)
         self.classes = train.classes
         cold, folder = cold or ColdPass(), Path(run) if run is not None else None
+        self.validated = None
         self._fit(train, held, cold, folder, report)
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
-        self.validated = None
         if held is not None:
             sure, taken = self.predict_proba(held, cold=cold).max(-1)
             self.validated = sure, taken == torch.from_numpy(held.labels)
@@ -216,6 +218,18 @@ class Method(Settings, ABC):
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         """Learn from all labelled images with what ``chosen``, a fitted copy, has chosen. Here: nothing was."""
         self._fit(both, None, cold, run, report)
+
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        """Return (top-1, cross-entropy) on the validation images of everything that was tried in the last fit."""
+        return {}
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        """Take over, as one of several fits on folds, what they chose together, for :meth:`_refit` to learn with.
+
+        Args:
+            fits: one a fold.
+            best: the candidate of :meth:`tried` that is best over all of them; None where they have none in common.
+        """
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Map normalised images [B, 3, S, S] to logits [B, K]: the whole network, nothing stored."""

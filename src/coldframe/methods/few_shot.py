@@ -22,13 +22,13 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
+from coldframe.methods.folds import FOLDS, numbered
 from coldframe.methods.linear_head import LinearHead
 from coldframe.methods.views import Augment, views_of
 from coldframe.types import FEATURES
 
 Choose = Literal["auto", "loo", "cv", "val"]
 Prior = Literal["auto", "text", "none"]
-FOLDS = 5
 ALPHAS = (0.0, *(10.0 ** (exponent / 4) for exponent in range(-16, 13)))
 """Weights of g that are tried; 0 is zero-shot alone."""
 DOUBLE = 2e8
@@ -183,6 +183,9 @@ class FewShot(Method):
         }  # fmt: skip
         self._chosen = setting, alpha, factor
         self._keep(shots, setting, alpha, factor)
+        if how != "val" and top1 is not None:
+            sure, taken = self.out_of_sample[judged.first].softmax(-1).max(-1)
+            self.validated = sure.cpu(), (taken == judged.y[judged.first]).cpu()
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._chosen = chosen._chosen
@@ -194,13 +197,7 @@ class FewShot(Method):
             found = self._left_out(shots, settings)
             if found is not None:
                 return found, "loo"
-        labels = shots.y[shots.first].cpu()
-        fold_of = torch.empty_like(labels)
-        generator = torch.Generator().manual_seed(0)
-        for label in torch.unique(labels):
-            mine = (labels == label).nonzero().flatten()
-            mine = mine[torch.randperm(len(mine), generator=generator)]
-            fold_of[mine] = (torch.arange(len(mine)) + int(label)) % FOLDS
+        fold_of = numbered(shots.y[shots.first].cpu(), FOLDS)
         order = fold_of.to(shots.y.device)[torch.unique(shots.image, return_inverse=True)[1]]
         scores = shots.x.new_zeros(len(settings), len(shots.y), shots.classes)
         for fold in range(FOLDS):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -38,6 +38,7 @@ class NearestNeighbours(Method):
     name: ClassVar[str] = "knn"
     spoken: ClassVar[str] = "nearest neighbours"
     colour: ClassVar[int | None] = 3
+    crosses: ClassVar[bool] = True
     gradientless: ClassVar[str] = "its votes have no gradient where all neighbours agree"
 
     k: int | Literal["auto"] = "auto"
@@ -107,6 +108,13 @@ class NearestNeighbours(Method):
         else:
             self.neighbours = self.k
         self.features, self.labels = features, labels
+
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        return {line["k"]: (line["val_top1"], line["val_loss"]) for line in self.history}
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        self.neighbours = self.neighbours if best is None else int(best)
+        self.choices["k"] = self.neighbours
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.neighbours = chosen.neighbours

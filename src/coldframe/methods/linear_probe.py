@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -50,6 +51,7 @@ class LinearProbe(Method):
     name: ClassVar[str] = "linear-probe"
     subject: ClassVar[str] = "the linear probe"
     colour: ClassVar[int | None] = 0
+    crosses: ClassVar[bool] = True
 
     normalise: Literal["l2", "standard", "none"] = "l2"
     solver: Literal["logistic", "ridge"] = "logistic"
@@ -101,6 +103,14 @@ class LinearProbe(Method):
             self._keep(next(self._path(x, y, len(train.classes), [l2], basis, chosen)), mean, spread)
         else:
             self._keep(chosen, mean, spread)
+
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        return {line["l2"]: (line["val_top1"], line["val_loss"]) for line in self.history}
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        factor = statistics.geometric_mean([fit._chosen[1] for fit in fits])
+        self._chosen = (self._chosen[0] if best is None else float(best), factor)
+        self.choices["l2"] = self._chosen[0]
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._chosen = chosen._chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -41,6 +41,7 @@ class ProbePlus(LinearHead):
 
     name: ClassVar[str] = "lp++"
     spoken: ClassVar[str] = "LP++"
+    crosses: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"huang2024": {"steps": 300}}
 
     steps: int = 300
@@ -59,6 +60,12 @@ class ProbePlus(LinearHead):
     def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()
         return functional.normalize(x, dim=-1), torch.from_numpy(split.labels).to(x.device)
+
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        return {line["step"]: (line["val_top1"], line["val_loss"]) for line in self.history}
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        self.choices["step"] = self.choices["step"] if best is None else int(best)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         asked, self.steps = self.steps, int(chosen.choices["step"])

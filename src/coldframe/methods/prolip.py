@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -52,6 +52,7 @@ class Prolip(Method):
 
     name: ClassVar[str] = "prolip"
     spoken: ClassVar[str] = "ProLIP"
+    crosses: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fahes2024": {"hold": "1/shots", "lr": 1e-5, "steps": 300, "augment": "flip"},
     }
@@ -133,6 +134,13 @@ class Prolip(Method):
             self._learn(train, held, cold, RATES, self.steps)
         else:
             self._learn(train, None, cold, (UNCHOSEN,), self.steps)
+
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        return {(line["lr"], line["step"]): (line["val_top1"], line["val_loss"]) for line in self.history}
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        if best is not None:
+            self.choices |= {"lr": best[0], "step": best[1]}
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._learn(both, None, cold, (float(chosen.choices["lr"]),), int(chosen.choices["step"]))

@@ -48,8 +48,7 @@ def fit_stacked(
         InputError: the runs cannot stand beside each other; the sentence names the setting.
     """
     check(runs)
-    if len(train) == 0:
-        raise InputError("expected at least one training image, found none; check the data and --shots")
+    runs[0].check_data(train, val if val is not None and len(val) else None)
     cold, first = cold or ColdPass(), runs[0]
     size = max(1, memory // max(1, first.stack_bytes(min(first.batch_size, len(train)))))
     failed: list[str] = []

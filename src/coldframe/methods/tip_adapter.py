@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
@@ -52,6 +53,7 @@ class TipAdapter(Method):
 
     name: ClassVar[str] = "tip-adapter"
     spoken: ClassVar[str] = "Tip-Adapter"
+    crosses: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"zhang2022": {"template": "clip-7", "augment": "flip"}}
 
     template: str | Sequence[str] = templates.PHOTO
@@ -118,6 +120,12 @@ class TipAdapter(Method):
         self.embeddings = templates.class_embeddings(self.backbone, train.classes, self.template)
         self._cache(train, cold)
         self._search(val if self.choose != "loo" else None, cold, train)
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        super().adopt(fits, best)
+        alpha, beta = (statistics.median(fit.chosen[place] for fit in fits) for place in range(2))
+        self.chosen = (alpha, beta)
+        self.choices |= {"alpha": alpha, "beta": beta}
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.embeddings, self.chosen = chosen.embeddings, chosen.chosen

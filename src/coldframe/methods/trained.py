@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -47,6 +48,7 @@ class Trained(Method):
         seed: decides where training starts, the order of the images and the augmentation.
     """
 
+    crosses: ClassVar[bool] = True
     stacks: ClassVar[bool] = False
     """Whether several runs of it can be trained at once; see :func:`coldframe.methods.stacked.fit_stacked`."""
     stackable: ClassVar[tuple[str, ...]] = ()
@@ -72,6 +74,8 @@ class Trained(Method):
             weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup, patience=self.patience, clip=self.clip,
             seed=self.seed,
         )  # fmt: skip
+        self._before: tuple[float, float] | None = None
+        """Top-1 and cross-entropy on ``val`` before training."""
         self._stop: int | None = None
         """Epochs of a refit; None runs all and chooses among them."""
 
@@ -122,6 +126,17 @@ class Trained(Method):
 
         return measured
 
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        found: dict[Hashable, tuple[float, float]] = {} if self._before is None else {0: self._before}
+        return found | {line["epoch"]: (line["val"], line["val_loss"]) for line in self.history if "val_loss" in line}
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        super().adopt(fits, best)
+        if best is not None:
+            self.choices["epoch"] = int(best)
+        if any("wise" in fit.choices for fit in fits):
+            self.choices["wise"] = statistics.median(fit.choices["wise"] for fit in fits)
+
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.recipe = replace(self.recipe, patience=None)
         self._stop = int(chosen.choices["epoch"])
@@ -169,7 +184,7 @@ class Trained(Method):
 
         validate = self.validation(val, cold)
         start = {name: value.detach().clone() for name, value in parameters.items()}
-        before = validate() if validate is not None else None
+        before = self._before = validate() if validate is not None else None
         learned = [value for value in parameters.values() if value.is_floating_point()]
         for value in learned:
             value.requires_grad_(True)

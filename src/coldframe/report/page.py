@@ -79,7 +79,10 @@ def _parts(
         "margin": wording.margin(about.margin),
         "one_seed": all(c.seeds == 1 for c in table.comparisons),
         "picked": len(table.groups()) > 1 and pick is not None,
-        "legend": [(title(column, about), column.meaning) for column in shown],
+        "legend": [
+            *((title(column, about), column.meaning) for column in shown),
+            *([("choices", about.choices)] if about.choices else []),
+        ],
         "comparisons": _comparisons(table),
         "published": _published(table),
         "notes": table.notes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport, attempts
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, OnError
-from coldframe.errors import ColdframeError, InputError
+from coldframe.errors import ColdframeError, InputError, nearest
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
@@ -24,6 +24,7 @@ from coldframe.measures import hardware
 from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
+from coldframe.methods.folds import Rule, all_shots
 from coldframe.registry import EMBEDDED
 from coldframe.report import Curve, Detail, Table, recommended
 from coldframe.results.parts import training_curves
@@ -33,6 +34,7 @@ from coldframe.verbs.choose import check_data, distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
 from coldframe.verbs.hand_over import deliver, fit_folder
 from coldframe.verbs.pictures import hardest, prompts, wrong
+from coldframe.verbs.rule import ruled, said
 from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
 __all__ = ["Case", "Watch", "compare"]
@@ -84,6 +86,7 @@ def compare(
     on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
     latency: bool = True,
+    choose: Rule = "val",
     margin: float = MARGIN,
     noise: float | Sequence[float] | None = None,
     space: Space = "normalised",
@@ -116,6 +119,9 @@ def compare(
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         classes: class names in place of the data's own.
         latency: whether the latency of each method is measured.
+        choose: how every method of the table chooses its settings. ``"val"``: on the validation images. ``"loo"``: by exact
+            leave-one-out where a method has it, else over folds; ``"cv"``: over folds. Under both the validation images join
+            the training images, so that every labelled image is learned from; see :mod:`coldframe.methods.folds`.
         margin: the difference in top-1 that does not matter in practice, a fraction; see :func:`coldframe.measures.decide`.
         noise: standard deviations of Gaussian noise under which every fit is measured.
         space: where noise is added: ``"normalised"`` images or ``"pixel"`` values, see :mod:`coldframe.measures.robustness`.
@@ -138,6 +144,8 @@ def compare(
     """
     if seeds < 1:
         raise InputError(f"expected at least one seed, found seeds={seeds}")
+    if choose not in get_args(Rule):
+        raise InputError(f"expected choose of {', '.join(get_args(Rule))}, found {choose!r}{nearest(choose, get_args(Rule))}")
     if not 0 <= margin < 1:
         raise InputError(f"expected a margin in [0, 1), found {margin}; one point is 0.01")
     asked = Disturbances.of(
@@ -153,22 +161,25 @@ def compare(
         else data
         for seed in range(seeds)
     ]
+    if choose != "val":
+        datasets = [all_shots(dataset) for dataset in datasets]
     backbones = [
         load_backbone(each, device=device, dtype=precision, download=download) if isinstance(each, str) else each
         for each in models
     ]
     # What a model does not allow is known here, before any image is read.
     chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes)
+    chosen = [([ruled(method, choose) for method in able], skipped) for able, skipped in chosen]
     chosen = check_data(chosen, datasets, asked=methods is not None)
     cases = []
     for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
         case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1)
         cases.append(case)
         if able:
-            _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked)
+            _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked, choose)
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
-    table = _table(cases, command or command_line(), device, cold.storage, margin)
+    table = _table(cases, command or command_line(), device, cold.storage, margin, choose)
     table.notes += without
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
@@ -184,8 +195,9 @@ def _refuse(cases: Sequence[Case]) -> list[Case]:
 
 
 def _run(
-    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Disturbances
-) -> None:
+    case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Disturbances,
+    choose: Rule,
+) -> None:  # fmt: skip
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     splits = [split for dataset in case.datasets for split in dataset.splits]
     kept = wanted(methods, (FEATURES, "plain"))
@@ -203,13 +215,13 @@ def _run(
             fit = method.again(seed=seed)
             try:
                 called = f"{case.backbone.name} {name} seed{seed}" if case.several else f"{name} seed{seed}"
-                folder = None if out is None else fit_folder(out, called, fit, dataset, cold.storage)
+                folder = None if out is None else fit_folder(out, called, fit, dataset, cold.storage, choose)
                 if folder is not None and (folder / "result.json").exists():
                     row, probabilities = finished(fit, dataset, folder)
                 else:
                     row, probabilities = fit_and_evaluate(
                         fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
-                        name=name, folder=folder, timed=False,
+                        name=name, folder=folder, timed=False, choose=choose,
                     )  # fmt: skip
             except ColdframeError as error:  # what others have finished must not be lost with it
                 case.failed.append(error)
@@ -247,7 +259,7 @@ def _time(case: Case) -> None:
         )
 
 
-def _table(cases: Sequence[Case], command: str, device: str, storage: str, margin: float) -> Table:
+def _table(cases: Sequence[Case], command: str, device: str, storage: str, margin: float, choose: Rule) -> Table:
     first = cases[0]
     data, one = first.datasets[0], len(cases) == 1
     fingerprint = measures.machine(device)
@@ -268,7 +280,7 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         device=f"{fingerprint['device']}, {hardware.threads(fingerprint)}",
         precision=str(first.backbone.dtype).removeprefix("torch."),
         splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
-        choices=f"Choices were made on val; test was read once{' a fit' if seeds > 1 else ''}.",
+        choices=said(choose, {row["method"]: row.get("chosen_by") for case in cases for row in case.rows}, seeds),
         cold="; ".join(_cold_words(case) for case in cases),
         margin=margin,
     )
@@ -284,6 +296,8 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
                 Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
         table.notes += case.skipped + case.cold.notes + case.notes
+    if choose != "val":
+        table.notes.insert(0, about.choices)
     if storage == "bf16":
         table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
 from coldframe.files import formats
 from coldframe.methods import Method, restore
+from coldframe.methods.folds import Rule, fit_crossed, how, settings_for
 from coldframe.methods.saving import validated_of
 from coldframe.report import Table
 from coldframe.report.figures.prompts import prompt_figure
@@ -40,6 +42,7 @@ def fit_and_evaluate(
     folder: Path | None = None,
     timed: bool = True,
     refit: bool = False,
+    choose: Rule = "val",
 ) -> tuple[Row, NDArray[np.float32]]:
     """Fit a method on train, choosing on val, and measure it on test.
 
@@ -54,6 +57,7 @@ def fit_and_evaluate(
         folder: where checkpoints, and at the end the adaptation, predictions and ``result.json``, are kept.
         timed: whether latency is measured; of several methods it is measured after all fits, in turns.
         refit: whether the method learns from train and val together in the end, see :meth:`Method.refitted`.
+        choose: the rule of choice; under ``loo`` and ``cv`` the data has no validation images.
 
     Returns:
         The row, and the probabilities of the test images [N, K].
@@ -61,15 +65,17 @@ def fit_and_evaluate(
     name = name or method.name
     with measures.PeakMemory(method.backbone.device) as memory:
         start = time.perf_counter()
-        method.fit(
-            dataset.train, dataset.val, cold=cold, run=folder, report=lambda metrics: watch.epoch(name, seed, metrics),
-            refit=refit,
-        )  # fmt: skip
+        told = partial(watch.epoch, name, seed)
+        if choose == "val" or settings_for(method, choose):
+            method.fit(dataset.train, dataset.val, cold=cold, run=folder, report=told, refit=refit)
+        else:
+            fit_crossed(method, dataset.train, cold=cold, run=folder, report=told)
         seconds = time.perf_counter() - start
     if method.history and "seconds" in method.history[-1]:
         seconds = max(seconds, method.history[-1]["seconds"])
     done = evaluate(method, dataset.test, data=data, seed=seed, cold=cold)
     row = done.row | {"method": name, "train_seconds": round(seconds, 4) if method.trains else None}
+    row["chosen_by"] = how(method, choose)
     row["peak_memory_mb"] = None if memory.total_mb is None else round(memory.total_mb, 1)
     row |= serving({name: method})[name].fields() if timed else {}
     if folder is not None:

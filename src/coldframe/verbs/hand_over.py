@@ -14,6 +14,7 @@ from coldframe.errors import ColdframeError
 from coldframe.evaluation.row import evaluate
 from coldframe.files.reading import read
 from coldframe.methods import Method
+from coldframe.methods.folds import Rule, how
 from coldframe.methods.run_folder import ABOUT, BEST
 from coldframe.results.results import Results
 from coldframe.results.verdict import recommended
@@ -26,7 +27,7 @@ HANDED = "handed.json"
 """What ``best/`` holds and where it comes from; written last."""
 
 
-def fit_folder(out: Path, text: str, method: Method, dataset: Dataset, storage: str) -> Path:
+def fit_folder(out: Path, text: str, method: Method, dataset: Dataset, storage: str, choose: Rule = "val") -> Path:
     """Return the folder of a fit in ``out/fits``, made when absent: named by ``text``, with a number behind it where the name
     belongs to a fit of other settings, weights or images already.
 
@@ -36,8 +37,10 @@ def fit_folder(out: Path, text: str, method: Method, dataset: Dataset, storage: 
         method: not fitted yet.
         dataset: what it is fitted and measured on.
         storage: how activations are stored.
+        choose: the rule of choice.
     """
-    key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None), storage])
+    rule = [] if choose == "val" else [how(method, choose)]
+    key = digest_of([method.key(dataset.train, dataset.val), method.key(dataset.test, None), storage, *rule])
     name = files.slug(text, keep="=._+")
     number = 1
     while True:
