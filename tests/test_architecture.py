@@ -46,6 +46,9 @@ LONG: dict[str, str] = {
 TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/entry.py": "tests/backbones/test_listing.py",
     "methods/saving.py": "tests/hostile/test_tampered.py",
+    "methods/calibrated.py": "tests/evaluation/test_trust.py",
+    "evaluation/unknown.py": "tests/evaluation/test_trust.py",
+    "results/trusted.py": "tests/results/test_fields.py",
     "delivery/card.py": "tests/delivery/test_hub.py",
     "cli/doctor.py": "tests/verbs/test_doctor.py",
     "cli/push.py": "tests/delivery/test_hub.py",

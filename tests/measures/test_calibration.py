@@ -47,3 +47,24 @@ def test_an_empty_bin_is_none():
 def test_logits_are_refused():
     with pytest.raises(InputError, match="softmax"):
         ece([[3.0, -1.0]], [0])
+
+
+def test_classes_scores_and_losses_agree_with_other_libraries():
+    pytest.importorskip("torchmetrics")
+    import torch
+    from sklearn.metrics import brier_score_loss, log_loss
+    from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+
+    from coldframe.measures.calibration import brier_scores, class_ece, log_losses
+
+    generator = np.random.default_rng(3)
+    p, y = generator.dirichlet(np.full(5, 0.5), size=400), generator.integers(0, 5, 400)
+    held, truth = torch.from_numpy(p), torch.from_numpy(y)
+    asked = [(held[:, k].contiguous(), (truth == k).long()) for k in range(5)]
+    theirs = [float(binary_calibration_error(*pair, n_bins=15, norm="l1")) for pair in asked]
+    # torchmetrics says how often the class is right against p_k; its bins and errors are those of class_ece.
+    assert class_ece(p, y) == pytest.approx(np.mean(theirs), abs=1e-6)
+    assert ece(p, y) == pytest.approx(float(multiclass_calibration_error(held, truth, 5, n_bins=15)), abs=1e-6)
+    assert brier_scores(p, y).mean() == pytest.approx(brier_score_loss(y, p, scale_by_half=False))
+    assert log_losses(p, y).mean() == pytest.approx(log_loss(y, p))
+    assert log_losses([[0.0, 1.0]], [0]) == pytest.approx(-np.log(np.finfo(float).eps))

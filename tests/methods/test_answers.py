@@ -14,6 +14,7 @@ from coldframe.cold import ColdPass, Store
 from coldframe.errors import DataError, InputError
 from coldframe.methods import Method, method_class
 from coldframe.methods.answers import threshold
+from coldframe.methods.calibrated import Held
 
 TRAIN, VAL = coloured(24, 0, "train"), coloured(12, 1, "val")
 
@@ -46,7 +47,7 @@ def test_one_picture_in_every_dress_gets_one_answer(probe: Method, tmp_path: Pat
 
 def test_a_tensor_at_the_models_resolution_is_taken_as_it_is(probe: Method) -> None:
     pixels = torch.randint(256, (3, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    straightforward = probe(probe.backbone.normalise(pixels)).softmax(-1)
+    straightforward = (probe(probe.backbone.normalise(pixels)) / probe.divisor).softmax(-1)
     torch.testing.assert_close(probe.predict_proba(pixels), straightforward)
     torch.testing.assert_close(probe.predict_proba(pixels[0]), straightforward[:1])
     assert probe.predict_proba(pixels[:0]).shape == (0, 3)
@@ -105,9 +106,9 @@ def test_threshold_is_the_lowest_that_keeps_the_precision() -> None:
     right = torch.tensor([True, True, False, True, False])
     # From 0.9 on 1 of 1 is right, from 0.8 on 2 of 3, from 0.6 on 3 of 4, from 0.5 on 3 of 5.
     for precision, expected in ((1.0, 0.9), (0.75, 0.6), (0.7, 0.6), (0.6, 0.5)):
-        assert threshold((sure, right), precision, "knn") == pytest.approx(expected)
+        assert threshold(Held(sure, right), precision, "knn") == pytest.approx(expected)
     with pytest.raises(InputError, match="it reaches 0"):
-        threshold((sure, ~right & (sure > 1)), 0.5, "knn")
-    for validated, wanted in ((None, 0.9), ((sure, right), 1.5)):
+        threshold(Held(sure, ~right & (sure > 1)), 0.5, "knn")
+    for validated, wanted in ((None, 0.9), (Held(sure, right), 1.5)):
         with pytest.raises(InputError):
             threshold(validated, wanted, "knn")

@@ -58,13 +58,14 @@ def test_what_is_best_over_all_folds_is_learned_from_all_images(
         for candidate, (top1, loss) in fit.tried().items():
             total = totals.setdefault(candidate, [0.0, 0.0, 0.0])
             total[0], total[1], total[2] = total[0] + top1 * len(held), total[1] - loss * len(held), total[2] + 1
-        confident.append(fit.predict_proba(held, cold=cold).max(-1).values)
+        confident.append(fit.logits(held, cold=cold).double())
     if totals:
         common = {candidate: (round(t[0], 6), t[1]) for candidate, t in totals.items() if t[2] == FOLDS}
         best = max(common, key=lambda candidate: common[candidate])
         assert method.choices[key] == (best[1] if name == "prolip" else best)
-    assert method.validated is not None and len(method.validated[0]) == 18
-    torch.testing.assert_close(method.validated[0], torch.cat(confident))
+    assert method.validated is not None and len(method.validated.right) == 18
+    sure = (torch.cat(confident) / method.divisor).softmax(-1).max(-1).values.float()
+    torch.testing.assert_close(method.validated.probability, sure)
     if name == "knn":
         assert len(method.state()["features"]) == 18
     if name == "linear-probe" and not settings:
@@ -82,7 +83,7 @@ def test_what_is_best_over_all_folds_is_learned_from_all_images(
 def test_an_image_alone_in_its_class_is_never_held_out(cold: ColdPass) -> None:
     data = Split("train", TRAIN.images, np.array([0] * 9 + [1] * 8 + [2]), TRAIN.classes)
     method = fit_crossed(method_class("clap")(BACKBONE, epochs=2), data, cold=cold)
-    assert method.validated is not None and len(method.validated[0]) == 17
+    assert method.validated is not None and len(method.validated.right) == 17
     one = TRAIN.subset(np.arange(3))
     method = fit_crossed(method_class("clap")(BACKBONE, epochs=2), one, cold=cold)
     assert method.choices["chosen by"] == "nothing could be chosen" and method.choices["epoch"] == 2
@@ -107,8 +108,8 @@ def test_no_image_is_held_out(cold: ColdPass) -> None:
     data = all_shots(Dataset("colours", TRAIN, VAL, TEST, "drawn"))
     assert len(data.train) == 24 and len(data.val) == 0 and len(data.test) == 12 and "joined train" in data.origin
     method = method_class("gda")(BACKBONE, choose="loo").fit(data.train, data.val, cold=cold)
-    assert method.validated is not None and len(method.validated[0]) == 24
-    right = float(method.validated[1].double().mean())
+    assert method.validated is not None and len(method.validated.right) == 24
+    right = float(method.validated.right.double().mean())
     assert right == pytest.approx(method.choices["out_of_sample_top1"])
     truth = torch.from_numpy(data.train.labels)
     assert float(functional.cross_entropy(method.out_of_sample, truth)) < 2  # type: ignore[attr-defined]

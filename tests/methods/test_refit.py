@@ -48,7 +48,7 @@ def test_every_method_learns_from_train_alone_and_refits_on_both(name: str, tmp_
     kept = load(again.save(tmp_path / "run"), network(name))
     # A convolution's weights come back from a file in another layout, which rounds otherwise.
     torch.testing.assert_close(kept.logits(TEST, cold=cold), again.logits(TEST, cold=cold), rtol=1e-6, atol=1e-6)
-    assert kept.validated is not None and len(kept.validated[0]) == 12
+    assert kept.validated is not None and len(kept.validated.right) == 12
 
 
 @pytest.mark.parametrize("solver", ["logistic", "ridge"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from coldframe.errors import FileError
 from coldframe.report import Table
 from coldframe.report.page import page
 from coldframe.results import wording
-from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, OPTIONAL, REQUIRED, measured
+from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED, measured
 from coldframe.results.rows import check_row, complete
 
 SCHEMA = [
@@ -25,9 +26,15 @@ SCHEMA = [
 
 def test_the_schema_of_results_json_stays() -> None:
     assert list(REQUIRED) == SCHEMA and list(IDENTITY) == SCHEMA[:6]
-    assert OPTIONAL == ("clean_top1", "noise_top1", "corruption_top1", "robust_top1", "fooled", "latency_processor_ms")
+    plain = tuple(field.name for field in FIELDS if field.optional and not field.section)
+    assert plain == ("clean_top1", "noise_top1", "corruption_top1", "robust_top1", "fooled", "latency_processor_ms")
     assert sorted(MEASURED) == sorted(field.name for field in FIELDS)
-    assert set(FRACTIONS) == {"top1", "top5", "mean_per_class", "ece", *OPTIONAL[:5]}
+    assert {f.name for f in FIELDS if f.kind == "fraction" and not f.section} == {
+        "top1", "top5", "mean_per_class", "ece", *plain[:5],
+    }  # fmt: skip
+    assert {f.name for f in FIELDS if f.section and f.kind == "amount"} == {
+        "temperature", "brier", "nll", "lac_size", "aps_size", "raps_size",
+    }  # fmt: skip
     assert len({field.name for field in FIELDS}) == len(FIELDS) and all(field.meaning for field in FIELDS)
 
 
@@ -54,7 +61,9 @@ def test_a_field_stands_in_every_place() -> None:
     head = next(csv.reader(table.to_csv().splitlines()))
     for field in FIELDS:
         assert field.name in head
-        assert not field.title or (field.title in markdown and field.title in drawn and field.meaning in drawn)
+        meaning = html.escape(field.meaning, quote=False)
+        assert not field.title or (field.title in drawn and meaning in drawn.replace("&#39;", "'"))
+        assert not field.title or (field.title in markdown) != bool(field.section)  # sections belong to the page
 
 
 def test_only_top1_says_its_interval() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from coldframe.errors import InputError
 from coldframe.files.reading import typed
-from coldframe.report import Detail
+from coldframe.report import Detail, Table
 from coldframe.results.parts import Shown
 
 
@@ -32,3 +32,17 @@ def test_a_class_without_images_has_no_accuracy():
 def test_no_seed_is_refused():
     with pytest.raises(InputError, match="at least one seed"):
         Detail.of("knn", [], np.array([0]))
+
+
+def test_a_confusion_of_many_classes_is_short_and_comes_back():
+    labels = np.arange(3000) % 1500
+    p = np.full((3000, 1500), 0.5 / 1499, dtype=np.float32)
+    p[np.arange(3000), (labels + (np.arange(3000) % 7 == 0)) % 1500] = 0.5
+    detail = Detail.of("knn", [p], labels)
+    table = Table(rows=[{"method": "knn", "top1": 0.9}], details=[detail])
+    text = json.dumps(table.to_json(), indent=2)
+    assert len(text) < 200_000  # 1,500 x 1,500 numbers would be some 30 MB
+    assert Table.from_json(json.loads(text)).details[0].confusion == detail.confusion
+    for wrong in (["5:1", ""], ["x:1", ""], ["0:y", ""]):
+        with pytest.raises(InputError, match="in a confusion"):
+            Detail("knn", sparse=wrong)

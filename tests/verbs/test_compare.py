@@ -51,7 +51,7 @@ def test_one_cold_pass_serves_all_methods_and_seeds(tmp_path: Path) -> None:
     backbone = TinyBackbone(width=8)
     methods = [LinearProbe(backbone), NearestNeighbours(backbone), FineTune(backbone, layers="block1", epochs=2)]
     watch = Recorder()
-    table = compare(methods, DATA, seeds=3, cold=ColdPass(Store(tmp_path)), watch=watch, latency=False)
+    table = compare(methods, DATA, seeds=3, cold=ColdPass(Store(tmp_path)), watch=watch, latency=False, unknown="none")
     assert backbone.embedded == 63 + 1  # every image once, and one blank image to learn the sizes
     assert [report.images for report in watch.passes] == [63]
     assert watch.rows == len(table.rows) == 9

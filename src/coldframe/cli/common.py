@@ -165,7 +165,9 @@ def print_row(row: dict[str, Any], *, json: bool) -> None:
         return
     say(f"{row['method']} on {row['model']} · {row['data']} ({row['split']}, {row['n']:,} images)")
     parts = [("top-1", row.get("top1")), ("top-5", row.get("top5")), ("per class", row.get("mean_per_class"))]
-    say("  " + "   ".join(f"{name} {value:.2%}" for name, value in parts if value is not None) + f"   ECE {row['ece']:.3f}")
+    scaled = row.get("ece_scaled")
+    ece = f"   ECE {row['ece']:.3f}" + ("" if scaled is None else f", {scaled:.3f} after temperature scaling")
+    say("  " + "   ".join(f"{name} {value:.2%}" for name, value in parts if value is not None) + ece)
     costs = [f"{row['trainable_parameters']:,} trained parameters"]
     if row.get("train_seconds") is not None:
         costs.append(f"training {row['train_seconds']:.1f} s")

@@ -34,6 +34,7 @@ def compare(
     attack_eps: Annotated[list[str] | None, Parameter(allow_leading_hyphen=True)] = None,
     disturbed: numbers.Count | None = None,
     choose: Literal["val", "loo", "cv"] = "val",
+    unknown: str = "bundled",
     margin: numbers.Points = 1.0,
     out: Path | None = None,
     refit: bool = True,
@@ -88,6 +89,9 @@ def compare(
     choose:
         How every method chooses its settings: on validation images; by exact leave-one-out where a method has it, else over 5
         folds; or over 5 folds. Under loo and cv no image is held out: the validation images are learned from too.
+    unknown:
+        Images of none of your classes, to measure whether they are noticed: any folder of images or a data spec; bundled takes
+        100 images of a bundled sample, none leaves it out.
     margin:
         Points of top-1 that do not matter to you: among methods surely within them of the best, the cheapest to serve is
         recommended.
@@ -163,6 +167,7 @@ def compare(
             attack_eps=radii(attack_eps) or None,
             disturbed=disturbed,
             choose=choose,
+            unknown=unknown,
             margin=margin / 100,
             out=folder,
             refit=refit,

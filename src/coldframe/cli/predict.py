@@ -20,6 +20,7 @@ def predict(
     download: bool = False,
     out: Path | None = None,
     abstain: numbers.Fraction | None = None,
+    conformal: numbers.Fraction | None = None,
     batch_size: numbers.Batch = 64,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
@@ -50,6 +51,9 @@ def predict(
     abstain:
         Wanted share of right answers among those given, such as 0.95: pictures that are less sure than the threshold chosen for
         it on the run's validation images get no class. For --out.
+    conformal:
+        Print beside each picture a set of classes that holds the true one in this share of cases, such as 0.9, as far as
+        pictures are like the run's validation images.
     batch_size:
         Images in one forward pass, for --out.
     figure:
@@ -75,6 +79,8 @@ def predict(
         raise InputError("expected --model or --run, found both; give one")
     if abstain is not None and out is None:
         raise InputError("expected --out beside --abstain, found none; name a .csv, .jsonl or .parquet file")
+    if conformal is not None and out is not None:
+        raise InputError("expected --conformal or --out, found both; sets are printed, --json prints them for programs")
     skipped: dict[str, str] = {}
     if out is not None:
         from coldframe.verbs.answer_file import answer_file
@@ -89,13 +95,14 @@ def predict(
         return
     found = run_predict(
         run or model or CLASSIFIER, images, top=top, device=common.device_name(device), on_error=on_error, left=skipped,
-        seen=common.seen, most=most_images, download=download,
+        seen=common.seen, most=most_images, download=download, conformal=conformal,
     )  # fmt: skip
     common.say_left_out(skipped)
     drawn = draw(found, figure)[0] if figure is not None else None
     if json or format_ == "json":
         rows = [
             {"file": p.file, "top": [{"class": c, "probability": q} for c, q in zip(p.classes, p.probabilities, strict=True)]}
+            | ({} if p.set is None else {"set": list(p.set)})
             for p in found
         ]
         common.print_json(rows)
@@ -114,6 +121,8 @@ def predict(
             width = max(len(name) for name in p.classes)
             for name, probability in zip(p.classes, p.probabilities, strict=True):
                 common.say(f"  {name:<{width}}  {probability:6.1%}  {'█' * round(probability * 30)}")
+            if p.set is not None:
+                common.say(f"  one of {len(p.set)}: {', '.join(p.set)}" if len(p.set) > 1 else f"  {p.set[0]} alone")
         if drawn is not None:
             left = f" (the first {MOST_DRAWN} of {len(found)} pictures)" if len(found) > MOST_DRAWN else ""
             common.say(f"figure: {drawn}{left}")

@@ -43,6 +43,7 @@ def about(method: Method, takes: Input, precision: str) -> dict[str, str]:
         "input": inputs[takes],
         "output": f"probabilities: float32 [batch, {len(method.classes)}]",
         "precision": precision,
+        "temperature": repr(method.divisor),
     }
 
 

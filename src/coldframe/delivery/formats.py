@@ -18,7 +18,7 @@ from coldframe.delivery.about import EXTRA
 from coldframe.delivery.servable import Servable, quiet
 from coldframe.errors import InputError, MissingPackage, ModelError
 from coldframe.files import read_safetensors, write_safetensors
-from coldframe.methods.base import Method
+from coldframe.methods.base import CALIBRATION, Method
 
 Format = Literal["onnx", "torchscript", "torch-export", "safetensors"]
 Served = Callable[[Tensor], Tensor]
@@ -146,7 +146,7 @@ def _write_weights(path: Path, network: Servable, about: Mapping[str, str], opse
 
 
 def _open_weights(path: Path, network: Servable) -> Served:
-    tensors, _ = read_safetensors(path)
+    tensors, told = read_safetensors(path)
     backbone = network.method.backbone.clone()
     with torch.no_grad():
         for value in backbone.module.state_dict().values():
@@ -156,6 +156,7 @@ def _open_weights(path: Path, network: Servable) -> Served:
     method: Method = type(network.method)(backbone, **network.method.config())
     learned = {name.removeprefix("learned."): value for name, value in tensors.items() if name.startswith("learned.")}
     method.restore(network.method.classes, learned, path)
+    method.choices[CALIBRATION] = {"temperature": float(told["temperature"])}
     return Servable(method, network.takes)
 
 

@@ -20,7 +20,7 @@ Input = Literal["uint8", "float"]
 
 
 class Servable(nn.Module):
-    """probabilities [B, K] = softmax(method((pixels - mean) / std)): normalisation, network and head in one.
+    """probabilities [B, K] = softmax(method((pixels - mean) / std) / T): normalisation, network and head in one.
 
     Whatever does not depend on the image (class texts, prompts, neighbours, the temperature) is a constant of it.
 
@@ -47,7 +47,7 @@ class Servable(nn.Module):
         """Map pixels, uint8 [B, S, S, 3] or floats [B, 3, S, S], to probabilities [B, K]."""
         x = pixels.permute(0, 3, 1, 2).float().div(255) if self.takes == "uint8" else pixels
         x = ((x - self.mean) / self.std).to(self.method.backbone.dtype)
-        return self.method(x).float().softmax(-1)
+        return (self.method(x).float() / self.method.divisor).softmax(-1)
 
     def example(self, batch: int = 2) -> Tensor:
         """Return pixels of noise of the right shape and type."""

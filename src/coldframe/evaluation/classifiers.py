@@ -102,6 +102,20 @@ def opened(
     return own_logits(backbone), backbone.classes, backbone
 
 
+def set_limit(source: str | Path | Backbone, level: float, *, device: str = "cpu", download: bool = False) -> float:
+    """Return the highest score of a class that is in a picture's set; see :mod:`coldframe.measures.conformal`, kind LAC.
+
+    Raises:
+        InputError: the source is no saved run, or keeps too few answers to images that had no part in learning.
+    """
+    if isinstance(source, Backbone) or not means_run(source):
+        raise InputError("expected a saved run with --conformal, found a model; name one with --run")
+    held = load(source, device=device, download=download).validated
+    if held is None:
+        raise InputError(f"expected validation answers in {source} to choose sets by, found none; fit it again with val")
+    return held.limit("lac", level)
+
+
 def classifier(
     source: str | Path | Backbone, *, device: str = "cpu", download: bool = False
 ) -> tuple[Classifier, tuple[str, ...], Backbone]:

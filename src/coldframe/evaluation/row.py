@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
+from coldframe.evaluation.trust import trust
 from coldframe.methods.base import Method
 from coldframe.results.fields import measured
 from coldframe.types import Row
@@ -16,10 +18,11 @@ from coldframe.types import Row
 
 @dataclass
 class Evaluation:
-    """The row of one method on one split, with its probabilities [N, K]."""
+    """The row of one method on one split, with its calibrated probabilities [N, K] and its logits [N, K]."""
 
     row: Row
     probabilities: NDArray[np.float32]
+    logits: Tensor
 
 
 def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None, cold: ColdPass | None = None) -> Evaluation:
@@ -33,14 +36,18 @@ def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None
         cold: the store.
 
     Returns:
-        The fields of DESIGN's row that come from predictions: accuracies as fractions, ECE over 15 bins.
+        The fields of DESIGN's row that come from predictions: accuracies as fractions, ECE over 15 bins before temperature
+        scaling, and those of :func:`coldframe.evaluation.trust.trust`.
 
     Raises:
         InputError: the classes are others.
     """
     method.check_classes(split.classes)
-    probabilities = method.predict_proba(split, cold=cold).numpy()  # [N, K]
-    return Evaluation(row_of(method, split, probabilities, data=data, seed=seed), probabilities)
+    logits = method.logits(split, cold=cold)  # [N, K]
+    raw, probabilities = logits.softmax(-1).numpy(), (logits / method.divisor).softmax(-1).numpy()
+    row = row_of(method, split, raw, data=data, seed=seed)
+    row |= trust(raw, probabilities, split.labels, method.validated, method.divisor, split.classes)
+    return Evaluation(row, probabilities, logits)
 
 
 def row_of(

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Part, Split
 from coldframe.errors import InputError
-from coldframe.evaluation.row import Evaluation, row_of
+from coldframe.evaluation.row import Evaluation, evaluate
 from coldframe.methods.base import Method
-from coldframe.types import Row
 
 
 @dataclass(frozen=True)
@@ -106,12 +105,10 @@ def evaluate_union(
         The evaluation, whose row has the parts under ``parts``, and the scores of the parts.
     """
     able = for_union(method, dataset)
-    logits = able.logits(split, cold=cold)  # [N, K]
-    probabilities = logits.softmax(-1).numpy()
-    scores = part_scores(logits.numpy(), split.labels, dataset.parts)
-    row: Row = row_of(able, split, probabilities, data=dataset.spec)
-    row["parts"] = [asdict(score) for score in scores]
-    return Evaluation(row, probabilities), scores
+    done = evaluate(able, split, data=dataset.spec, cold=cold)
+    scores = part_scores(done.logits.numpy(), split.labels, dataset.parts)
+    done.row["parts"] = [asdict(score) for score in scores]
+    return done, scores
 
 
 def lines(scores: list[PartScore]) -> list[str]:

@@ -61,6 +61,7 @@ class Row(Struct):
     seeds: list[int | None] | None = None
     mean: dict[str, float] | None = None
     ci95: dict[str, tuple[float, float]] | None = None
+    intervals: dict[str, tuple[float, float]] | None = None
 
 
 class Fit(Struct, forbid_unknown_fields=True):

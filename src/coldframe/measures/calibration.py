@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coldframe.errors import InputError
 from coldframe.measures.accuracy import checked
@@ -57,7 +58,7 @@ def reliability(probabilities: Any, labels: Any, bins: int = 15) -> Reliability:
         raise InputError("expected probabilities that sum to 1 in each row, found others; apply a softmax to logits first")
     predicted = p.argmax(axis=1)
     confidence = np.clip(p.max(axis=1), 0.0, 1.0)
-    index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    index = bin_of(confidence, bins)
     count = np.bincount(index, minlength=bins)
     sure = np.bincount(index, weights=confidence, minlength=bins)
     hits = np.bincount(index, weights=(predicted == y).astype(np.float64), minlength=bins)
@@ -81,3 +82,40 @@ def ece(probabilities: Any, labels: Any, bins: int = 15) -> float:
         0.0
     """
     return reliability(probabilities, labels, bins).ece
+
+
+def class_ece(probabilities: Any, labels: Any, bins: int = 15) -> float:
+    """Return the class-wise calibration error: the mean over classes of the ECE of "is it this class?".
+
+    For class k every item has the confidence p_k, and counts as right where k is its label; bins are those of :func:`ece`.
+
+    Source: Kull et al., Beyond temperature scaling (2019), section 2 (arXiv 1910.12656).
+    """
+    p, y = checked(probabilities, labels)
+    return float(np.abs(class_gaps(p, y, bins)).sum() / p.size)
+
+
+def class_gaps(p: NDArray[np.float64], y: NDArray[np.int64], bins: int) -> NDArray[np.float64]:
+    """Return the sum over the items of each class and bin of right minus confidence [K, bins]."""
+    n, k = p.shape
+    gaps = -p
+    gaps[np.arange(n), y] += 1
+    cells = bin_of(p, bins) + bins * np.arange(k)
+    return np.asarray(np.bincount(cells.ravel(), weights=gaps.ravel(), minlength=k * bins), dtype=np.float64).reshape(k, bins)
+
+
+def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """Return the number of each confidence's bin, 0 .. bins-1; bin m is (m/bins, (m + 1)/bins]."""
+    return np.clip(np.ceil(np.clip(confidence, 0.0, 1.0) * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def brier_scores(probabilities: Any, labels: Any) -> NDArray[np.float64]:
+    """Return sum_k (p_k - [k = y])^2 of each item [N], between 0 and 2; their mean is the Brier score (Brier, 1950)."""
+    p, y = checked(probabilities, labels)
+    return np.asarray(np.square(p).sum(1) + 1 - 2 * p[np.arange(len(y)), y])
+
+
+def log_losses(probabilities: Any, labels: Any) -> NDArray[np.float64]:
+    """Return -log p_y of each item [N], natural; a probability of 0 counts as float64's epsilon."""
+    p, y = checked(probabilities, labels)
+    return np.asarray(-np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(np.float64).eps)))

@@ -13,6 +13,7 @@ from coldframe.data.anything import Anything, pictures
 from coldframe.data.base import Images
 from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError, MissingPackage
+from coldframe.methods.calibrated import Held
 from coldframe.types import Preprocess
 
 if TYPE_CHECKING:
@@ -73,20 +74,20 @@ def frame(held: Images | Tensor, probabilities: Tensor, classes: Sequence[str], 
     return DataFrame({"path": names, "class": answers, "probability": best.numpy()})
 
 
-def threshold(validated: tuple[Tensor, Tensor] | None, precision: float, name: str) -> float:
+def threshold(validated: Held | None, precision: float, name: str) -> float:
     """Return the smallest probability from which on a share of at least ``precision`` of the answers on ``val`` was right.
 
     Args:
-        validated: of each validation image, the highest probability [N] and whether it was right [N].
+        validated: answers to the validation images.
         precision: wanted share, in (0, 1].
         name: what errors call the run.
     """
     if not 0 < precision <= 1:
         raise InputError(f"expected a wanted precision above 0 and up to 1, such as 0.95, found {precision:g}")
-    if validated is None or not len(validated[0]):
+    if validated is None or not len(validated.right):
         raise InputError(f"expected validation answers in {name} to choose a threshold on, found none; fit it again with val")
-    sure, order = validated[0].double().sort(descending=True)
-    right = validated[1][order].double().cumsum(0) / torch.arange(1, len(order) + 1)
+    sure, order = validated.probability.double().sort(descending=True)
+    right = validated.right[order].double().cumsum(0) / torch.arange(1, len(order) + 1)
     ends = torch.cat([sure[1:] < sure[:-1], torch.tensor([True])])  # equal probabilities are answered together
     good = ((right >= precision - 1e-12) & ends).nonzero()
     if not len(good):

@@ -25,6 +25,7 @@ from coldframe.data.joined import Joined
 from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.files import formats
 from coldframe.methods import answers
+from coldframe.methods.calibrated import Held
 from coldframe.methods.settings import Settings
 from coldframe.types import digest_of
 from coldframe.version import __version__
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[dict[str, Any]], None]
 VALIDATED = "validation.safetensors"
-"""Beside a saved run: how sure its answers on the validation images were, and whether they were right."""
+"""Beside a saved run: how sure its answers on the validation images were, whether they were right, how well classes fit."""
+CALIBRATION = "calibration"
+"""Among ``choices``: the temperature, what it was chosen on and on how many images."""
 
 
 class Method(Settings, ABC):
@@ -67,8 +70,8 @@ class Method(Settings, ABC):
     choices: dict[str, Any] = field(default_factory=dict, init=False)
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
     tensorboard: bool = field(default=False, init=False)
-    validated: tuple[Tensor, Tensor] | None = field(default=None, init=False)
-    """Of the validation images, before they joined train: the highest probability [N] and whether it was right [N]."""
+    validated: Held | None = field(default=None, init=False)
+    """Answers to images that had no part in learning; see :mod:`coldframe.methods.calibrated`."""
 
     @property
     @abstractmethod
@@ -178,17 +181,41 @@ class Method(Settings, ABC):
         self.check_data(train, held)
         self.classes = train.classes
         cold, folder = cold or ColdPass(), Path(run) if run is not None else None
-        self.validated = None
         self._fit(train, held, cold, folder, report)
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
-        if held is not None:
-            sure, taken = self.predict_proba(held, cold=cold).max(-1)
-            self.validated = sure, taken == torch.from_numpy(held.labels)
+        self.calibrate(train, held, cold)
         if refit and held is not None:
             other = self.refitted(train, held, cold=cold, run=folder, report=report)
             self.load_state({name: value.clone() for name, value in other.state().items()})
             self.choices = other.choices
         return self
+
+    def calibrate(self, train: Split, held: Split | None, cold: ColdPass) -> None:
+        """Choose the temperature on ``held``, else on ``train`` where the method has answers without each image itself."""
+        logits = self.out_of_sample_logits(train, cold) if held is None else self.logits(held, cold=cold)
+        labels = torch.from_numpy((train if held is None else held).labels)
+        if held is None and logits is not None:  # an image that is alone in its class is left out by no one who knows the class
+            several = torch.bincount(labels)[labels] > 1
+            logits, labels = logits[several] if bool(several.any()) else None, labels[several]
+        self.keep_held(logits, labels, "left-out training images" if held is None else "validation images")
+
+    def keep_held(self, logits: Tensor | None, labels: Tensor, on: str) -> None:
+        """Choose the temperature on logits [N, K] of images that had no part in learning; none where there are no logits."""
+        self.validated = None
+        self.choices.pop(CALIBRATION, None)
+        if logits is not None and bool(torch.isfinite(logits).all()):
+            self.validated, divisor = Held.of(logits, labels)
+            self.choices[CALIBRATION] = {"temperature": divisor, "on": on, "images": len(labels)}
+
+    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
+        """Return logits of the training images [N, K], none of which had a part in its own; None where there are none."""
+        return None
+
+    @property
+    def divisor(self) -> float:
+        """The temperature that logits are divided by before they become probabilities; 1 where none was chosen."""
+        found = self.choices.get(CALIBRATION)
+        return float(found["temperature"]) if isinstance(found, dict) else 1.0
 
     def refitted(
         self, train: Split, val: Split, *, cold: ColdPass | None = None, run: Path | None = None, report: Report | None = None
@@ -252,7 +279,7 @@ class Method(Settings, ABC):
         batch_size: int = 64,
         progress: answers.Progress | None = None,
     ) -> Tensor:
-        """Return probabilities [N, K].
+        """Return probabilities [N, K]: softmax(logits / T), with the temperature T that was chosen on validation images.
 
         Args:
             images: a split, whose stored activations are used; a path, a list of paths, a folder, pictures of Pillow, arrays
@@ -268,7 +295,7 @@ class Method(Settings, ABC):
         """
         self._check_fitted()
         if isinstance(images, Split):
-            return self.logits(images, cold=cold, batch_size=batch_size).softmax(-1)
+            return (self.logits(images, cold=cold, batch_size=batch_size) / self.divisor).softmax(-1)
         found = list(self.stream(images, batch_size=batch_size, progress=progress))
         return torch.cat(found) if found else torch.zeros(0, len(self.classes))
 
@@ -279,7 +306,7 @@ class Method(Settings, ABC):
         self._check_fitted()
 
         def call(pixels: Tensor) -> Tensor:
-            return self(self.backbone.normalise(pixels)).float().softmax(-1).cpu()
+            return (self(self.backbone.normalise(pixels)).float() / self.divisor).softmax(-1).cpu()
 
         return answers.stream(call, self.backbone.preprocess, images, batch_size, progress)
 
@@ -406,7 +433,7 @@ class Method(Settings, ABC):
         )
         files.write_json(folder / "adaptation.json", formats.plain(about))
         if self.validated is not None:
-            files.write_safetensors(folder / VALIDATED, {"probability": self.validated[0], "right": self.validated[1]})
+            files.write_safetensors(folder / VALIDATED, self.validated.tensors())
         return folder
 
     def restore(self, classes: Sequence[str], state: Mapping[str, Tensor], where: str | Path) -> None:

@@ -183,9 +183,10 @@ class FewShot(Method):
         }  # fmt: skip
         self._chosen = setting, alpha, factor
         self._keep(shots, setting, alpha, factor)
-        if how != "val" and top1 is not None:
-            sure, taken = self.out_of_sample[judged.first].softmax(-1).max(-1)
-            self.validated = sure.cpu(), (taken == judged.y[judged.first]).cpu()
+
+    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
+        rows = self.out_of_sample[: len(train)].cpu()  # the first view of each image
+        return rows if len(rows) == len(train) and self.choices["out_of_sample_top1"] is not None else None
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._chosen = chosen._chosen

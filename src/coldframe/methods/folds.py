@@ -97,7 +97,7 @@ def fit_crossed(
         return method
     numbers = numbered(labels, folds)
     numbers[sizes[labels] < 2] = -1
-    fits, sure, right = [], [], []
+    fits, seen, truth = [], [], []
     for fold in range(folds):
         out = (numbers == fold).numpy()
         if not out.any():
@@ -105,10 +105,8 @@ def fit_crossed(
         part, held = train.subset(np.flatnonzero(~out)), train.subset(np.flatnonzero(out), f"fold {fold + 1} of {folds}")
         place = None if run is None else run / f"fold{fold}"
         fits.append(method.again(refit=True).fit(part, held, cold=cold, run=place, report=report))
-        seen = fits[-1].validated
-        assert seen is not None
-        sure.append(seen[0])
-        right.append(seen[1])
+        seen.append(fits[-1].logits(held, cold=cold))
+        truth.append(torch.from_numpy(held.labels))
     chosen, found = fits[0], best_over(fits)
     chosen.adopt(fits, found)
     final = method.again(refit=True)
@@ -118,7 +116,7 @@ def fit_crossed(
     method.history = final.history or chosen.history
     method.choices = {**final.choices, **chosen.choices}
     method.choices |= {"chosen by": f"{folds} folds", "chosen on": "train", "images": {"train": len(train), "val": 0}}
-    method.validated = torch.cat(sure), torch.cat(right)
+    method.keep_held(torch.cat(seen), torch.cat(truth), "left-out folds")
     for fold in range(folds) if run is not None else ():
         assert run is not None
         files.remove_folder(run / f"fold{fold}")

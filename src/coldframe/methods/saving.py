@@ -12,7 +12,10 @@ from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError
 from coldframe.files import formats, reading
 from coldframe.files.own import own
-from coldframe.methods.base import VALIDATED, Method
+from coldframe.measures.conformal import KINDS
+from coldframe.measures.temperature import LEAST, MOST
+from coldframe.methods.base import CALIBRATION, VALIDATED, Method
+from coldframe.methods.calibrated import Held
 from coldframe.registry import METHODS, resolve
 
 
@@ -34,16 +37,20 @@ def state_of(about: formats.Adaptation, folder: Path) -> dict[str, Tensor]:
     return state
 
 
-def validated_of(folder: Path) -> tuple[Tensor, Tensor] | None:
-    """Return how sure a run's validation answers were, and which were right; None where it keeps none."""
+def validated_of(folder: Path) -> Held | None:
+    """Return a run's answers to its validation images; None where it keeps none. Raises :class:`ModelError` where damaged."""
     path = folder / VALIDATED
     if not files.is_file(path):
         return None
     found, _ = files.read_safetensors(path)
-    sure, right = found.get("probability"), found.get("right")
-    if sure is None or right is None or sure.ndim != 1 or sure.shape != right.shape or not sure.is_floating_point():
+    sure, right = found.pop("probability", None), found.pop("right", None)
+    known = {kind: scores for kind, scores in found.items() if kind in KINDS}
+    whole = sure is not None and right is not None and sure.ndim == 1 and sure.shape == right.shape
+    if not whole or sure is None or right is None or not sure.is_floating_point() or known.keys() != found.keys() or any(
+        scores.shape != sure.shape or not scores.is_floating_point() for scores in known.values()
+    ):
         raise ModelError(f"{path} is damaged: expected a probability and whether it was right for each image; fit it again")
-    return sure, right.bool()
+    return Held(sure, right.bool(), known)
 
 
 def own_class(name: str) -> type[Method]:
@@ -77,5 +84,10 @@ def unfitted(about: formats.Adaptation, backbone: Backbone, folder: Path) -> Met
         method = kind(backbone, **about.config)
     except InputError as error:
         raise ModelError(f"{folder / 'adaptation.json'} is damaged: {error}; fit it again") from error
+    found = about.choices.get(CALIBRATION)
+    if found is not None:
+        divisor = found.get("temperature") if isinstance(found, dict) else None
+        if isinstance(divisor, bool) or not isinstance(divisor, int | float) or not LEAST / 2 <= divisor <= 2 * MOST:
+            raise ModelError(f"{folder / 'adaptation.json'} is damaged: expected a temperature above 0; fit it again")
     method.choices = about.choices
     return method

@@ -131,10 +131,7 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
         run.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
         if val is not None:
             run.choices |= {"chosen on": val.name, "validation": kept}
-        run.validated = None
-        if val is not None:
-            sure, taken = run.predict_proba(val, cold=cold).max(-1)
-            run.validated = sure, taken == torch.from_numpy(val.labels)
+        run.calibrate(train, val, cold)
     return [result.failed for result in results]
 
 

@@ -14,7 +14,7 @@ from coldframe.report.figures.comparison import all_figures, confused_pairs, mai
 from coldframe.report.figures.style import as_svg, data_uri
 from coldframe.report.mistakes import mistakes
 from coldframe.results import wording
-from coldframe.results.columns import cells, columns, headline, title, value
+from coldframe.results.columns import cells, columns, headline, title, trust_tables, value
 from coldframe.results.fields import Field
 from coldframe.results.parts import Comparison, HardImage, Picture
 from coldframe.results.rows import Group, groups
@@ -95,6 +95,10 @@ def _parts(
         "confused": _confused(table),
         **mistakes(table),
         "reliability": pictures.get("reliability"),
+        "trust": [
+            (heading, [(field.title, field.meaning) for field in fields], lines)
+            for heading, fields, lines in trust_tables(table)
+        ],
         "hardest": [(data_uri(i.png), i.true, i.predicted, f"{i.probability:.0%}", i.name) for i in hardest],
         "handed": wording.handed_over(table.handed),
         "prompts": [(data_uri(p.png) if p.png else "", p.title, p.text) for p in prompts],

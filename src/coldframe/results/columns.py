@@ -7,6 +7,7 @@ from coldframe.results.fields import FIELDS, Field
 from coldframe.results.parts import About
 from coldframe.results.results import Results
 from coldframe.results.rows import Group
+from coldframe.results.trusted import CALIBRATION, SECTIONS, UNKNOWN
 
 INTERVAL = Field(
     "top1_images", "interval", "where top-1 would lie on other images of the same kind, in 95 of 100 cases (Wilson)",
@@ -17,11 +18,38 @@ INTERVAL = Field(
 
 def columns(table: Results) -> list[Field]:
     """Return the columns in which at least one line was measured; that of clean images where some were not disturbed."""
-    shown = [field for field in FIELDS if field.title and any(row.get(field.name) is not None for row in table.rows)]
+    plain = [field for field in FIELDS if field.title and not field.section]
+    shown = [field for field in plain if any(row.get(field.name) is not None for row in table.rows)]
     all_of_them = all(row.get("disturbed_n") in (None, row.get("n")) for row in table.rows)
     left = [field for field in shown if not (field.name == "clean_top1" and all_of_them)]
     known = any(group.over_images() is not None for group in table.groups())
     return [each for field in left for each in ((field, INTERVAL) if field.name == "top1" and known else (field,))]
+
+
+def trust_tables(table: Results) -> list[tuple[str, list[Field], list[list[str]]]]:
+    """Return what says whether answers can be believed, by section: its heading, its columns, and the text of every cell.
+
+    Each number has its 95% interval over images behind it, in brackets, the mean of the ends over seeds. The error of
+    calibration before scaling stands beside that after it.
+    """
+    found = []
+    for section, heading in SECTIONS.items():
+        named = [field for field in FIELDS if field.section == section]
+        chosen = [field for field in named if any(row.get(field.name) is not None for row in table.rows)]
+        if not chosen:
+            continue
+        if section == CALIBRATION:
+            chosen[1:1] = [field for field in FIELDS if field.name == "ece"]
+        lines = [[group.label, *(_with_interval(field, group) for field in chosen)] for group in table.groups()]
+        others = sorted({str(row["unknown"]) for row in table.rows if row.get("unknown")}) if section == UNKNOWN else []
+        found.append((f"{heading} ({', '.join(others)})" if others else heading, chosen, lines))
+    return found
+
+
+def _with_interval(field: Field, group: Group) -> str:
+    ends, mean = group.ends(field.name), group.mean(field.name)
+    show = wording.thousandths if field.name == "ece" else lambda value: field.format(value, None)
+    return show(mean) if ends is None else f"{show(mean)} ({show(ends[0])}–{show(ends[1])})"
 
 
 def title(field: Field, about: About) -> str:

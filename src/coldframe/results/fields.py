@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from coldframe.measures import ece, mean_per_class, top1, top5
 from coldframe.results import wording
+from coldframe.results.trusted import TRUSTED
 
 Show = Callable[[float | None, float | None], str]
 """(mean over seeds, half of the 95% interval or None) -> the text of a cell."""
@@ -31,6 +32,7 @@ class Field:
         optional: whether a row has it only where it was asked for.
         strength: the attribute of :class:`~coldframe.results.parts.About` that the heading ends with.
         measure: (probabilities [N, K], labels [N]) -> its value; None for what a verb measures otherwise.
+        section: the part of the page that shows it with its interval; empty for a column of the table.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Field:
     optional: bool = False
     strength: str = ""
     measure: Callable[[Any, Any], float | None] | None = None
+    section: str = ""
 
 
 def alone(show: Callable[[float | None], str]) -> Show:
@@ -50,6 +53,13 @@ def alone(show: Callable[[float | None], str]) -> Show:
 
 
 PLAIN = alone(wording.percent)
+_AMOUNTS = (wording.plain_number,)
+
+TRUST = tuple(
+    Field(name, title, meaning, "amount" if show in _AMOUNTS else "fraction", 0, alone(show), optional=True, section=section)
+    for section, name, title, meaning, show in TRUSTED
+)
+"""What says whether answers can be believed: sections of the page, no columns of the table."""
 
 FIELDS: tuple[Field, ...] = (
     Field("top1", "top-1", "percent of test images whose first answer is right, ± the 95% interval over seeds",
@@ -69,7 +79,8 @@ FIELDS: tuple[Field, ...] = (
           "top-1 after an attack has changed every value of the test images by at most this much, against each method itself",
           "fraction", 7, PLAIN, optional=True, strength="attack"),
     Field("fooled", "", "share of the right answers that an attack turns wrong", "fraction", 0, PLAIN, optional=True),
-    Field("ece", "ECE", "expected calibration error: how far stated confidence is from being right that often; 0 is perfect",
+    Field("ece", "ECE",
+          "expected calibration error: how far stated confidence is from being right that often, before temperature scaling",
           "fraction", 5, alone(wording.decimal), measure=ece),
     Field("train_seconds", "training",
           "time to learn, once the images have gone through the frozen part; - where nothing is learned",
@@ -85,6 +96,7 @@ FIELDS: tuple[Field, ...] = (
           "amount", 2, alone(wording.megabytes)),
     Field("trainable_parameters", "trained", "how many numbers are learned", "amount", 9, alone(wording.count)),
     Field("stored_bytes", "saved", "size on disk of what was learned", "amount", 96, alone(wording.size)),
+    *TRUST,
 )  # fmt: skip
 """In the order of the columns."""
 

@@ -16,6 +16,11 @@ from coldframe.measures.calibration import reliability
 from coldframe.measures.decision import MARGIN
 from coldframe.results.rows import Key, plain
 
+DENSE = 50
+"""Above so many classes a confusion is written as one text a row."""
+MOST_CLASSES = 20_000
+"""Rows of a confusion that are read, at most."""
+
 
 @dataclass
 class About:
@@ -101,6 +106,7 @@ class Shown:
         method: as in the rows; ``model`` and ``data`` too.
         per_class: top-1 of each class, mean over seeds [K]; None for a class without test images.
         confusion: counts summed over seeds [K, K], row true, column predicted.
+        sparse: the same as one text a row, in place of it where classes are many; see :func:`sparse`.
         reliability: ``count``, ``confidence``, ``accuracy``, all seeds pooled.
         curves: robustness and training lines.
     """
@@ -110,6 +116,7 @@ class Shown:
     data: str = ""
     per_class: list[float | None] | None = None
     confusion: list[list[Size]] | None = None
+    sparse: list[str] | None = None
     reliability: dict[str, list[float | None]] | None = None
     curves: list[Curve] = field(default_factory=list)
 
@@ -123,6 +130,10 @@ class Detail(Shown):
     """
 
     correct: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        if self.sparse is not None:
+            self.confusion, self.sparse = dense(self.sparse), None
 
     @property
     def key(self) -> Key:
@@ -160,7 +171,33 @@ class Detail(Shown):
     def to_json(self) -> dict[str, Any]:
         """Return the details as plain values, without ``correct`` and what is None."""
         kept = {f.name: getattr(self, f.name) for f in fields(Shown) if f.name != "curves"}
+        if self.confusion is not None and len(self.confusion) > DENSE:
+            kept |= {"confusion": None, "sparse": sparse(self.confusion)}
         return dict(plain({k: v for k, v in kept.items() if v is not None} | {"curves": [asdict(c) for c in self.curves]}))
+
+
+def sparse(counts: Sequence[Sequence[int]]) -> list[str]:
+    """Return a matrix as one text a row: ``column:count`` of what is not 0.
+
+    Example:
+        >>> sparse([[3, 0, 1], [0, 0, 0]])
+        ['0:3 2:1', '']
+    """
+    return [" ".join(f"{k}:{n}" for k, n in enumerate(row) if n) for row in counts]
+
+
+def dense(rows: Sequence[str]) -> list[list[int]]:
+    """Return the matrix [K, K] of K texts that :func:`sparse` gave. Raises :class:`InputError` for other texts."""
+    if len(rows) > MOST_CLASSES:
+        raise InputError(f"expected {MOST_CLASSES:,} rows of a confusion at most, found {len(rows):,}; write it again")
+    found = [[0] * len(rows) for _ in rows]
+    for line, row in zip(found, rows, strict=True):
+        for entry in row.split():
+            column, _, count = entry.partition(":")
+            if not (column.isdecimal() and count.isdecimal() and int(column) < len(rows)):
+                raise InputError(f"expected column:count below {len(rows)} columns in a confusion, found {entry!r}")
+            line[int(column)] = int(count)
+    return found
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,11 @@ class Group:
         mean, n = self.mean(field), self.rows[0].get("n")
         return None if mean is None or not n else wilson(mean * n, int(n))
 
+    def ends(self, field: str) -> tuple[float, float] | None:
+        """Return the ends of a field's 95% interval over images, as rows have them under ``intervals``: means over seeds."""
+        known = [pair for row in self.rows if (pair := (row.get("intervals") or {}).get(field)) is not None]
+        return (sum(low for low, _ in known) / len(known), sum(high for _, high in known) / len(known)) if known else None
+
     def summary(self) -> Row:
         """Return the row over seeds: means in the ordinary fields, beside them ``mean`` and ``ci95`` ([low, high])."""
         found = {field: self.over_seeds(field) for field in MEASURED}

@@ -59,7 +59,7 @@ def verdict(table: Results) -> str:
         lines = [group for group in labelled if group.data == name]
         where = f"On {name}: " if len(data) > 1 else ""
         under = disturbed.noise(lines), disturbed.attack(lines, table.about.attack)
-        parts = _choice(table, lines), _chance(table, lines), *under
+        parts = _choice(table, lines), _chance(table, lines), _trust(table, lines), *under
         said.append(where + " ".join(part for part in parts if part))
     return " ".join(part for part in (*said, _seeds(labelled), table.about.choices) if part)
 
@@ -195,6 +195,24 @@ def _chance(table: Results, lines: list[Group]) -> str:
     if top is not None and top.low is not None and top.low <= max(chance, largest):
         return f"{text}: no method is surely better than that."
     return f"{text}."
+
+
+def _trust(table: Results, lines: list[Group]) -> str:
+    """Say whether the recommended line's confidence can be believed, and which class is worst."""
+    pick = recommended(table, lines)
+    after = None if pick is None else pick.mean("ece_scaled")
+    if pick is None or after is None:
+        return ""
+    before, size, held = (pick.mean(name) for name in ("ece", "lac_size", "lac_coverage"))
+    said = f"Its confidence is off by {wording.points(after).lstrip('+')} points in the mean (ECE)"
+    if before is not None and pick.mean("temperature") != 1:
+        said += f" after temperature scaling, {wording.points(before).lstrip('+')} before"
+    if size is not None and held is not None:
+        said += f"; sets of {size:.1f} classes hold the true one in {wording.percent(held)}% of cases (asked: 90%)"
+    worst, names = pick.mean("worst_class"), {str(row.get("worst_class_name") or "") for row in pick.rows}
+    if worst is not None and len(names) == 1 and "" not in names:
+        said += f". Worst class: {names.pop()}, {wording.percent(worst)}%"
+    return f"{said}."
 
 
 def _seeds(lines: list[Group]) -> str:

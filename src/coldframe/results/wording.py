@@ -50,6 +50,19 @@ def decimal(value: float | None) -> str:
     return text[1:] if text.startswith("0") else text
 
 
+def thousandths(value: float | None) -> str:
+    """Return a fraction in three decimals without the leading zero: ``.021``."""
+    if value is None:
+        return DASH
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0") else text
+
+
+def plain_number(value: float | None) -> str:
+    """Return a number in two decimals, three below 0.1: ``1.32``, ``0.042``."""
+    return DASH if value is None else f"{value:.2f}" if value >= 0.0995 or value == 0 else f"{value:.3f}"
+
+
 def seconds(value: float | None) -> str:
     """Return a duration: ``0.3 s``, ``42 s``, ``4 min``, ``1 h 10 min``; a dash for none at all."""
     if not value:

@@ -20,6 +20,7 @@ from coldframe.errors import ColdframeError, InputError, nearest
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
+from coldframe.evaluation.unknown import AUTO, Strangers, Unknown, unknown_images
 from coldframe.measures import hardware
 from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
@@ -57,6 +58,7 @@ class Case:
         failed: what stopped such a fit.
         several: whether other models are compared beside this one, so that folders are named by their model too.
         folders: by method, where the fit of the first seed is kept.
+        unknown: images of none of the classes.
     """
 
     backbone: Backbone
@@ -70,6 +72,7 @@ class Case:
     failed: list[ColdframeError] = field(default_factory=list)
     several: bool = False
     folders: dict[str, Path] = field(default_factory=dict)
+    unknown: Unknown | None = None
     robustness: dict[str, list[Curve]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -94,6 +97,7 @@ def compare(
     robustness: bool = False,
     attack_eps: float | Sequence[float] | None = None,
     disturbed: int | None = None,
+    unknown: str = AUTO,
     download: bool = False,
     out: str | Path | None = None,
     refit: bool = True,
@@ -129,6 +133,8 @@ def compare(
         robustness: both, with the usual standard deviations.
         attack_eps: radii of an untargeted L-infinity attack on every fit, in units of [0, 1]; none when None.
         disturbed: most test images to disturb; None for all.
+        unknown: images of none of the classes, which every fit should tell from its own: any folder of images or a data spec;
+            ``"bundled"`` takes 100 of a bundled sample, ``"none"`` leaves it out.
         download: whether weights and data that are not on this machine may be fetched.
         out: folder for finished fits, so that a stopped comparison goes on where it stood, and for the recommended method in
             ``best``; None keeps nothing.
@@ -171,9 +177,10 @@ def compare(
     chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes)
     chosen = [([ruled(method, choose) for method in able], skipped) for able, skipped in chosen]
     chosen = check_data(chosen, datasets, asked=methods is not None)
+    strange = unknown_images(unknown, datasets[0], download=download)
     cases = []
     for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
-        case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1)
+        case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1, unknown=strange)
         cases.append(case)
         if able:
             _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked, choose)
@@ -201,13 +208,15 @@ def _run(
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     splits = [split for dataset in case.datasets for split in dataset.splits]
     kept = wanted(methods, (FEATURES, "plain"))
+    strange = [] if case.unknown is None else [case.unknown.split]
     sizes = [len(split) for split in splits]
     drawn = [case.spec, sizes, case.backbone.digest, case.backbone.preprocess.as_dict(), cold.storage]
     note = None if out is None else out / "cold" / f"{digest_of(drawn)[:8]}.json"
-    case.cold = attempts.prepare(cold, case.backbone, splits, kept, note)
+    case.cold = attempts.prepare(cold, case.backbone, splits + strange, kept, note)
     watch.cold_done(case.cold)
     watch.planned([label(method, methods) for method in methods])
     fits: dict[tuple[str, int], tuple[Method, Path | None]] = {}
+    strangers: dict[int, Strangers] = {}
     for method in methods:
         name = label(method, methods)
         for seed, dataset in enumerate(case.datasets):
@@ -215,13 +224,16 @@ def _run(
             fit = method.again(seed=seed)
             try:
                 called = f"{case.backbone.name} {name} seed{seed}" if case.several else f"{name} seed{seed}"
-                folder = None if out is None else fit_folder(out, called, fit, dataset, cold.storage, choose)
+                about = cold.storage if case.unknown is None else f"{cold.storage} {case.unknown.spec}"
+                folder = None if out is None else fit_folder(out, called, fit, dataset, about, choose)
                 if folder is not None and (folder / "result.json").exists():
                     row, probabilities = finished(fit, dataset, folder)
                 else:
+                    if case.unknown is not None and seed not in strangers:
+                        strangers[seed] = Strangers(case.backbone, dataset, case.unknown, cold)
                     row, probabilities = fit_and_evaluate(
                         fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
-                        name=name, folder=folder, timed=False, choose=choose,
+                        name=name, folder=folder, timed=False, choose=choose, strangers=strangers.get(seed),
                     )  # fmt: skip
             except ColdframeError as error:  # what others have finished must not be lost with it
                 case.failed.append(error)
@@ -302,6 +314,8 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:
         table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
+    if first.unknown is not None:
+        table.notes += first.unknown.doubts()
     table.pair()
     best = recommended(table)
     for case in cases:

@@ -17,6 +17,7 @@ from coldframe.errors import FileError
 from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
+from coldframe.evaluation.unknown import Strangers
 from coldframe.files import formats
 from coldframe.methods import Method, restore
 from coldframe.methods.folds import Rule, fit_crossed, how, settings_for
@@ -43,6 +44,7 @@ def fit_and_evaluate(
     timed: bool = True,
     refit: bool = False,
     choose: Rule = "val",
+    strangers: Strangers | None = None,
 ) -> tuple[Row, NDArray[np.float32]]:
     """Fit a method on train, choosing on val, and measure it on test.
 
@@ -58,9 +60,10 @@ def fit_and_evaluate(
         timed: whether latency is measured; of several methods it is measured after all fits, in turns.
         refit: whether the method learns from train and val together in the end, see :meth:`Method.refitted`.
         choose: the rule of choice; under ``loo`` and ``cv`` the data has no validation images.
+        strangers: images of none of the classes, to be told from the test images.
 
     Returns:
-        The row, and the probabilities of the test images [N, K].
+        The row, and the calibrated probabilities of the test images [N, K].
     """
     name = name or method.name
     with measures.PeakMemory(method.backbone.device) as memory:
@@ -74,6 +77,9 @@ def fit_and_evaluate(
     if method.history and "seconds" in method.history[-1]:
         seconds = max(seconds, method.history[-1]["seconds"])
     done = evaluate(method, dataset.test, data=data, seed=seed, cold=cold)
+    if strangers is not None:
+        strange = strangers.row(method, done.logits)
+        done.row |= strange | {"intervals": done.row["intervals"] | strange["intervals"]}
     row = done.row | {"method": name, "train_seconds": round(seconds, 4) if method.trains else None}
     row["chosen_by"] = how(method, choose)
     row["peak_memory_mb"] = None if memory.total_mb is None else round(memory.total_mb, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold.finite import check_finite
@@ -16,7 +17,8 @@ from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import classifier
+from coldframe.evaluation.classifiers import classifier, set_limit
+from coldframe.measures.conformal import sets as conformal_sets
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Prediction:
         file: its path.
         classes: names.
         probabilities: fractions, in the same order.
+        set: the classes one of which is the true one in a wanted share of cases, best first; None where none was asked for.
     """
 
     file: str
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
+    set: tuple[str, ...] | None = None
 
 
 MOST_DRAWN = 24
@@ -50,6 +54,7 @@ def predict(
     left: dict[str, str] | None = None,
     seen: Seen | None = None,
     most: int = MOST_FILES,
+    conformal: float | None = None,
 ) -> list[Prediction]:
     """Predict files.
 
@@ -64,9 +69,12 @@ def predict(
         left: gets the files that were left out, each with a few words why.
         seen: called while places are searched; see :data:`coldframe.data.places.Seen`.
         most: files, at most.
+        conformal: wanted share of files whose true class is in their set; no sets when None. It holds for files of the same
+            kind as the run's validation images.
     """
     if top < 1:
         raise InputError(f"expected top of 1 or more, found {top}")
+    limit = None if conformal is None else set_limit(source, conformal, device=device, download=download)
     files, skipped = readable(find_files(places, most=most, seen=seen), on_error)
     if left is not None:
         left |= skipped
@@ -81,8 +89,16 @@ def predict(
         values, indices = probabilities.topk(min(top, len(names)))
         for row, index in enumerate(chunk):
             chosen = tuple(names[i] for i in indices[row].tolist())
-            predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist())))
+            held = None if limit is None else tuple(names[i] for i in in_set(probabilities[row], limit))
+            predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist()), held))
     return predictions
+
+
+def in_set(probabilities: Tensor, limit: float) -> list[int]:
+    """Return the classes in the set of one picture's probabilities [K], best first."""
+    inside = torch.from_numpy(conformal_sets(probabilities[None], limit, "lac")[0])
+    order = probabilities.argsort(descending=True, stable=True)
+    return [int(k) for k in order if inside[k]]
 
 
 def draw(predictions: Sequence[Prediction], path: str | Path) -> list[Path]:

@@ -1,0 +1,141 @@
+"""What a row says of trust follows from the answers alone, is kept with the run, and is told by every verb."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import TinyBackbone, coloured, pictures
+from PIL import Image
+
+from coldframe import measures
+from coldframe.cli import main
+from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Dataset, Split
+from coldframe.evaluation.row import evaluate
+from coldframe.evaluation.trust import trust
+from coldframe.evaluation.unknown import Strangers, Unknown, evenly, unknown_images
+from coldframe.measures import conformal
+from coldframe.measures.temperature import temperature
+from coldframe.methods import load
+from coldframe.methods.linear_probe import LinearProbe
+from coldframe.methods.ridge import Ridge
+from coldframe.methods.zero_shot import ZeroShot
+from coldframe.report import Table
+from coldframe.report.page import page
+from coldframe.results.columns import columns, trust_tables
+from coldframe.results.verdict import verdict
+
+DATA = Dataset("colours", coloured(30, 0, "train"), coloured(15, 1, "val"), coloured(21, 2, "test"), "made here")
+
+
+@pytest.fixture
+def cold(tmp_path: Path) -> ColdPass:
+    return ColdPass(Store(tmp_path / "store"))
+
+
+def test_the_temperature_is_that_of_the_validation_images_and_is_kept(cold: ColdPass, tmp_path: Path) -> None:
+    probe = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)
+    expected = temperature(probe.logits(DATA.val, cold=cold), DATA.val.labels)
+    assert probe.divisor == pytest.approx(expected) != 1
+    logits = probe.logits(DATA.test, cold=cold)
+    torch.testing.assert_close(probe.predict_proba(DATA.test, cold=cold), (logits / expected).softmax(-1))
+    back = load(probe.save(tmp_path / "run"), TinyBackbone(width=8))
+    assert back.divisor == probe.divisor and back.validated is not None
+    for kind in conformal.KINDS:
+        torch.testing.assert_close(back.validated.conformity[kind], probe.validated.conformity[kind])  # type: ignore[union-attr]
+    refit = probe.refitted(DATA.train, DATA.val, cold=cold)
+    assert refit.divisor == probe.divisor  # chosen before the validation images were learned
+
+
+def test_without_validation_images_each_training_image_is_left_out(cold: ColdPass) -> None:
+    ridge = Ridge(TinyBackbone(width=8)).fit(DATA.train, cold=cold)
+    assert ridge.choices["calibration"]["on"] == "left-out training images" and len(ridge.validated.right) == 30  # type: ignore[union-attr]
+    assert LinearProbe(TinyBackbone(width=8)).fit(DATA.train, cold=cold).divisor == 1
+    assert ZeroShot.out_of_sample_logits is not LinearProbe.out_of_sample_logits
+
+
+def test_a_row_says_what_the_functions_say(cold: ColdPass) -> None:
+    probe = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)
+    done = evaluate(probe, DATA.test, data="colours", cold=cold)
+    row, p, y = done.row, done.probabilities, DATA.test.labels
+    raw = done.logits.softmax(-1).numpy()
+    assert row["ece"] == pytest.approx(measures.ece(raw, y)) and row["ece_scaled"] == pytest.approx(measures.ece(p, y))
+    limit = conformal.quantile(probe.validated.conformity["lac"], 0.9)  # type: ignore[union-attr]
+    assert row["lac_size"] == pytest.approx(conformal.sets(p, limit, "lac").sum(1).mean())
+    accuracies = measures.per_class(raw, y)
+    assert row["worst_class"] == min(a for a in accuracies if a is not None)
+    assert row["worst_class_name"] == DATA.classes[int(np.argmin(accuracies))]
+    for name, (low, high) in row["intervals"].items():
+        assert low <= row[name] + 1e-12 and row[name] <= high + 1e-12, name
+    few = trust(raw, p, y, None, 1.0, DATA.classes)
+    assert "lac_size" not in few and few["temperature"] == 1.0
+
+
+def test_unknown_images_are_told_apart_by_what_openood_says(cold: ColdPass) -> None:
+    backbone = TinyBackbone(width=8)
+    probe = LinearProbe(backbone).fit(DATA.train, DATA.val, cold=cold)
+    strange = Split("unknown", pictures(14, 3), np.zeros(14, dtype=np.int64), DATA.classes)
+    found = Strangers(backbone, DATA, Unknown("noise", strange), cold).row(probe, probe.logits(DATA.test, cold=cold))
+    known, other = (probe.logits(each, cold=cold).numpy() for each in (DATA.test, strange))
+    assert found["max_logit_auroc"] == pytest.approx(measures.unknown.auroc(known.max(1), other.max(1)).mean)
+    assert set(found["intervals"]) == {name for name in found if name.endswith("auroc")} and "mcm_auroc" not in found
+    assert found["unknown"] == "14 images of noise"
+    assert evenly(np.array([0, 0, 0, 0, 1, 1]), 3).tolist() == [0, 2, 5]
+
+
+def test_what_stands_for_unknown_images(tmp_path: Path) -> None:
+    (tmp_path / "odd" / "deep").mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (9, 9), (80 * number, 0, 0)).save(tmp_path / "odd" / "deep" / f"{number}.png")
+    given = unknown_images(str(tmp_path / "odd"), DATA)
+    assert given is not None and len(given.split) == 3 and unknown_images("none", DATA) is None
+    bundled = unknown_images("bundled", DATA)
+    assert bundled is not None and bundled.spec == "mini:cifar10" and len(bundled.split) == 100
+    cats = Dataset("mini:cats", *(Split(n, s.images, s.labels, ("cat", "dog", "ship")) for n, s in (
+        ("train", DATA.train), ("val", DATA.val), ("test", DATA.test))))  # fmt: skip
+    other = unknown_images("bundled", cats)
+    assert other is not None and other.spec == "mini:mnist"  # the others have cats, dogs and ships
+    shared = unknown_images("mini:cifar10", cats)
+    assert shared is not None and "cat" in shared.doubts()[0]
+
+
+def test_the_page_has_sections_and_the_table_stays_narrow(cold: ColdPass, make_table) -> None:
+    table: Table = make_table()
+    before = len(columns(table))
+    for row in table.rows:
+        row |= {"temperature": 0.5, "ece_scaled": 0.021, "lac_size": 1.2, "lac_coverage": 0.9, "max_logit_auroc": 0.7,
+                "unknown": "9 images of x", "intervals": {"ece_scaled": [0.01, 0.03]}}  # fmt: skip
+    assert len(columns(table)) == before
+    heads = [heading for heading, _, _ in trust_tables(table)]
+    assert len(heads) == 3 and heads[-1].endswith("(9 images of x)")
+    text = page(table, figures={})
+    assert ".021 (.010–.030)" in text and "Can its probabilities be believed?" in text
+    assert "2.1 points in the mean (ECE) after temperature scaling" in verdict(table)
+    assert "(ECE)" in json.dumps(table.to_json())
+    assert Table.from_json(json.loads(json.dumps(table.to_json()))).rows[0]["intervals"] == {"ece_scaled": [0.01, 0.03]}
+
+
+def test_predict_prints_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from coldframe.backbones import load_backbone
+
+    probe = LinearProbe(load_backbone("timm:test_resnet/random")).fit(coloured(30, 0, "train"), coloured(18, 1, "val"))
+    probe.save(tmp_path / "run")
+    DATA.test.images.open(0).save(tmp_path / "a.png")
+    odds = probe.predict_proba(tmp_path / "a.png").numpy()
+    limit = conformal.quantile(probe.validated.conformity["lac"], 0.9)  # type: ignore[union-attr]
+    expected = {probe.classes[k] for k in np.flatnonzero(conformal.sets(odds, limit, "lac")[0])}
+    words = ["predict", str(tmp_path / "a.png"), "--run", str(tmp_path / "run"), "--device", "cpu"]
+
+    def run(*more: str) -> int:
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, *more])
+        return int(stopped.value.code or 0)
+
+    assert run("--conformal", "0.9", "--json") == 0
+    assert set(json.loads(capsys.readouterr().out)[0]["set"]) == expected
+    assert run("--conformal", "0.9") == 0 and ("one of" in (text := capsys.readouterr().out) or "alone" in text)
+    assert run("--conformal", "0.99") == 2 and "up to 0.947" in capsys.readouterr().err

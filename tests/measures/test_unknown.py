@@ -1,0 +1,69 @@
+"""Scores of unknown images against scikit-learn and OpenOOD's formulas, written as OpenOOD writes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.linalg import norm, pinv
+from scipy.special import logsumexp, softmax
+from sklearn.covariance import EmpiricalCovariance
+from sklearn.metrics import roc_auc_score
+
+from coldframe.errors import InputError
+from coldframe.measures import unknown
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(150, 10)) + 1, RNG.integers(0, 4, 150)
+SEEN = RNG.normal(size=(40, 10))
+W, B = RNG.normal(size=(4, 10)), RNG.normal(size=4)
+HELD = unknown.Features(X, Y)
+
+
+def test_auroc_is_that_of_scikit_learn_ties_too() -> None:
+    known, strange = RNG.integers(0, 9, 80) + 1.0, RNG.integers(0, 9, 60) * 1.0
+    found = unknown.auroc(known, strange)
+    truth = roc_auc_score([1] * 80 + [0] * 60, np.concatenate([known, strange]))
+    assert found.mean == pytest.approx(truth)
+    # DeLong against what draws of both samples do.
+    draws = [
+        roc_auc_score([1] * 80 + [0] * 60, np.concatenate([RNG.choice(known, 80), RNG.choice(strange, 60)])) for _ in range(300)
+    ]
+    assert found.half == pytest.approx(1.96 * np.std(draws), rel=0.2)
+    with pytest.raises(InputError, match="tell apart"):
+        unknown.auroc([], [1.0])
+
+
+def test_logits_alone() -> None:
+    logits = SEEN @ W.T + B
+    assert unknown.energy(logits) == pytest.approx(logsumexp(logits, axis=1))
+    assert unknown.max_logit(logits) == pytest.approx(logits.max(1))
+    assert unknown.mcm(logits / 9) == pytest.approx(softmax(logits / 9, axis=1).max(1))
+
+
+def test_the_distance_to_a_neighbour() -> None:
+    def unit(x: np.ndarray) -> np.ndarray:
+        return x / norm(x, axis=1, keepdims=True) + 1e-10
+
+    distances = np.sort(norm(unit(SEEN)[:, None] - unit(X)[None], axis=2), axis=1)
+    assert HELD.nearest(SEEN) == pytest.approx(-distances[:, 49], abs=1e-7)
+    assert HELD.nearest(SEEN, 500) == pytest.approx(-distances[:, -1], abs=1e-7)
+
+
+def test_mahalanobis() -> None:
+    means = np.stack([X[k == Y].mean(0) for k in range(4)])
+    precision = EmpiricalCovariance(assume_centered=False).fit(X - means[Y]).precision_
+    every = np.stack([-0.5 * ((SEEN - m) @ precision * (SEEN - m)).sum(1) for m in means])
+    assert HELD.mahalanobis(SEEN) == pytest.approx(every.max(0))
+
+
+def test_vim() -> None:
+    u = -np.matmul(pinv(W), B)
+    values, vectors = np.linalg.eig(EmpiricalCovariance(assume_centered=True).fit(X - u).covariance_)
+    null = vectors.T[np.argsort(-values)[5:]].T  # 5: half of the width
+    train, logits = X @ W.T + B, SEEN @ W.T + B
+    alpha = train.max(1).mean() / norm((X - u) @ null, axis=1).mean()
+    expected = logsumexp(logits, axis=1) - alpha * norm((SEEN - u) @ null, axis=1)
+    assert HELD.vim(train, SEEN, logits, u) == pytest.approx(expected)
+    rows = np.arange(150)
+    assert HELD.vim(train, SEEN, logits, u, rows) == pytest.approx(expected)
+    assert not np.allclose(HELD.vim(train, SEEN, logits), expected)
