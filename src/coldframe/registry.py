@@ -32,6 +32,7 @@ METHODS: dict[str, str] = {
     "clip-adapter": "coldframe.methods.text_heads:ClipAdapter",
     "cross-modal": "coldframe.methods.text_heads:CrossModal",
     "prolip": "coldframe.methods.prolip:Prolip",
+    "transclip": "coldframe.methods.transclip:TransClip",
     "lora": "coldframe.methods.low_rank:LoRA",
     "dora": "coldframe.methods.low_rank:DoRA",
     "lokr": "coldframe.methods.low_rank:LoKr",

@@ -57,6 +57,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("taskres", {"lr": 0.05, "epochs": 30}),
     ("clip-adapter", {"ratio": 0.6, "lr": 0.01, "epochs": 40, "augment": "flip"}),
     ("cross-modal", {"lr": 0.02, "epochs": 30}),
+    ("transclip", {}),
+    ("transclip", {"gamma": 0.2, "rounds": 4, "neighbours": 2}),
     ("prolip", {"steps": 60}),
     ("prolip", {"steps": 40, "lr": 1e-2, "hold": 0.0, "augment": "flip"}),
     ("ncm", {"choose": "loo", "prior": "text"}),
@@ -79,7 +81,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30, 2, "test")
 
 
-TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal", "prolip")
+TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal", "prolip", "transclip")
 LAST_BLOCKS = ("lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
 
 

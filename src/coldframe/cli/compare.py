@@ -35,6 +35,7 @@ def compare(
     disturbed: numbers.Count | None = None,
     choose: Literal["val", "loo", "cv"] = "val",
     unknown: str = "bundled",
+    unlabelled: list[Path] | None = None,
     margin: numbers.Points = 1.0,
     out: Path | None = None,
     refit: bool = True,
@@ -92,6 +93,9 @@ def compare(
     unknown:
         Images of none of your classes, to measure whether they are noticed: any folder of images or a data spec; bundled takes
         100 images of a bundled sample, none leaves it out.
+    unlabelled:
+        Pictures or folders without labels for transductive methods (transclip); without any they see the test images, never
+        their labels. Such a line is marked transductive.
     margin:
         Points of top-1 that do not matter to you: among methods surely within them of the best, the cheapest to serve is
         recommended.
@@ -168,6 +172,7 @@ def compare(
             disturbed=disturbed,
             choose=choose,
             unknown=unknown,
+            unlabelled=unlabelled,
             margin=margin / 100,
             out=folder,
             refit=refit,

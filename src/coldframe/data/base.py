@@ -174,6 +174,11 @@ class Dataset:
         return f"<{self.spec}: {sizes}, {len(self.classes)} classes>"
 
 
+def without_labels(images: Images, name: str, classes: Sequence[str]) -> Split:
+    """Return pictures as a split that tells no labels: all are 0."""
+    return Split(name, images, np.zeros(len(images), dtype=np.int64), tuple(classes))
+
+
 @dataclass(frozen=True)
 class LoadOptions:
     """What a loader is asked for beside the name of the data. Every loader takes ``(rest of the spec, LoadOptions)``.

@@ -56,6 +56,8 @@ class Method(Settings, ABC):
     """Its place in the palette of figures, the same in every report; None takes the next that is free."""
     trains: ClassVar[bool] = True
     """Whether fitting learns anything from the images."""
+    transductive: ClassVar[bool] = False
+    """Whether it learns from unlabelled images too, the test images where a verb is given no others; its line says so."""
     crosses: ClassVar[bool] = False
     """Whether fitting chooses something on validation images that :meth:`tried` and :meth:`adopt` know, so that folds can."""
     gradientless: ClassVar[str] = ""
@@ -72,6 +74,8 @@ class Method(Settings, ABC):
     tensorboard: bool = field(default=False, init=False)
     validated: Held | None = field(default=None, init=False)
     """Answers to images that had no part in learning; see :mod:`coldframe.methods.calibrated`."""
+    unlabelled: Split | None = field(default=None, init=False)
+    """Images whose labels are not known, for a transductive method; given before it is fitted."""
 
     @property
     @abstractmethod

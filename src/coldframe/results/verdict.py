@@ -65,9 +65,13 @@ def verdict(table: Results) -> str:
 
 
 def _scored(lines: list[Group]) -> list[Group]:
-    """Return the lines with an accuracy; of those that were measured on several splits, the first split alone."""
+    """Return the lines with an accuracy; of those that were measured on several splits, the first split alone.
+
+    A transductive line stands back where there are others: it saw the test images, and is not measured as they are.
+    """
     first = {group.key: group for group in reversed(lines) if group.mean("top1") is not None}
-    return [group for group in lines if first.get(group.key) is group]
+    found = [group for group in lines if first.get(group.key) is group]
+    return [group for group in found if f"({wording.TRANSDUCTIVE}" not in group.method] or found
 
 
 def _candidate(group: Group) -> Candidate[Key]:

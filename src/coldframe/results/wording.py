@@ -129,6 +129,10 @@ def joined(names: list[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""
 
 
+TRANSDUCTIVE = "transductive"
+"""What stands behind the name of a method that saw unlabelled images."""
+
+
 def spoken(method: str) -> str:
     """Return a method's name as people say it, settings behind it as they are: ``linear probe`` for ``linear-probe``."""
     return _said(method, "spoken")

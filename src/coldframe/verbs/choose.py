@@ -10,6 +10,7 @@ from coldframe.data.base import Dataset
 from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.methods import Method, method_class
 from coldframe.registry import GROUPS
+from coldframe.results.wording import TRANSDUCTIVE
 
 DEFAULT_METHODS = ("zero-shot", "linear-probe", "pixel-prompt", "deep-prompt", "fine-tune")
 
@@ -159,10 +160,9 @@ def unfit(name: str, backbone: Backbone, classes: Sequence[str] = ()) -> str:
 
 
 def label(method: Method, among: Sequence[Method]) -> str:
-    """Return the method's name, with the settings that tell it from others of the same name."""
+    """Return the method's name, with what it saw beside train and the settings that tell it from others of the same name."""
     same = [other for other in among if other.name == method.name]
-    if len(same) == 1:
-        return method.name
     config = method.config()
     telling = [name for name in config if len({repr(other.config()[name]) for other in same}) > 1]
-    return f"{method.name} ({', '.join(f'{name}={config[name]}' for name in telling)})" if telling else method.name
+    parts = [*([TRANSDUCTIVE] if method.transductive else []), *(f"{name}={config[name]}" for name in telling)]
+    return f"{method.name} ({', '.join(parts)})" if parts else method.name

@@ -15,7 +15,8 @@ from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport, attempts
 from coldframe.data import load_dataset
-from coldframe.data.base import Dataset, OnError
+from coldframe.data.anything import Anything, pictures
+from coldframe.data.base import Dataset, OnError, without_labels
 from coldframe.errors import ColdframeError, InputError, nearest
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
@@ -30,6 +31,7 @@ from coldframe.registry import EMBEDDED
 from coldframe.report import Curve, Detail, Table, recommended
 from coldframe.results.parts import training_curves
 from coldframe.results.rows import short
+from coldframe.results.wording import TRANSDUCTIVE
 from coldframe.types import FEATURES, Row, digest_of
 from coldframe.verbs.choose import check_data, distinct, label, methods_for_all
 from coldframe.verbs.fit import finished, fit_and_evaluate
@@ -90,6 +92,7 @@ def compare(
     classes: Sequence[str] | None = None,
     latency: bool = True,
     choose: Rule = "val",
+    unlabelled: Anything | None = None,
     margin: float = MARGIN,
     noise: float | Sequence[float] | None = None,
     space: Space = "normalised",
@@ -126,6 +129,8 @@ def compare(
         choose: how every method of the table chooses its settings. ``"val"``: on the validation images. ``"loo"``: by exact
             leave-one-out where a method has it, else over folds; ``"cv"``: over folds. Under both the validation images join
             the training images, so that every labelled image is learned from; see :mod:`coldframe.methods.folds`.
+        unlabelled: pictures without labels for transductive methods; without any these take the test images, never their
+            labels.
         margin: the difference in top-1 that does not matter in practice, a fraction; see :func:`coldframe.measures.decide`.
         noise: standard deviations of Gaussian noise under which every fit is measured.
         space: where noise is added: ``"normalised"`` images or ``"pixel"`` values, see :mod:`coldframe.measures.robustness`.
@@ -178,6 +183,7 @@ def compare(
     chosen = [([ruled(method, choose) for method in able], skipped) for able, skipped in chosen]
     chosen = check_data(chosen, datasets, asked=methods is not None)
     strange = unknown_images(unknown, datasets[0], download=download)
+    seen = _unlabelled(unlabelled, datasets[0], [method for able, _ in chosen for method in able])
     cases = []
     for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
         case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1, unknown=strange)
@@ -187,13 +193,29 @@ def compare(
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
     table = _table(cases, command or command_line(), device, cold.storage, margin, choose)
-    table.notes += without
+    table.notes += without + seen
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
     if out is not None:
         kept = {(case.backbone.name, name): (case.fitted[name], at) for case in cases for name, at in case.folders.items()}
         deliver(table, kept, datasets[0], Path(out), refit=refit, cold=cold, watch=watch)
     return table
+
+
+def _unlabelled(given: Anything | None, dataset: Dataset, methods: Sequence[Method]) -> list[str]:
+    """Give transductive methods what they may see without labels, and return the sentence that says so."""
+    able = [method for method in methods if method.transductive]
+    if given is not None and not able:
+        raise InputError("expected a transductive method for the unlabelled images, found none; add transclip to --methods")
+    if not able:
+        return []
+    test = dataset.test
+    images = test.images if given is None else pictures(given)
+    for method in able:
+        method.unlabelled = without_labels(images, "unlabelled", dataset.classes)
+    what = f"the {len(images):,} test images" if given is None else f"{len(images):,} unlabelled images"
+    names = " and ".join(dict.fromkeys(method.name for method in able))
+    return [f"{names} learned from {what} too, never from their labels: such a line is {TRANSDUCTIVE} and is not recommended"]
 
 
 def _refuse(cases: Sequence[Case]) -> list[Case]:
@@ -207,6 +229,7 @@ def _run(
 ) -> None:  # fmt: skip
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     splits = [split for dataset in case.datasets for split in dataset.splits]
+    splits += [method.unlabelled for method in methods if method.unlabelled is not None][:1]
     kept = wanted(methods, (FEATURES, "plain"))
     strange = [] if case.unknown is None else [case.unknown.split]
     sizes = [len(split) for split in splits]
@@ -308,8 +331,6 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
                 Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
         table.notes += case.skipped + case.cold.notes + case.notes
-    if choose != "val":
-        table.notes.insert(0, about.choices)
     if storage == "bf16":
         table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:

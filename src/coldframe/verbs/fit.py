@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coldframe import files, measures
 from coldframe.cold import ColdPass
-from coldframe.data.base import Dataset
+from coldframe.data.base import Dataset, without_labels
 from coldframe.errors import FileError
 from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.row import evaluate
@@ -27,6 +27,7 @@ from coldframe.report.figures.prompts import prompt_figure
 from coldframe.report.figures.style import save_figure
 from coldframe.results.rows import fit_of
 from coldframe.types import Row
+from coldframe.verbs.choose import label
 from coldframe.verbs.pictures import prompted
 from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
@@ -65,7 +66,9 @@ def fit_and_evaluate(
     Returns:
         The row, and the calibrated probabilities of the test images [N, K].
     """
-    name = name or method.name
+    name = name or label(method, [method])
+    if method.transductive and method.unlabelled is None:
+        method.unlabelled = without_labels(dataset.test.images, dataset.test.name, dataset.classes)
     with measures.PeakMemory(method.backbone.device) as memory:
         start = time.perf_counter()
         told = partial(watch.epoch, name, seed)
