@@ -1,11 +1,13 @@
 """How many random one-token changes of the source do the tests notice?
 
 Each change is made in a copy of ``src``: a number, a comparison, an operator, a truth value. Then the test of the file runs
-and, where that sees nothing, the other tests of its room. What nobody notices is printed with its place: a test is missing
-there, or the change means nothing. The changes are drawn from a seed, so that anyone can take the figure again:
+and, where that sees nothing, the tests that ``tests/test_architecture.py`` names for it and the others of its room. A test that
+fails without the change as well says nothing, and stops the count. What nobody notices is printed with its place: a test is
+missing there, or the change means nothing. The changes are drawn from a seed, so that anyone can take the figure again:
 
     make mutate                                   # 50 changes
     python tools/mutate.py --count 10 --seed 3 --room measures
+    python tools/mutate.py --part 2/5             # changes 11 to 20 of the 50
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import argparse
 import ast
 import os
 import random
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -34,8 +38,9 @@ OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
     ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.FloorDiv: ("//", "*"),
     ast.Mod: ("%", "+"), ast.And: ("and", "or"), ast.Or: ("or", "and"),
 }  # fmt: skip
-LIMIT = 240
-"""Seconds for one run of tests; a change that makes them hang counts as noticed."""
+PROCESSOR, CLOCK = 600, 1800
+"""Seconds of the processor and of the clock for one run of tests; a change that makes them hang counts as noticed."""
+HUNG = "a limit of time"
 
 
 @dataclass(frozen=True)
@@ -113,27 +118,51 @@ def tests_of(path: Path) -> list[list[str]]:
     """Return what runs for a change in a file: the test of its name, then the others of its room."""
     place = path.relative_to(SOURCE)
     own, room = TESTS / place.parent / f"test_{place.stem}.py", TESTS / place.parent
-    rest = [str(test) for test in sorted(room.glob("test_*.py")) if test != own]
-    return [run for run in ([str(own)] if own.exists() else [], rest) if run]
+    named = re.search(rf'"{re.escape(place.as_posix())}": "(.*)"', (TESTS / "test_architecture.py").read_text(encoding="utf-8"))
+    first = [own, *(ROOT / found for found in re.findall(r"tests/[\w/]+\.py", named[1] if named else ""))]
+    rest = [test for test in sorted(room.glob("test_*.py")) if test not in first]
+    return [run for files in (first, rest) if (run := [str(test) for test in files if test.exists()])]
 
 
-def noticed(change: Change, copy: Path) -> bool:
-    """Make the change in a copy of the source, run the tests, undo it; return whether one failed."""
+def failed(tests: list[str], source: Path) -> str:
+    """Run tests on a source; return the first that fails, ``"a limit of time"`` for one that hangs, or an empty text."""
+    environment = os.environ | {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-m", "not slow", *tests]
+    try:
+        done = subprocess.run(
+            words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=CLOCK, check=False, preexec_fn=_limited
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return HUNG
+    if done.returncode in (0, 5):
+        return ""
+    if done.returncode < 0:
+        return HUNG
+    found = re.search(r"^(?:FAILED|ERROR) ([^ ]+)", done.stdout, re.MULTILINE)
+    return found[1] if found else tests[0]
+
+
+def _limited() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
+
+
+def noticed(change: Change, copy: Path) -> str:
+    """Make the change in a copy of the source, run the tests, undo it; return the test that failed.
+
+    Raises:
+        RuntimeError: it fails without the change too.
+    """
     target = copy / change.path.relative_to(ROOT / "src")
     raw = target.read_bytes()
-    target.write_bytes(raw[: change.start] + change.new.encode() + raw[change.stop :])
-    environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    seen = ""
     try:
-        for files in tests_of(change.path):
-            words = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", *files]
-            done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, timeout=LIMIT, check=False)
-            if done.returncode not in (0, 5):
-                return True
-        return False
-    except subprocess.TimeoutExpired:
-        return True
+        target.write_bytes(raw[: change.start] + change.new.encode() + raw[change.stop :])
+        seen = next((found for tests in tests_of(change.path) if (found := failed(tests, copy))), "")
     finally:
         target.write_bytes(raw)
+    if seen and seen != HUNG and failed([seen], copy):
+        raise RuntimeError(f"{seen} fails without any change: mend it first")
+    return seen
 
 
 def drawn(count: int, seed: int, room: str) -> list[Change]:
@@ -148,16 +177,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=50, help="changes to try")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--part", default="1/1", help="which part of the changes to try, such as 2/5")
     parser.add_argument("--room", default="", help="a folder of the source; all when left out")
     asked = parser.parse_args()
     missed, begun = [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "src"
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        chosen = drawn(asked.count, asked.seed, asked.room)
-        for number, change in enumerate(chosen, 1):
+        part, parts = map(int, asked.part.split("/"))
+        every = drawn(asked.count, asked.seed, asked.room)
+        chosen = every[len(every) * (part - 1) // parts : len(every) * part // parts]
+        for number, change in enumerate(chosen, every.index(chosen[0]) + 1):
             seen = noticed(change, copy)
-            print(f"{number:3} {'noticed' if seen else 'MISSED '} {change}", flush=True)
+            print(f"{number:3} {f'noticed by {seen}' if seen else 'MISSED'}: {change}", flush=True)
             missed += [] if seen else [change]
     share = 1 - len(missed) / len(chosen)
     print(f"{len(chosen) - len(missed)} of {len(chosen)} changes were noticed ({share:.0%}, seed {asked.seed}), "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,7 @@ def test_an_image_falls_where_eps_reaches_the_boundary() -> None:
     assert made == whole
     assert made.eps == (0, 1 / 255, 4 / 255, 9 / 255) and made.n == 10
     # distances of the nine that are right: 17.5, 8.5, 3.5, 1.5, 1.5, 3.5, 8.5, 17.5, 27.5
-    assert made.top1 == (0.9, 0.9, 0.5, 0.3) and made.clean == 0.9
+    assert made.top1 == (0.9, 0.9, 0.5, 0.3) and made.clean == 0.9 and (made.steps, made.restarts) == (5, 1)
     assert made.named == 4 / 255 and made.robust_top1 == 0.5 and made.fooled == pytest.approx(4 / 9)
 
 
@@ -58,6 +60,20 @@ def test_work_is_spent_only_on_what_stands() -> None:
     settings = {"steps": 5, "batch_size": 10, "progress": lambda *at: told.append(at)}
     attack_curve(counted, dark_or_light(), PREPROCESS, [4 / 255, 9 / 255], **settings)
     assert seen[0] == 9 and max(seen[seen.index(5) :]) == 5 and told == [(1, 1)]
+
+
+def test_every_step_moves_a_pixel_by_two_and_a_half_radii_over_the_steps() -> None:
+    seen: list[Tensor] = []
+
+    def watched(images: Tensor) -> Tensor:
+        if images.requires_grad:
+            seen.append(images.detach().clone())
+        return model(images)
+
+    one = Split("test", Pictures([np.full((16, 16, 3), 90, dtype=np.uint8)]), np.zeros(1, dtype=np.int64), ("dark", "light"))
+    attack_curve(watched, one, PREPROCESS, [10 / 255], steps=5)
+    moved = [float((after - before).abs().max()) * 255 for before, after in itertools.pairwise(seen)]
+    assert moved[0] == pytest.approx(2.5 * 10 / 5, rel=1e-4) and len(seen) <= 5
 
 
 def test_restarts_begin_elsewhere_and_a_hidden_gradient_is_said() -> None:
@@ -90,5 +106,6 @@ def test_what_is_refused() -> None:
 
 def test_what_stands_for_a_curve() -> None:
     assert AttackCurve((0.0, 0.01, 0.02), (0.9, 0.5, 0.1), 0.9, 10).named == 0.02
-    assert AttackCurve((0.1,), (0.0,), 0.0, 10).fooled is None
+    alone = AttackCurve((0.1,), (0.0,), 0.0, 10)
+    assert alone.fooled is None and alone.restarts == 1
     assert [eps_text(value) for value in (0, 0.5 / 255, 8 / 255, 0.03)] == ["0", "0.5/255", "8/255", "0.03"]

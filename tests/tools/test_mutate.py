@@ -56,6 +56,8 @@ def test_the_same_seed_draws_the_same_changes(mutate: ModuleType) -> None:
 def test_the_test_of_a_file_runs_before_those_of_its_room(mutate: ModuleType) -> None:
     own, rest = mutate.tests_of(mutate.SOURCE / "measures" / "calibration.py")
     assert own == [str(ROOT / "tests" / "measures" / "test_calibration.py")] and len(rest) > 5
+    named, _ = mutate.tests_of(mutate.SOURCE / "backbones" / "rewired.py")
+    assert named == [str(ROOT / "tests" / "methods" / "test_tuned.py")]
 
 
 def test_it_tells_a_noticed_change_from_a_missed_one(
@@ -66,11 +68,16 @@ def test_it_tells_a_noticed_change_from_a_missed_one(
     tests.mkdir()
     (package / "__init__.py").write_text("")
     (package / "some.py").write_text("def double(x):\n    return 2 * x\n\n\nUNSEEN = 5\n")
+    (tests / "test_architecture.py").write_text("")
     (tests / "test_some.py").write_text("from small.some import double\n\n\ndef test_double():\n    assert double(4) == 8\n")
     monkeypatch.setattr(mutate, "ROOT", tmp_path)
     monkeypatch.setattr(mutate, "SOURCE", package)
     monkeypatch.setattr(mutate, "TESTS", tests)
     monkeypatch.chdir(tmp_path)
     seen = {change.old: mutate.noticed(change, tmp_path / "src") for change in mutate.changes(package / "some.py")}
-    assert seen == {"2": True, "*": True, "5": False}
+    failing = "tests/test_some.py::test_double"
+    assert seen == {"2": failing, "*": failing, "5": ""}
     assert (package / "some.py").read_text().startswith("def double(x):\n    return 2 * x")
+    (tests / "test_some.py").write_text("def test_double():\n    assert False\n")
+    with pytest.raises(RuntimeError, match="test_double fails without any change"):
+        mutate.noticed(next(iter(mutate.changes(package / "some.py"))), tmp_path / "src")

@@ -75,6 +75,22 @@ def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) ->
         assert figure.height > figure.width > 600
 
 
+def test_the_noise_is_drawn_around_grey_as_strong_as_the_figure_says(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[list[Tensor], list[str]]] = []
+    sheet = verb._sheet
+    monkeypatch.setattr(verb, "_sheet", lambda pictures, titles, *more: drawn.append((pictures, titles)) or sheet(
+        pictures, titles, *more))  # fmt: skip
+    done = verb.attack_files(Headed(), files[:1], verb.usual(24 / 255), others(files)[:1])
+    verb.write(done, tmp_path / "out", {})
+    (clean, noise, _), titles = drawn[0]
+    largest = float((done.found.images - done.images).abs().max())
+    assert torch.equal(clean, done.images[0].permute(1, 2, 0))
+    assert float((noise - 0.5).abs().max()) == pytest.approx(0.5) and float(noise.min()) >= 0
+    assert titles[1] == f"noise, {0.5 / largest:.0f} times as strong"
+
+
 def test_one_target_stands_for_all_and_numbers_for_names(files: list[Path]) -> None:
     first = others(files)[0]
     number = str(Headed().classes.index(first))

@@ -28,6 +28,18 @@ def test_scale_cancels_up_to_epsilon() -> None:
     assert all(change.output > 1e-4 and change.along > 1e-5 for change in usual)
 
 
+def test_the_part_along_the_weight_is_the_cosine_with_its_gradient() -> None:
+    net = network(1e-2)
+    found = {change.layer: change.along for change in scale_invariance(net, X)}
+    net.train()[3].eval()  # dropout changes outputs by itself
+    outputs = net(X)
+    (outputs * torch.linspace(-1, 1, outputs.numel()).to(X).view_as(outputs)).sum().backward()
+    for name in ("0", "4"):
+        weight = net.get_submodule(name).weight
+        cosine = torch.cosine_similarity(weight.flatten(), weight.grad.flatten(), dim=0)
+        assert found[name] == pytest.approx(float(cosine.detach().abs()), rel=1e-6)
+
+
 def test_bias_cancels_whatever_epsilon_is() -> None:
     found = bias_redundancy(network(1e-2), X)
     assert [change.layer for change in found] == ["0", "4"]
