@@ -58,7 +58,7 @@ def main() -> None:
             found.append(json.loads(done.stdout.splitlines()[-1]))
     spent = time.perf_counter() - start
     print(f"{options.model}, fp32, {options.threads} thread(s), medians of {options.pairs} turns, {spent:.0f} s\n")
-    print("| ms an image | plain, CPU | kept, CPU | gain, CPU | plain, wall | kept, wall |")
+    print("| ms per image | plain, CPU | kept, CPU | gain, CPU | plain, wall | kept, wall |")
     print("| --- | --- | --- | --- | --- | --- |")
     for what in runs["plain"][0]:
         pw, pc, kw, kc = (statistics.median(run[what][i] for run in runs[way]) for way in ("plain", "kept") for i in (0, 1))

@@ -1,4 +1,4 @@
-"""The exercise's small network: our training loop against a plain PyTorch loop with a DataLoader, images a second, in turns.
+"""The exercise's small network: our training loop against a plain PyTorch loop with a DataLoader, images per second, in turns.
 
     python bench/convnet.py [--steps 20] [--turns 5] [--threads 1] [--network plain]
 
@@ -8,7 +8,7 @@ with as many as there are cores. Ours keeps bytes in memory, normalises a batch 
 channels-last memory. Both start from the same weights and see the same pictures in the same order in the first turn, where the
 losses are checked equal. The limit is the time of the convolutions alone, forward and backward, in the layout that is faster.
 
-Printed are medians of images a second by the wall clock.
+Printed are medians of images per second by the wall clock.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def attack(device: str) -> dict[str, Any]:
 
 
 def rate(name: str, device: str) -> dict[str, Any]:
-    """Return images a second of the bare forward and of the cold pass."""
+    """Return images per second of the bare forward and of the cold pass."""
     backbone, train = load_backbone(name, device=device, dtype="bf16"), load_dataset("mini:cifar10").train
     side = backbone.preprocess.size
     x = torch.randn(256, 3, side, side, device=device, dtype=backbone.dtype)

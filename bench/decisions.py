@@ -44,7 +44,7 @@ class World:
         accuracies: true top-1 [M].
         shared: covariance of what a method's runs have in common on an image [M, M]; the rest to variance 1 is their own.
         shifts: standard deviation of a seed's threshold [M].
-        costs: milliseconds an image in use, bytes, seconds of training, one row a method [M, 3].
+        costs: milliseconds an image in use, bytes, seconds of training, one row per method [M, 3].
         n: test images.
         seeds: runs of each method.
     """

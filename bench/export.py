@@ -2,7 +2,7 @@
 
     python bench/export.py [--models lite0 --models pocket] [--methods knn,gda] [--to onnx] [--input uint8] [--turns 0]
 
-Every method that a model can carry is fitted on ten images a class of the bundled mini:caltech7 (one epoch where there are
+Every method that a model can carry is fitted on ten images per class of the bundled mini:caltech7 (one epoch where there are
 epochs), written by ``coldframe.delivery.export`` and compared on 16 bundled photographs; the bar is 1e-5. Models named /random,
 and open_clip's without a tag, have random weights. ``--turns N`` times one image on one thread, N times in turns, the file in
 onnxruntime and the fitted method in eager PyTorch, and prints medians. The exit status is 1 where a file does not agree.

@@ -86,7 +86,7 @@ def rate(settings: argparse.Namespace) -> None:
     for place, name in enumerate(("wall", "processor")):
         first, second = (statistics.median(pair[which][place] for pair in pairs) for which in (0, 1))
         ratio = statistics.median(pair[0][place] / pair[1][place] for pair in pairs)
-        print(f"{name:9}  bare {1e3 * first / len(files):6.1f} ms an image   extract {1e3 * second / len(files):6.1f}   "
+        print(f"{name:9}  bare {1e3 * first / len(files):6.1f} ms per image   extract {1e3 * second / len(files):6.1f}   "
               f"share of the bare forward {ratio:.0%}")  # fmt: skip
 
 

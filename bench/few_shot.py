@@ -1,7 +1,7 @@
 """Few-shot methods on one cold pass: accuracy against shots, what the choice by leave-one-out gains, and its speed.
 
 ``python bench/few_shot.py --speed`` times 1,000 settings of the closed forms. ``--study OUT`` fits every method of the group
-on four data sets with 1, 2, 4, 8 and 16 images a class, three seeds, and writes a table, a figure and results.json; finished
+on four data sets with 1, 2, 4, 8 and 16 images per class, three seeds, and writes a table, a figure and results.json; finished
 lines are not run again. No validation images are used: a method chooses by leave-one-out, by folds, or keeps its last step.
 """
 

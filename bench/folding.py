@@ -35,7 +35,7 @@ def main() -> None:
     settings = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(settings.threads)
-    print(f"fp32, {settings.threads} thread(s), ms an image, medians of {settings.turns} turns\n")
+    print(f"fp32, {settings.threads} thread(s), ms per image, medians of {settings.turns} turns\n")
     print("| model | batch | clock | usual layout | channels last | gain | folded besides | gain | largest difference |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in settings.models:

@@ -154,7 +154,7 @@ def main() -> None:
                 kept = backbone.run(images[:1], stop=f"block{backbone.layers - last}").numel() * 4
                 print(
                     f"{model} {name} k={last}: on pixels {peer_s:.3f} s, coldframe {own_s:.3f} s, ratio {peer_s / own_s:.2f}, "
-                    f"{kept / 1000:.0f} kB an image", flush=True,
+                    f"{kept / 1000:.0f} kB per image", flush=True,
                 )  # fmt: skip
 
 

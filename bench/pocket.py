@@ -4,7 +4,7 @@
 
 Needs COLDFRAME_DATA with cifar10/, cifar100/ and caltech101/. The whole test sets of CIFAR-10 (JPEG) and CIFAR-100 (JPEG) are
 read for zero-shot, alone and among the 110 names of both; that of CIFAR-10 for the colour question and the question of origin.
-Probes learn from ``--train`` images a class (CIFAR-10), from 1,600 images (mini:mnist)
+Probes learn from ``--train`` images per class (CIFAR-10), from 1,600 images (mini:mnist)
 and from half of Caltech-101, each with validation images beside them.
 """
 

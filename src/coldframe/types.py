@@ -17,7 +17,7 @@ EMBED = "embed"
 PROJECTION = "pre-projection"
 """The cut before a vision-language model's last matrix, which maps what is pooled to the features [B, D']."""
 FEATURES = "features"
-"""The cut after everything but the classifier: one vector an image [B, D]."""
+"""The cut after everything but the classifier: one vector per image [B, D]."""
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Precision = Literal["fp32", "bf16"]

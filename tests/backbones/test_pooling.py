@@ -35,7 +35,7 @@ def test_a_convolution_can_be_the_head() -> None:
 
 
 def test_networks_without_one_vector_an_image_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"expected one feature vector an image from ResNet, found shape \[512, 2, 2\]"):
+    with pytest.raises(ModelError, match=r"expected one feature vector per image from ResNet, found shape \[512, 2, 2\]"):
         Pooling(timm.create_model("resnet18", global_pool="").eval(), 64)
     with pytest.raises(ModelError, match="expected one tensor of features from CrossVit, found a list"):
         Pooling(timm.create_model("crossvit_9_240").eval(), 240)

@@ -60,7 +60,7 @@ def test_pairs_types_and_names(tmp_path: Path) -> None:
     ("x", "y", "expected"),
     [
         (array(all_rows()), np.arange(17), "found 18 in X, 17 in y"),
-        (array(all_rows()), np.ones((18, 3)), "one label a row"),
+        (array(all_rows()), np.ones((18, 3)), "one label per row"),
         (array(all_rows()), np.linspace(0, 1, 18), "numbers with fractions"),
         (np.full((18, 4, 4), 300), np.arange(18) % 3, "found 300 to 300"),
         (np.zeros((18, 784), np.uint8), np.arange(18) % 3, "expected images of shape"),

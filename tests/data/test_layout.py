@@ -24,7 +24,7 @@ def refused(spec: object) -> str:
 
 
 def fill(root: Path, below: str = "", ending: str = "png") -> Path:
-    """Write one folder a class; ``below`` is a folder in each of them."""
+    """Write one folder per class; ``below`` is a folder in each of them."""
     for label, number in all_rows():
         path = root / CLASSES[label] / below / f"i{number}.{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)

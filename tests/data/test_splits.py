@@ -112,7 +112,7 @@ def test_too_few_images_are_named_with_their_number() -> None:
 def test_a_small_class_gives_what_it_has_and_is_named() -> None:
     data = assemble("x", numbered([0] * 5 + [1] * 40), None, None, LoadOptions(shots=20))
     assert [np.bincount(split.labels).tolist() for split in (data.train, data.val, data.test)] == [[3, 20], [1, 6], [1, 8]]
-    assert "train: 20 images a class (a has 3) drawn with seed 0" in data.origin
+    assert "train: 20 images per class (a has 3) drawn with seed 0" in data.origin
     official = assemble("x", numbered([0] * 3 + [1] * 40), None, numbered([0, 1], start=200), LoadOptions(shots=8))
     assert np.bincount(official.train.labels).tolist() == [2, 8]
     many = assemble("x", numbered([n // 3 for n in range(21)], tuple("abcdefg")), None, None, LoadOptions(shots=2))

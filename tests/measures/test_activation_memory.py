@@ -15,7 +15,7 @@ WIDTH = 2**18
 
 
 class Steps(nn.Module):
-    """Counts the largest batch it saw; keeps two activations of a MiB an image, and the input."""
+    """Counts the largest batch it saw; keeps two activations of a MiB per image, and the input."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -52,7 +52,7 @@ def test_a_disturbed_run_on_one_thread_is_drawn_by_processor_time() -> None:
     found.rows[2] |= {"interference": "busy", "latency_ms": 5000.0, "latency_p90_ms": 9000.0, "latency_processor_ms": 53.0}
     assert found.quiet and found.drawn()[2]["latency_ms"] == 53.0 == found.drawn()[2]["latency_p90_ms"]
     assert "ResNet18" in found.says()[0] and "Figures, the front and both r use the processor's time" in str(found)
-    assert "processor time (ms an image, batch 8, one thread)" in found.figures()["time"].axes[0].get_xlabel()
+    assert "processor time (ms per image, batch 8, one thread)" in found.figures()["time"].axes[0].get_xlabel()
     resnet = dict(zip(found.cells()[0], found.cells()[3], strict=True))
     assert (resnet["latency, ms"], resnet["processor"], resnet["gradients on"]) == ("5,000", "53", "58")
     found.machine["threads"] = 2

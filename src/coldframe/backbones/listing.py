@@ -24,7 +24,7 @@ class Listed:
         random: there are none, and the id loads with random ones.
         path: their file, or None.
         parameters: how many there are, text tower and head included; None where they cannot be counted here.
-        bytes: size of the file where it is here; elsewhere 4 bytes a parameter.
+        bytes: size of the file where it is here; elsewhere 4 bytes per parameter.
         licence: of the weights, as their zoo states it.
     """
 

@@ -43,7 +43,7 @@ class Pooling:
         net: a network in evaluation mode.
         size: S, pixels on a side of its images.
 
-    ``width`` is D. Raises :class:`ModelError` where the features are not one vector an image.
+    ``width`` is D. Raises :class:`ModelError` where the features are not one vector per image.
     """
 
     def __init__(self, net: nn.Module, size: int) -> None:
@@ -63,7 +63,7 @@ class Pooling:
         if not isinstance(features, Tensor) or features.dim() != 2:
             found = f"shape {list(features.shape[1:])}" if isinstance(features, Tensor) else type(features).__name__
             kind = type(net).__name__
-            raise ModelError(f"expected one feature vector an image from {kind}, found {found}; choose another model")
+            raise ModelError(f"expected one feature vector per image from {kind}, found {found}; choose another model")
         self.features, self.width = features, int(features.shape[1])
 
     def followed_by(self, classifier: str) -> bool:

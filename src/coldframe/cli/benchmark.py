@@ -38,7 +38,7 @@ def benchmark(
         Model ids; see 'coldframe models'.
     images:
         Folder of images with known labels, to measure top-1: files WORD_name.jpg beside a classes.json that maps WORD to a
-        class index, or one folder a class.
+        class index, or one folder per class.
     device:
         cpu, cuda or cuda:N; a GPU where there is one when left out.
     precision:

@@ -172,7 +172,7 @@ def print_row(row: dict[str, Any], *, json: bool) -> None:
     if row.get("train_seconds") is not None:
         costs.append(f"training {row['train_seconds']:.1f} s")
     if row.get("latency_ms") is not None:
-        costs.append(f"{row['latency_ms']:.1f} ms an image")
+        costs.append(f"{row['latency_ms']:.1f} ms per image")
     say("  " + "   ".join(costs))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
 
 DEFAULT_SHOTS, DEFAULT_EPOCHS = 20, 6
-"""Training images a class, and passes over them, when no data is named: three minutes on two cores are enough for it."""
+"""Training images per class, and passes over them, when no data is named: three minutes on two cores are enough for it."""
 
 
 def compare(
@@ -68,7 +68,7 @@ def compare(
     seeds:
         Number of seeds; each draws its own validation images and seeds the method.
     shots:
-        Training images a class; all when left out.
+        Training images per class; all when left out.
     epochs:
         Passes over the training images, for every method that has them.
     set_:
@@ -117,7 +117,7 @@ def compare(
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
     fast:
-        One seed, at most 20 training images a class and 4 epochs, for a first look within a minute.
+        One seed, at most 20 training images per class and 4 epochs, for a first look within a minute.
     json:
         Print results.json to stdout and nothing else.
     """

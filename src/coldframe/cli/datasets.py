@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coldframe.data import Dataset, Split
 
 KINDS = {
-    "folder": ("folder:flowers", "one folder a class, with or without train/, val/, test/ above"),
+    "folder": ("folder:flowers", "one folder per class, with or without train/, val/, test/ above"),
     "parquet": ("parquet:cifar10", "a parquet file or a folder of them, in the way of the Hub"),
     "csv": ("csv:labels.csv?label=species", "a table of images and labels, any separator, with or without a head"),
     "json": ("json:annotations.json", "COCO's annotations with one category an image, or a few-shot split file"),
@@ -41,7 +41,7 @@ def datasets(
     Args:
         spec: the data set, such as folder:PATH or mini:cifar10; leave it out for the list.
         seed: decides which images are drawn where splits are drawn.
-        shots: training images a class; all when left out.
+        shots: training images per class; all when left out.
         download: fetch the data set where it is not on this machine; without it no network is used.
         on_error: what to do with images that do not decode: stop, or skip and count them by reason.
         json: print JSON instead of a table.

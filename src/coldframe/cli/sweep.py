@@ -50,7 +50,7 @@ def sweep(
     seeds:
         Number of seeds, in place of the plan's.
     shots:
-        Training images a class, in place of the plan's.
+        Training images per class, in place of the plan's.
     out:
         Folder for results.json, heat maps, report.html, and a report for each data set.
     device:

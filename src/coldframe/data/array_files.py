@@ -97,7 +97,7 @@ def _dataset(spec: str, readers: Mapping[str, Reader], choice: Mapping[str, str]
         part = Arrays(values, f"{spec}, {images}")
         answers = _answers(readers[named](), f"{named} of {spec}")
         if len(answers) != len(part):
-            said = f"expected one label an image in {spec}"
+            said = f"expected one label per image in {spec}"
             raise DataError(f"{said}, found {len(part):,} in {images}, {len(answers):,} in {named}")
         parts.append(part)
         labels += answers
@@ -154,15 +154,15 @@ def _pixels(values: NDArray[Any], what: str) -> NDArray[Any]:
 
 
 def _answers(values: NDArray[Any], what: str) -> list[str]:
-    """Return labels as texts; a column [N, 1] is one label a row, a matrix of one 1 a row names the column."""
+    """Return labels as texts; a column [N, 1] is one label per row, a matrix of one 1 a row names the column."""
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim == 2:
         if not ((values == 0) | (values == 1)).all() or not (values.sum(1) == 1).all():
-            raise DataError(f"expected one label a row in {what}, found {list(values.shape)} with several; choose one target")
+            raise DataError(f"expected one label per row in {what}, found {list(values.shape)} with several; choose one target")
         values = values.argmax(1)
     if values.ndim != 1:
-        raise DataError(f"expected one label a row in {what}, found the shape {list(values.shape)}")
+        raise DataError(f"expected one label per row in {what}, found the shape {list(values.shape)}")
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.floor(values)).all()):
         raise DataError(f"expected classes in {what}, found numbers with fractions; coldframe sorts into classes")
     if values.dtype.kind not in "iufbUS":

@@ -82,7 +82,7 @@ def from_arrays(
         classes: K names; by default the numbers themselves.
         val: images and labels of the validation split; None draws it.
         test: images and labels of the test split; None draws it.
-        shots: training images a class; None uses all.
+        shots: training images per class; None uses all.
         seed: decides which images are drawn.
         val_share: share of each class of train that becomes the validation split where none is given.
 

@@ -87,7 +87,7 @@ class Split:
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
             raise DataError(
-                f"expected one label an image, found {len(self.images)} images and {len(self.labels)} labels"
+                f"expected one label per image, found {len(self.images)} images and {len(self.labels)} labels"
             )
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise DataError(
@@ -184,7 +184,7 @@ class LoadOptions:
     """What a loader is asked for beside the name of the data. Every loader takes ``(rest of the spec, LoadOptions)``.
 
     Args:
-        shots: training images a class, or None for all.
+        shots: training images per class, or None for all.
         seed: decides which images are drawn, wherever a split is drawn.
         val: share of the training images that becomes the validation split where the data has none, in (0, 1); or how many
             images of train it gets, a whole number, drawn at once whatever their class.

@@ -1,4 +1,4 @@
-"""``folder:PATH``: one folder a class, with or without train/, val/ and test/ above the classes.
+"""``folder:PATH``: one folder per class, with or without train/, val/ and test/ above the classes.
 
 Folders of splits are known however they are spelt, where they hold folders; one that holds images is a class of that name.
 With train and test, validation images are drawn from train. With train and val alone, val is read as the test split. Without
@@ -78,7 +78,7 @@ def _unread(tree: Tree) -> list[str]:
 
 def _missing(root: Path) -> str:
     if root.exists():
-        return f"expected a folder of images at {root}, found a file; give the folder that holds one folder a class"
+        return f"expected a folder of images at {root}, found a file; give the folder that holds one folder per class"
     siblings: list[str] = []
     if root.parent.is_dir():
         with explained(root.parent, "read"):

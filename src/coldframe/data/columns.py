@@ -169,7 +169,7 @@ def read_labels(paths: Sequence[Path], image: str, label: str) -> Column:
         if isinstance(value, list):
             if len(value) != 1:
                 said = f"expected one label in {column.place(row)}, found {len(value)}"
-                raise DataError(f"{said}; choose a column of one label a row")
+                raise DataError(f"{said}; choose a column of one label per row")
             values[row] = value[0]
     return column
 

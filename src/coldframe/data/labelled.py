@@ -1,7 +1,7 @@
 """Loose images whose ImageNet-style labels are known, for measuring a classifier that is already trained.
 
 Two layouts: files ``WORD_anything.jpg`` beside a ``classes.json`` that maps each WORD to ``[class index, name]`` or to the
-index alone, or one folder a class. Folders carry such a WORD, or the class's name as the model says it.
+index alone, or one folder per class. Folders carry such a WORD, or the class's name as the model says it.
 """
 
 from __future__ import annotations

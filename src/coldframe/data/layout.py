@@ -151,7 +151,7 @@ def _refuse_doubtful_tops(tree: Tree, at: At, words: dict[str, str], nested: set
     boxes = [name for name in nested if words[name] or name.lower() in ("dataset", "data", "images")]
     if boxes and len(words) > 1:
         others = [name for name in words if name not in boxes]
-        said = f"expected one folder a class in {root}, found {boxes[0]}/, which holds folders, beside {others[0]}/"
+        said = f"expected one folder per class in {root}, found {boxes[0]}/, which holds folders, beside {others[0]}/"
         raise DataError(f"{said}; give folder:{root / boxes[0]}")
 
 
@@ -237,12 +237,12 @@ def _refuse_flat(tree: Tree, at: At, loose: int) -> None:
     if not loose:
         left = f" ({tree.words()})" if tree.left else ""
         said = f"expected images in {root}, found none in it or below it{left}"
-        raise DataError(f"{said}; give the folder that holds one folder a class")
+        raise DataError(f"{said}; give the folder that holds one folder per class")
     tables = tree.tables[at] or tree.tables[at[:-1]]
     way = "move the images of each class into a folder with the name of the class"
     if tables:
         way = f"read labels from a table with csv:{root / tables[0]}"
-    said = f"expected one folder a class in {root}, found {loose} images and no such folders"
+    said = f"expected one folder per class in {root}, found {loose} images and no such folders"
     raise DataError(f"{said}; {way}, or give the names' "
                     "pattern, as in ?pattern={class}_*")  # fmt: skip
 

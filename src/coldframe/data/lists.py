@@ -189,7 +189,7 @@ def _single(table: Table, label: str, labels: list[str]) -> None:
     several = next((n for n, text in enumerate(labels) if "|" in text or (text.startswith("[") and "," in text)), None)
     if several is not None:
         said = f"expected one label in column {label!r} of {table.place(several)}, found {labels[several][:60]!r}"
-        raise DataError(f"{said}; several labels an image are not read")
+        raise DataError(f"{said}; several labels per image are not read")
 
     def fraction(text: str) -> bool:
         try:

@@ -37,7 +37,7 @@ from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import expanded, explained
 
 KEPT_BYTES = 2**30
-"""Row groups stay in memory up to this many bytes a split; the longest unused goes first."""
+"""Row groups stay in memory up to this many bytes per split; the longest unused goes first."""
 
 
 class Rows(Stored):

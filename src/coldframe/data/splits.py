@@ -29,7 +29,7 @@ TEST_SHARE = 0.2
 TEST_SEED = 0
 """A drawn test split is the same for all seeds, so that methods and seeds are compared on the same images."""
 LEAST_VAL = 4
-"""With few shots, validation images a class are at most this many or the shots, whichever is more."""
+"""With few shots, validation images per class are at most this many or the shots, whichever is more."""
 
 Rows = NDArray[np.int64]
 
@@ -49,7 +49,7 @@ def assemble(
         labels_in: where the labels stand, such as the column of a file, for errors; ``spec`` when empty.
 
     A validation split is the share ``options.val`` of each class of what remains for training, and at least one image.
-    With ``shots`` it is at most ``max(shots, 4)`` images a class, drawn from images that are not shots: a choice made
+    With ``shots`` it is at most ``max(shots, 4)`` images per class, drawn from images that are not shots: a choice made
     on many more images than the model learns from would not be a few-shot result. Official validation and test splits
     are never cut. A class that has fewer images than ``shots`` gives what it has beside one image for each split that is
     drawn, and ``origin`` names it. Class names without any image are left out.
@@ -214,7 +214,7 @@ def _words(missing: list[str], options: LoadOptions, short: Sequence[str]) -> li
     if options.shots is not None:
         more = f" and {len(short) - 5} more classes have fewer" if len(short) > 5 else ""
         fewer = f" ({', '.join(short[:5])}{more})" if short else ""
-        words.append(f"train: {options.shots} images a class{fewer} drawn with seed {options.seed}")
+        words.append(f"train: {options.shots} images per class{fewer} drawn with seed {options.seed}")
     return words
 
 

@@ -221,5 +221,5 @@ def one_hot(table: Table, used: Sequence[str]) -> list[str]:
     wrong = next((number for number, count in enumerate(sums) if count != 1), None)
     if wrong is not None:
         said = f"expected one 1 among the columns of classes in {table.place(wrong)}, found {sums[wrong]}"
-        raise DataError(f"{said}; several labels an image are not read: choose one column, as in ?label={rest[0]}")
+        raise DataError(f"{said}; several labels per image are not read: choose one column, as in ?label={rest[0]}")
     return rest

@@ -30,7 +30,7 @@ def relative(name: str, spec: str) -> str:
 
 
 def predictions_csv(split: Split, probabilities: NDArray[np.float32], spec: str) -> str:
-    """Return a line an image: path, true and predicted class, its probability, the margin to the second, whether it is right.
+    """Return a line per image: path, true and predicted class, its probability, the margin to the second, whether it is right.
 
     Args:
         split: N images with their labels.

@@ -97,7 +97,7 @@ def t_quantile(p: float, df: int) -> float:
 def interval(
     values: Sequence[float], level: float = 0.95, *, least: float = -math.inf, most: float = math.inf
 ) -> Interval:
-    """Return the mean of one number a seed, with its Student t interval: mean ± t s / sqrt(S), within [least, most].
+    """Return the mean of one number per seed, with its Student t interval: mean ± t s / sqrt(S), within [least, most].
 
     The ends are cut to what the number can be: an accuracy lies in [0, 1], and no time is negative.
 

@@ -27,16 +27,16 @@ class Latency:
     """Milliseconds an image, over repeated calls.
 
     Args:
-        median: the middle repetition, in ms an image.
-        p10: the fast tenth, in ms an image.
-        p90: the slow tenth, in ms an image.
+        median: the middle repetition, in ms per image.
+        p10: the fast tenth, in ms per image.
+        p90: the slow tenth, in ms per image.
         n: number of timed calls.
         batch: images in each call.
-        mean: over all repetitions, in ms an image.
+        mean: over all repetitions, in ms per image.
         switches: involuntary context switches a second of timed work; None where the system does not tell.
-        processor: median processor time of this process, all threads, in ms an image; other work hardly changes it. None on
+        processor: median processor time of this process, all threads, in ms per image; other work hardly changes it. None on
             a device that works by itself.
-        passes: every repetition, in ms an image, in order; calls that took turns have one each in every round.
+        passes: every repetition, in ms per image, in order; calls that took turns have one each in every round.
     """
 
     median: float
@@ -118,7 +118,7 @@ def latency(
         most: upper limit of timed calls when ``repeats`` is None.
 
     Returns:
-        Median, 10th and 90th percentile in ms an image.
+        Median, 10th and 90th percentile in ms per image.
 
     Raises:
         InputError: a count is below what can be timed.

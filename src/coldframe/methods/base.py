@@ -321,7 +321,7 @@ class Method(Settings, ABC):
     def predict_frame(
         self, images: Anything, *, abstain: float | None = None, batch_size: int = 64, progress: answers.Progress | None = None
     ) -> DataFrame:
-        """Return a data frame of pandas with a row an image: ``path``, ``class``, ``probability``.
+        """Return a data frame of pandas with a row per image: ``path``, ``class``, ``probability``.
 
         Args:
             images: see :meth:`predict_proba`.

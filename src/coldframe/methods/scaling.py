@@ -1,4 +1,4 @@
-"""Changes of single numbers a channel: SSF, IA3, BitFit, and tuning normalisation alone."""
+"""Changes of single numbers per channel: SSF, IA3, BitFit, and tuning normalisation alone."""
 
 from __future__ import annotations
 

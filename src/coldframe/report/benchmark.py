@@ -89,7 +89,7 @@ class Benchmark:
         return f"{', '.join(words)} · {counts}"
 
     def cells(self) -> list[list[str]]:
-        """Return the table as text: the head, then a line a model."""
+        """Return the table as text: the head, then a line per model."""
         measured = any(row["measured_top1"] is not None for row in self.rows)
         head = ["model", "top-1", *(["measured"] if measured else []), *list(LEGEND)[2:9], "parameters", "GMACs"]
         return [head, *(self._line(row, measured) for row in self.rows)]

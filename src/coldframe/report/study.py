@@ -52,7 +52,7 @@ class StudyResult(Protocol):
         """Return the value of ``results.json``."""
 
     def table(self) -> list[list[str]]:
-        """Return a head, then a line a row."""
+        """Return a head, then a line per row."""
 
     def notes(self) -> list[str]:
         """Return what stands beside the table, a sentence or two each."""

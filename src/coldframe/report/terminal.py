@@ -116,7 +116,7 @@ def _list(console: Console, table: Results) -> None:
 
 
 class LiveTable:
-    """The table while it is made: a line a method, filled in as results come. Silent when not on a terminal.
+    """The table while it is made: a line per method, filled in as results come. Silent when not on a terminal.
 
     Args:
         table: the table that grows; read again at every change.

@@ -74,7 +74,7 @@ def value(field: Field, group: Group) -> float | None:
 
 
 def cells(table: Results, chosen: list[Field] | None = None) -> list[list[str]]:
-    """Return the table as text: the header, then one line a group."""
+    """Return the table as text: the header, then one line per group."""
     shown = columns(table) if chosen is None else chosen
     head = ["method", *(title(field, table.about) for field in shown)]
     return [head, *([group.label, *(cell(field, group) for field in shown)] for group in table.groups())]

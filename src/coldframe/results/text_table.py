@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Lines = Sequence[Sequence[str]]
-"""A head, then a line a row; as many cells in each."""
+"""A head, then a line per row; as many cells in each."""
 
 
 def aligned(table: Lines, *, right: bool = True) -> list[str]:

@@ -152,7 +152,7 @@ def usual(eps: float, *, robust: bool = False, steps: int = 40, samples: int = 4
 
 
 def rows(done: Attacked) -> list[dict[str, Any]]:
-    """Return one row a file, plain values: classes, probabilities, sizes of the change, survival."""
+    """Return one row per file, plain values: classes, probabilities, sizes of the change, survival."""
     change = (done.found.images - done.images).mul(LEVELS)
     names, table = done.classes, []
     for i, file in enumerate(done.files):

@@ -1,6 +1,6 @@
 """What models cost and what they reach: latency, memory, operations and parameters, beside top-1 on ImageNet.
 
-One row a model. Speed, memory and size do not depend on what a network has learned, so a model whose weights are not at
+One row per model. Speed, memory and size do not depend on what a network has learned, so a model whose weights are not at
 hand is measured with random ones and the row says so; its top-1 is then the one that the makers of its weights publish.
 """
 
@@ -262,7 +262,7 @@ def _timed(
 
 
 def _latency_fields(timed: dict[str, Latency]) -> Row:
-    """Return the times; ``latency_ms`` is the median with ``no_grad``, in ms an image like all of them."""
+    """Return the times; ``latency_ms`` is the median with ``no_grad``, in ms per image like all of them."""
     found: Row = {}
     for mode, seen in timed.items():
         start = "latency" if mode == "no_grad" else mode

@@ -120,7 +120,7 @@ def compare(
         data: a data spec or a data set.
         model: backbone names or backbones; not used by methods that are objects.
         seeds: number of seeds, 0 .. seeds-1.
-        shots: training images a class.
+        shots: training images per class.
         epochs: passes over the training images, for every method by name that has them and is given no others in ``options``.
         options: constructor arguments by method name, such as ``{"fine-tune": {"epochs": 5}}``.
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.

@@ -58,7 +58,7 @@ class Plan:
         data: data specs; a table each.
         model: a backbone's name.
         seeds: number of seeds.
-        shots: training images a class, for all data or by data spec; None for all.
+        shots: training images per class, for all data or by data spec; None for all.
         noise: standard deviations of Gaussian noise on test images.
         published: known results, each with ``data``, ``method``, ``top1`` and settings.
         title: in words.
@@ -74,7 +74,7 @@ class Plan:
     title: str = "Sweep"
 
     def shots_of(self, spec: str) -> int | None:
-        """Return the training images a class of one data set; None for all."""
+        """Return the training images per class of one data set; None for all."""
         return self.shots.get(spec) if isinstance(self.shots, Mapping) else self.shots
 
 

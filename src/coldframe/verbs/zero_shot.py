@@ -28,7 +28,7 @@ class Answer:
     """What a model says of images.
 
     Args:
-        texts: one text a class, with the first template.
+        texts: one text per class, with the first template.
         shares: fraction of the images whose most probable class it is, by class.
         confidence: mean probability of the most probable class.
         probabilities: ``softmax`` over the texts, or ``sigmoid`` of each by itself.

@@ -1,4 +1,4 @@
-"""The field of corruptions: one column a method, means over seeds, nothing where nothing was measured."""
+"""The field of corruptions: one column per method, means over seeds, nothing where nothing was measured."""
 
 from __future__ import annotations
 

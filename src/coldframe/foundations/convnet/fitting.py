@@ -98,7 +98,7 @@ class Fit:
         seed: of weights, order and augmentation.
         before: the first layer's filters before training [F, C, h, w].
         seconds: of training, with reading of batches.
-        train_loss: mean over an epoch's batches, as they were met; one value an epoch.
+        train_loss: mean over an epoch's batches, as they were met; one value per epoch.
         val_top1: accuracy after each epoch on held-out pictures; empty where none are held out.
         val_loss: mean cross-entropy on them.
     """
@@ -236,7 +236,7 @@ def _both_ways(network: nn.Module, x: Tensor) -> Tensor:
 
 
 class _Progress:
-    """A line about once a second: epoch, share of it, the mean loss so far, pictures a second."""
+    """A line about once a second: epoch, share of it, the mean loss so far, pictures per second."""
 
     def __init__(self, say: Callable[[str], None] | None, n: int, epochs: int) -> None:
         self._say, self._n, self._epochs = say, n, epochs

@@ -20,7 +20,7 @@ ACTIVE = 0.01
 
 
 def bits_per_dimension(nats: float) -> float:
-    """Return nats a picture as bits a pixel, nats log2(e) / 784.
+    """Return nats per picture as bits per pixel, nats log2(e) / 784.
 
     Example:
         >>> round(bits_per_dimension(784 * math.log(16)), 3)

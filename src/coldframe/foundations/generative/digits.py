@@ -30,7 +30,7 @@ class Digits:
         classes: K names.
 
     Raises:
-        DataError: the pixels are not uint8 of 28 x 28, or there is not one label a picture.
+        DataError: the pixels are not uint8 of 28 x 28, or there is not one label per picture.
     """
 
     pixels: Tensor
@@ -60,7 +60,7 @@ def load(data: str, *, download: bool = False, on_error: OnError = "raise") -> D
 
 
 def read_all(data: Dataset) -> dict[str, Digits]:
-    """Return train, val and test, decoded: 784 bytes a picture."""
+    """Return train, val and test, decoded: 784 bytes per picture."""
     return {split.name: read(split) for split in (data.train, data.val, data.test)}
 
 

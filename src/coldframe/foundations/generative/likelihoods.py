@@ -24,7 +24,7 @@ LEAST_LOG_SCALE = -7.0
 
 
 class Likelihood(Protocol):
-    """A distribution over grey levels for every pixel, given P numbers a pixel that a decoder computes."""
+    """A distribution over grey levels for every pixel, given P numbers per pixel that a decoder computes."""
 
     @property
     def levels(self) -> int:
@@ -32,7 +32,7 @@ class Likelihood(Protocol):
 
     @property
     def outputs(self) -> int:
-        """Return P, the numbers a pixel that the decoder gives."""
+        """Return P, the numbers per pixel that the decoder gives."""
 
     def nats(self, raw: Tensor, x: Tensor) -> Tensor:
         """Return -log p(x), summed over pixels, of raw [B, P, H, W] and levels x [B, H, W]: [B]."""

@@ -24,7 +24,7 @@ def mosaic(pictures: Tensor, columns: int | None = None, gap: int = 2) -> NDArra
 
     Args:
         pictures: floats in [0, 1] [N, H, W].
-        columns: pictures a row; near a square when None.
+        columns: pictures per row; near a square when None.
         gap: white pixels between pictures.
 
     Returns:
@@ -55,7 +55,7 @@ def sheet_figure(
 
     Args:
         pictures: floats in [0, 1] [N, H, W].
-        columns: pictures a row; near a square when None.
+        columns: pictures per row; near a square when None.
         title: heading.
         note: small letters under it.
         rows: what stands at the left of each row of pictures.

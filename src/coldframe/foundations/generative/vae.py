@@ -20,7 +20,7 @@ class VAE(nn.Module):
 
     Encoder: 3 x 3 convolutions of stride 2 with c, 2c, 2c channels and GELU (28 -> 14 -> 7 -> 4), then one linear layer to
     the mean and the log of the standard deviation. Decoder: the same backwards, with transposed convolutions
-    (4 -> 7 -> 14 -> 28) to P numbers a pixel. Kingma and Welling 2014.
+    (4 -> 7 -> 14 -> 28) to P numbers per pixel. Kingma and Welling 2014.
 
     Args:
         latent: D, the length of a code.

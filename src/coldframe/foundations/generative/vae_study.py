@@ -83,7 +83,7 @@ class Study:
         }
 
     def table(self) -> list[list[str]]:
-        """Return the printed table: a head, then a line a model of the pixels."""
+        """Return the printed table: a head, then a line per model of the pixels."""
         bits, pictures, samples = self.bound
         levels = self.model.levels
         most = bits_per_dimension(digits.PIXELS * torch.tensor(float(levels), dtype=torch.float64).log().item())

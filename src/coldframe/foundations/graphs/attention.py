@@ -19,7 +19,7 @@ def softmax_over_neighbours(graph: Graph, scores: Tensor) -> Tensor:
 
     Args:
         graph: says which arcs share a target.
-        scores: one row an arc, in the order of ``graph.arcs`` [M, heads].
+        scores: one row per arc, in the order of ``graph.arcs`` [M, heads].
 
     Returns:
         [M, heads]; the rows of one target add up to 1.

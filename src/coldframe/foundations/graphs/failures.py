@@ -136,7 +136,7 @@ def padded(data: Citations, n: int) -> Citations:
 
 @dataclass(frozen=True)
 class Depth:
-    """Networks of one kind and depth, one number a seed.
+    """Networks of one kind and depth, one number per seed.
 
     Args:
         layer: kind of layer.

@@ -33,7 +33,7 @@ class Graph:
     Args:
         n: N, number of nodes.
         arcs: sources (row 0) and targets (row 1), int64 [2, M], sorted by target, then source, each arc once.
-        weights: one number an arc [M], or None when every arc counts 1.
+        weights: one number per arc [M], or None when every arc counts 1.
         directed: whether an arc may lack its reverse.
         name: what tables and figures call it.
     """
@@ -99,7 +99,7 @@ class Graph:
         return Rows.of(self.arcs[1], self.arcs[0], self.n, self.n)
 
     def arc_weights(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return one number an arc [M]; ones where the graph has no weights."""
+        """Return one number per arc [M]; ones where the graph has no weights."""
         if self.weights is None:
             return torch.ones(self.arcs.shape[1], dtype=dtype, device=self.arcs.device)
         return self.weights.to(dtype)

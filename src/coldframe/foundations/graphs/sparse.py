@@ -251,7 +251,7 @@ class SparseFeatures:
 
 
 Features = Tensor | SparseFeatures
-"""One row of features a node, dense or sparse [N, D]."""
+"""One row of features per node, dense or sparse [N, D]."""
 
 
 def project(features: Features, matrix: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ class TorchEngine:
 
 @dataclass
 class Fit:
-    """A trained network and its course. The lists have a value an epoch; fractions are in [0, 1].
+    """A trained network and its course. The lists have a value per epoch; fractions are in [0, 1].
 
     Args:
         network: with the weights of the best epoch.

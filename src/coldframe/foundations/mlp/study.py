@@ -77,7 +77,7 @@ class Study:
         }
 
     def table(self) -> list[list[str]]:
-        """Return the printed table of the best seed: a head, then a line a class."""
+        """Return the printed table of the best seed: a head, then a line per class."""
         found = per_class(self.confusions[self.best])
         lines = [["class", "precision", "recall", "F1", "F2"]]
         for k, name in enumerate(self.classes):

@@ -54,7 +54,7 @@ def commonest_colour(pixels: Tensor) -> Tensor:
 
 @cache
 def _nearest(device: torch.device) -> Tensor:
-    """Return the palette word of each colour of a cube of 32 steps a channel [32768]."""
+    """Return the palette word of each colour of a cube of 32 steps per channel [32768]."""
     levels = torch.arange(32, dtype=torch.float64) * 8 + 4
     cube = torch.stack(torch.meshgrid(levels, levels, levels, indexing="ij"), dim=-1).view(-1, 3)
     anchors = _lab(torch.tensor(list(PALETTE.values()), dtype=torch.float64))

@@ -205,8 +205,8 @@ def _aside(axes: Any, text: str) -> None:
 def _latency_words(rows: Sequence[Row]) -> str:
     batches = "/".join(str(batch) for batch in dict.fromkeys(row["batch"] for row in rows))
     if rows[0].get("quiet"):
-        return f"processor time (ms an image, batch {batches}, one thread)"
-    return f"latency (ms an image, batch {batches}; lines p10 to p90)"
+        return f"processor time (ms per image, batch {batches}, one thread)"
+    return f"latency (ms per image, batch {batches}; lines p10 to p90)"
 
 
 def _logarithmic(axes: Any, which: str, values: Sequence[float], room: float) -> None:

@@ -241,7 +241,7 @@ def _filled(data: Mapping[str, list[Any]]) -> list[tuple[float, float, int]]:
 
 
 def curve_figures(table: Results, kind: str) -> dict[str, Figure]:
-    """Return the figures of the details' curves of one kind, by title: a line a method."""
+    """Return the figures of the details' curves of one kind, by title: a line per method."""
     gathered: dict[str, list[tuple[Detail, Any]]] = {}
     for detail in table.details:
         for curve in detail.curves:

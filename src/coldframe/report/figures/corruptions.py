@@ -29,7 +29,7 @@ def _clean(group: Group) -> float:
 
 
 def corruption_figure(table: Results) -> Figure | None:
-    """Draw top-1 under each corruption as a field of numbers: a row a corruption, a column a method, clean and mean first."""
+    """Draw top-1 under each corruption as a field of numbers: a row a corruption, a column per method, clean and mean first."""
     shown = [(group, means) for group in table.groups() if (means := corruption_means(group))]
     if not shown:
         return None
