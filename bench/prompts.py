@@ -91,7 +91,7 @@ def main() -> None:
     print("| prompt | step | processor, s | wall, s | ratio |\n| --- | --- | --- | --- | --- |")
 
     def deep(**settings: Any) -> dict[str, Step]:
-        method = DeepPrompt(backbone, **settings)
+        method = DeepPrompt(backbone, **{"init": "normal", **settings})
         method.classes = classes
         method.scores.prepare(classes, 0)
         method.prompt = method._drawn().to(options.device).requires_grad_()

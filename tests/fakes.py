@@ -108,13 +108,15 @@ class TinyBackbone(Backbone):
         return [self.net.blocks[index - 2], *last]
 
 
-def tiny_clip(seed: int = 0, size: int = 16, context_length: int = 24) -> Backbone:
+def tiny_clip(seed: int = 0, size: int = 16, context_length: int = 24, layers: int = 2, pool_type: str = "tok") -> Backbone:
     """Return a vision-language model of open_clip's own kind with random weights, 2 blocks in each tower, 24 features."""
     from open_clip.model import CLIP
 
     from coldframe.backbones.open_clip import adapt
 
-    vision = {"image_size": size, "layers": 2, "width": 32, "patch_size": 4, "head_width": 16}
+    vision = {
+        "image_size": size, "layers": layers, "width": 32, "patch_size": 4, "head_width": 16, "pool_type": pool_type,
+    }  # fmt: skip
     text = {"context_length": context_length, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

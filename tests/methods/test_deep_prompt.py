@@ -20,8 +20,10 @@ from coldframe.backbones.checkpoint import drawn
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import TrainingError
-from coldframe.methods import deep_prompt
+from coldframe.methods import deep_prompt, load
 from coldframe.methods.deep_prompt import DeepPrompt
+from coldframe.methods.saving import restore
+from coldframe.methods.zero_shot import ZeroShot
 from coldframe.types import Preprocess
 
 
@@ -36,7 +38,7 @@ def test_kept_keys_give_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_saved_prompt_holds_nothing_else(tmp_path: Path) -> None:
-    method = DeepPrompt(tiny_clip(), tokens=5, epochs=1).fit(split(12), cold=ColdPass(Store(tmp_path)))
+    method = DeepPrompt(tiny_clip(), tokens=5, layer=0, epochs=1).fit(split(12), cold=ColdPass(Store(tmp_path)))
     assert {name: tuple(value.shape) for name, value in method.state().items()} == {"prompt": (1, 5, 32)}
     assert method.trainable_parameters == 160 and method.stored_bytes == 640
     other = method.with_classes(("cat", "dog", "cow", "pig"))
@@ -52,13 +54,77 @@ def test_a_learning_rate_that_is_too_large_is_named(tmp_path: Path) -> None:
 
 def test_what_was_there_before_is_kept_where_no_epoch_is_better(tmp_path: Path) -> None:
     cold, train, plain = ColdPass(Store(tmp_path)), split(24), tiny_clip()
-    start = DeepPrompt(plain, epochs=1, lr=1e-12, depth="all").fit(train, cold=cold)
+    start = DeepPrompt(plain, epochs=1, lr=1e-12, layer=0, depth="all", init="normal", head="linear").fit(train, cold=cold)
     # Validation labels are what the start answers: nothing can beat it, and a large step on other labels moves away from it.
     val = Split("val", train.images, start.predict(train, cold=cold).numpy(), train.classes)
-    method = DeepPrompt(plain, epochs=3, lr=5.0, depth="all").fit(train, val, cold=cold)
+    method = DeepPrompt(plain, epochs=3, lr=5.0, layer=0, depth="all", init="normal", head="linear")
+    method.fit(train, val, cold=cold)
     assert max(line["val"] for line in method.history) < 1.0
     assert method.choices["epoch"] == 0
     assert torch.equal(method.prompt, method._drawn())
+
+
+def test_prompts_start_as_tokens_like_those_of_the_images(tmp_path: Path) -> None:
+    cold, train, plain = ColdPass(Store(tmp_path)), split(48), tiny_clip()
+    method = DeepPrompt(plain, tokens=4096, layer=0, depth="all", lr=0.1)
+    found = method._drawn(method.stored(train, cold))  # [2, P, D]
+    for layer, prompts in enumerate(found):
+        x = cold.activations(plain, train, f"block{layer}").gather(torch.arange(48))[:, 1:].flatten(0, 1)
+        spread = x.std()
+        assert float((prompts.mean(0) - x.mean(0)).abs().max()) < 0.1 * spread
+        assert float((torch.cov(prompts.T) - torch.cov(x.T)).abs().max()) < 0.1 * spread**2
+
+
+@pytest.mark.parametrize("pool", ["tok", "avg"])
+def test_no_prompts_are_kept_where_the_network_is_best_without(
+    tmp_path: Path, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold, train, val, plain = ColdPass(Store(tmp_path)), split(24), split(12, 1), tiny_clip(pool_type=pool)
+    start = ZeroShot(plain).fit(train, cold=cold).logits(val, cold=cold)
+    truth = torch.from_numpy(val.labels)
+    own = float((start.argmax(-1) == truth).double().mean()), float(functional.cross_entropy(start, truth))
+    seen: list[tuple[float, ...]] = []
+    monkeypatch.setattr(deep_prompt, "better", lambda *scores: bool(seen.append(scores)))
+    for position in ("back", "front"):
+        method = DeepPrompt(plain, epochs=2, layer=0, lr=0.5, position=position)  # type: ignore[arg-type]
+        method.fit(train, val, cold=cold)
+        assert method.choices["epoch"] == 0 and method.choices["prompts"] == "left out"
+        assert seen[-1][2:] == pytest.approx(own, abs=1e-6) and method.reached == pytest.approx(own, abs=1e-6)
+        again = load(method.save(tmp_path / position), plain)
+        for each in (method, again, method.refitted(train, val, cold=cold)):
+            torch.testing.assert_close(each.logits(val, cold=cold), start, rtol=0, atol=1e-5)
+
+
+def test_layer_and_rate_are_chosen_on_validation_images(tmp_path: Path) -> None:
+    cold, train, val, plain = ColdPass(Store(tmp_path / "store")), split(24), split(18, 1), tiny_clip(layers=4)
+    open_ = DeepPrompt(plain, tokens=2, epochs=4)
+    assert open_.cuts == ("block2", "block0") and open_.lr == "auto"
+    cold.prepare(plain, [train, val], [(cut, "plain") for cut in open_.cuts])
+    method = open_.fit(train, val, cold=cold)
+    tried = method.choices["search"]
+    assert [(row["layer"], row["lr"]) for row in tried] == [(2, 0.3), (2, 0.1), (0, 0.3), (0, 0.1)]
+    assert sum(row["epochs"] for row in tried) <= method.epochs
+    best = max(tried, key=lambda row: (row["val"], -row["val_loss"]))
+    assert (method.layer, method.lr, method.depth) == (best["layer"], best["lr"], "all")
+    alone = DeepPrompt(plain, tokens=2, epochs=4, layer=best["layer"], lr=best["lr"], depth="all").fit(train, val, cold=cold)
+    assert "search" not in alone.choices and torch.equal(alone.prompt, method.prompt)
+    # What was taken is what is saved, taken up by a method that leaves it open, and refitted; another fit chooses anew.
+    method.save(tmp_path / "run")
+    for other in (load(tmp_path / "run", plain), DeepPrompt(plain, tokens=2, epochs=4)):
+        restore(other, tmp_path / "run", train.classes)
+        assert torch.equal(other.logits(val, cold=cold), method.logits(val, cold=cold))
+    both = method.refitted(train, val, cold=cold)
+    assert (both.layer, both.lr) == (method.layer, method.lr) and both.choices["search"] == tried  # type: ignore[attr-defined]
+    assert method.fit(val, train, cold=cold).choices["search"] != tried
+
+
+def test_without_validation_images_some_are_held_out_to_choose_on(tmp_path: Path) -> None:
+    cold, train = ColdPass(Store(tmp_path)), split(24)
+    method = DeepPrompt(tiny_clip(), tokens=2, epochs=2).fit(train, cold=cold)
+    assert len(method.choices["search"]) == 2 and method.choices["images"] == {"train": 24, "val": 0}
+    assert method.choices["epoch"] == 2
+    few = split(3)  # nothing can be held out of one image a class: the first settings are taken
+    assert "search" not in DeepPrompt(tiny_clip(), tokens=2, epochs=2).fit(few, cold=cold).choices
 
 
 def rotary(pool: str, name: str = "vit_small_patch16_dinov3") -> tuple[Any, Backbone]:
@@ -94,7 +160,7 @@ def features(net: Any, images: Tensor, prompts: Sequence[Tensor], layer: int) ->
 )
 def test_rotary_networks_take_prompts_as_prefix_tokens(name: str, pool: str, settings: dict[str, Any]) -> None:
     net, backbone = rotary(pool, name)
-    method = DeepPrompt(backbone, tokens=3, head="linear", **settings)
+    method = DeepPrompt(backbone, **{"tokens": 3, "layer": 0, "head": "linear", "init": "normal", **settings})
     method.classes = ("red", "green", "blue")
     method.scores.prepare(method.classes, 0)
     method.prompt = method._drawn().double() * 50

@@ -186,7 +186,7 @@ def prompted(method: DeepPrompt, modules: nn.ModuleList) -> Iterator[None]:
 
 def deep(backbone: Backbone, settings: dict[str, Any]) -> DeepPrompt:
     layer = settings["layer"] % backbone.layers
-    method = DeepPrompt(backbone, **{"tokens": 3, **settings, "layer": layer})
+    method = DeepPrompt(backbone, **{"tokens": 3, "init": "normal", **settings, "layer": layer})
     method.classes = CLASSES
     method.scores.prepare(CLASSES, 0)
     shape = (1 if method.shared else method.replaced, method.tokens, method.network.width)
@@ -245,11 +245,11 @@ def test_published_counts() -> None:
     pad = make("pixel-prompt").preset("bahng2022", vit, mapping="identity")
     assert pad.pixels == 30 and sum(torch.Size(shape).numel() for shape in pad.shapes().values()) == 69_840
     assert (pad.lr, pad.warmup, pad.batch_size, pad.optimiser, pad.init) == (40.0, 1000, 256, "sgd", "normal")
-    assert make("deep-prompt")(vit, tokens=8)._drawn().numel() == 6_144
-    assert make("deep-prompt")(vit, tokens=8, depth="all")._drawn().numel() == 12 * 6_144
+    assert make("deep-prompt")(vit, tokens=8, layer=0, init="normal")._drawn().numel() == 6_144
+    assert make("deep-prompt")(vit, tokens=8, layer=0, depth="all", init="normal")._drawn().numel() == 12 * 6_144
     course = make("deep-prompt").preset("uva-a2", vit, head="linear")
     assert course.tokens == 4 and course._drawn().shape == (1, 4, 768)
-    uniform = make("deep-prompt")(vit, tokens=50, init="uniform")._drawn()
+    uniform = make("deep-prompt")(vit, tokens=50, layer=0, init="uniform")._drawn()
     bound = (6 / (3 * 32**2 + 768)) ** 0.5
     assert 0.99 * bound < float(uniform.max()) <= bound
 

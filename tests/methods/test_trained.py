@@ -31,7 +31,7 @@ CONVOLUTIONS = {"conv-lora", "bn-tune"}
 """Methods that the small transformer does not allow; they learn by the very code of lora and ln-tune."""
 BRIEF: dict[str, dict[str, Any]] = {
     "pixel-prompt": {"mapping": "text", "size": 7, "init": "normal", "epochs": 3, "lr": 5.0},
-    "deep-prompt": {"depth": "all", "epochs": 3, "lr": 0.5},
+    "deep-prompt": {"depth": "all", "epochs": 3, "lr": 0.5, "head": "linear"},
     "text-prompt": {"tokens": 4, "epochs": 3, "lr": 2.0, "optimiser": "adam"},
     "fine-tune": {"layers": "last-block", "epochs": 3, "lr": 0.1},
     "tip-adapter-f": {"alpha": 20.0, "beta": 3.0, "epochs": 3, "lr": 0.5},

@@ -107,6 +107,11 @@ class Method(Settings, ABC):
         return cls(backbone, **{**cls.presets[name], **changes})
 
     @property
+    def cuts(self) -> tuple[str, ...]:
+        """The cuts at which activations are stored: ``cut``, and those of other settings that are tried first."""
+        return (self.cut,)
+
+    @property
     def views(self) -> tuple[str, ...]:
         """The views of a training image that are stored."""
         return ("plain",)
@@ -129,6 +134,11 @@ class Method(Settings, ABC):
         """Return an unfitted copy with some arguments changed; arguments the method does not have are ignored."""
         config = self.config()
         return type(self)(self.backbone, **{**config, **{name: value for name, value in changes.items() if name in config}})
+
+    def take(self, settings: Mapping[str, Any]) -> None:
+        """Change some settings to these; for those that were left open, such as ``lr="auto"``."""
+        for name, value in settings.items():
+            setattr(self, name, value)
 
     def key(self, train: Split, val: Split | None) -> str:
         """Return a digest of settings, weights, preprocessing and data: equal keys mean the same run."""
@@ -185,7 +195,9 @@ class Method(Settings, ABC):
         self.check_data(train, held)
         self.classes = train.classes
         cold, folder = cold or ColdPass(), Path(run) if run is not None else None
+        found = self._search(train, held, cold)
         self._fit(train, held, cold, folder, report)
+        self.choices |= found
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
         self.calibrate(train, held, cold)
         if refit and held is not None:
@@ -249,6 +261,10 @@ class Method(Settings, ABC):
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         """Learn from all labelled images with what ``chosen``, a fitted copy, has chosen. Here: nothing was."""
         self._fit(both, None, cold, run, report)
+
+    def _search(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
+        """Settle the settings that were left open; return them as ``settled`` and what was tried as ``search``."""
+        return {}
 
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         """Return (top-1, cross-entropy) on the validation images of everything that was tried in the last fit."""

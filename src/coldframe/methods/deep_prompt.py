@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -20,8 +20,15 @@ from coldframe.errors import InputError
 from coldframe.methods import heads, templates, views
 from coldframe.methods.base import Report
 from coldframe.methods.trained import Beside, Logits, Trained
+from coldframe.training import better
 from coldframe.types import block
 
+LAST_BLOCKS = (2, 4)
+"""In how many of the last blocks ``layer="auto"`` tries prompts."""
+LEFT_OUT = "left out"
+"""The candidate without prompts."""
+_COUNTED = 256
+"""Training images whose tokens ``init="tokens"`` is drawn from, at most."""
 KEPT = 20
 """Numbers that a training step keeps in a block for each number of a token that enters it, about."""
 _KEYS_BYTES = 1 << 30
@@ -30,6 +37,10 @@ _KEYS_BYTES = 1 << 30
 
 class DeepPrompt(Trained):
     """logits = head(features) of the tokens with P learned ones beside them from block L on.
+
+    By default L and the rate are chosen: some are tried in short runs first, see :class:`Trained`. Prompts then stand in each
+    of the last blocks, and start as tokens that could be the images' own, so that the first step changes little. The network
+    without prompts is a candidate as well where the head is the texts: where no epoch beats it on ``val``, there are none.
 
     What lies before block L runs once for each image. Of the last block only the token that is read is computed; when L is
     the last block, its keys and values of the image tokens are kept as well and a step computes those of the prompt alone.
@@ -41,13 +52,15 @@ class DeepPrompt(Trained):
     Args:
         backbone: a vision transformer.
         tokens: P.
-        layer: L, the block before which they enter, 0 .. layers-1.
+        layer: L, the block before which they enter, 0 .. layers-1; ``auto`` takes the better of layers-2 and layers-4.
         depth: from how many blocks on, L included, they are replaced by tokens of their own: 1 (VPT-shallow, the course),
-            a number (with L = 0 the first k, with L = layers - k the last k), or ``all`` (VPT-deep).
+            a number (with L = 0 the first k, with L = layers - k the last k), or ``all`` (VPT-deep); ``auto`` is all of them
+            where L is ``auto``, else 1.
         shared: whether the replaced tokens are the same in every block.
         position: ``back`` puts them after the image's tokens, ``front`` before the class token.
         readout: ``class`` reads what the network reads; ``first`` the first token of the sequence.
-        init: ``normal`` draws from N(0, 0.02^2), ``uniform`` from +- sqrt(6 / (3 patch^2 + D)) as VPT does.
+        init: ``tokens`` draws from a normal distribution with mean and covariance of the training images' own tokens entering
+            the block, ``normal`` from N(0, 0.02^2), ``uniform`` from +- sqrt(6 / (3 patch^2 + D)) as VPT does.
         head: ``text``, ``linear``, or ``auto``: texts where the model has them and knows every word of the class names.
         template: texts of ``text``.
 
@@ -76,17 +89,19 @@ class DeepPrompt(Trained):
         },
     }  # fmt: skip
 
+    rates: ClassVar[tuple[float, ...]] = (0.3, 0.1)
+
     tokens: int = 8
-    layer: int = 0
-    depth: int | Literal["all"] = 1
+    layer: int | Literal["auto"] = "auto"
+    depth: int | Literal["all", "auto"] = "auto"
     shared: bool = False
     position: Literal["back", "front"] = "back"
     readout: Literal["class", "first"] = "class"
-    init: Literal["normal", "uniform"] = "normal"
+    init: Literal["tokens", "normal", "uniform"] = "tokens"
     head: Literal["auto", "text", "linear"] = "auto"
     template: str | Sequence[str] = templates.PHOTO
     _: KW_ONLY
-    lr: float = 0.05
+    lr: float | Literal["auto"] = "auto"
 
     @classmethod
     def unfit(cls, backbone: Backbone, classes: Sequence[str] = ()) -> str:
@@ -94,29 +109,56 @@ class DeepPrompt(Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        backbone, tokens, layer, depth = self.backbone, self.tokens, self.layer, self.depth
+        backbone, tokens = self.backbone, self.tokens
         self.network = transformer_of(backbone)
         layers = len(self.network.blocks)
+        layer, depth = self._start, self.depth
         if tokens < 1:
             raise InputError(f"expected 1 or more prompt tokens, found tokens={tokens}")
         if not 0 <= layer < layers:
             raise InputError(f"expected a layer of 0 to {layers - 1} in {backbone.name}, found layer={layer}")
-        if depth != "all" and not (isinstance(depth, int) and 1 <= depth <= layers - layer):
+        if isinstance(depth, int) and not 1 <= depth <= layers - layer:
             raise InputError(f"expected a depth of 1 to {layers - layer} from layer {layer} on, or all, found depth={depth!r}")
         if self.readout == "first" and self.network.reads is None:
             raise InputError(f"{backbone.name} reads the mean of its tokens, not one of them; choose readout=class")
         self.template = self.template if isinstance(self.template, str) else list(self.template)
         self.scores = heads.Head(self.head, backbone, self.template)
         self.prompt = torch.zeros(0)
+        self._plain: tuple[float, float] | None = None
+        """Top-1 and cross-entropy on ``val`` without prompts."""
 
     @property
     def cut(self) -> str:
-        return block(self.layer)
+        return block(self._start)
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(block(settings.get("layer", self._start)) for settings in self.candidates()))
+
+    def candidates(self) -> list[dict[str, Any]]:
+        rates = super().candidates()
+        if self.layer != "auto":
+            return rates
+        layers, depth = len(self.network.blocks), "all" if self.depth == "auto" else self.depth
+        least = depth if isinstance(depth, int) else 1
+        starts = dict.fromkeys(max(0, layers - max(blocks, least)) for blocks in LAST_BLOCKS)
+        return [{"layer": start, "depth": depth, **rate} for start in starts for rate in rates]
+
+    @property
+    def _start(self) -> int:
+        """L; the first of those that are tried where it is open."""
+        return self.candidates()[0]["layer"] if self.layer == "auto" else self.layer
 
     @property
     def replaced(self) -> int:
         """In how many blocks the tokens are put in or replaced."""
-        return len(self.network.blocks) - self.layer if self.depth == "all" else int(self.depth)
+        everywhere = self.depth == "all" or (self.depth == "auto" and self.layer == "auto")
+        return len(self.network.blocks) - self._start if everywhere else 1 if self.depth == "auto" else int(self.depth)
+
+    @property
+    def present(self) -> int:
+        """P, or 0 where the network was best without prompts."""
+        return self.prompt.shape[1] if self.prompt.ndim == 3 else self.tokens
 
     def warm(self, x: Tensor) -> Tensor:
         return self.scores(self._features(x))
@@ -138,9 +180,11 @@ class DeepPrompt(Trained):
         other.scores.prepare(classes, self.seed)
         return other
 
-    def _drawn(self) -> Tensor:
+    def _drawn(self, sources: Sequence[Activations] = ()) -> Tensor:
         net, generator = self.network, torch.Generator().manual_seed(self.seed)
         shape = (1 if self.shared else self.replaced, self.tokens, net.width)  # [depth, P, D]
+        if self.init == "tokens":
+            return self._like_tokens(sources[0], shape[0], generator)
         if self.init == "normal":
             return torch.randn(shape, generator=generator) * 0.02
         bound = math.sqrt(6 / (3 * net.patch**2 + net.width))
@@ -148,7 +192,7 @@ class DeepPrompt(Trained):
 
     def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         self.scores.prepare(train_split.classes, self.seed)
-        self.prompt = self._drawn().to(self.backbone.device)
+        self.prompt = self._drawn(self.stored(train_split, cold)).to(self.backbone.device)
         return {"prompt": self.prompt, **self.scores.tensors}
 
     def finish(self, learned: dict[str, Tensor]) -> None:
@@ -156,7 +200,7 @@ class DeepPrompt(Trained):
         self.scores.tensors = {name: learned[name] for name in self.scores.tensors}
 
     def stack_bytes(self, batch: int) -> int:
-        blocks = len(self.network.blocks) - self.layer
+        blocks = len(self.network.blocks) - self._start
         return KEPT * blocks * batch * (self.network.tokens + self.tokens) * self.network.width * 4
 
     def beside(self, runs: Sequence[Self], parameters: Mapping[str, Tensor]) -> Beside:
@@ -179,6 +223,48 @@ class DeepPrompt(Trained):
             parameters, train_split, val, cold=cold, run=run, report=report, stored=sources,
             logits=self._training(sources, keys), note=", keys and values of the last block kept" if keys else "",
         )  # fmt: skip
+        validate = self.validation(val, cold)
+        if self.scores.now == "text" and validate is not None and self.reached is not None:
+            learned, self.prompt = self.prompt, self.prompt[:, :0]
+            plain = self._plain = validate()
+            if better(*self.reached, *plain):
+                self.prompt = learned
+            else:
+                self.reached = plain
+                self.choices |= {"epoch": 0, "prompts": LEFT_OUT}
+
+    def tried(self) -> dict[Hashable, tuple[float, float]]:
+        return super().tried() | ({LEFT_OUT: self._plain} if self._plain is not None else {})
+
+    def adopt(self, fits: Sequence[Self], best: Any) -> None:
+        super().adopt(fits, 0 if best == LEFT_OUT else best)
+        self.choices.pop("prompts", None)
+        if best == LEFT_OUT:
+            self.choices["prompts"] = LEFT_OUT
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        if chosen.choices.get("prompts") != LEFT_OUT:
+            super()._refit(chosen, both, cold, run, report)
+            return
+        self.scores.prepare(both.classes, self.seed)
+        self.prompt = torch.zeros(1, 0, self.network.width, device=self.backbone.device)
+
+    @torch.no_grad()
+    def _like_tokens(self, source: Activations, depth: int, generator: torch.Generator) -> Tensor:
+        """Return prompts [depth, P, D] with mean and covariance of the patches' tokens entering each block."""
+        count = min(len(source), _COUNTED)
+        rows = torch.arange(count) * len(source) // count
+        parts = [source.gather(part) for part in torch.split(rows, 64)]
+        found = []
+        for index in range(depth):
+            if index:
+                each = self.network.blocks[self._start + index - 1]
+                parts = [each(part) for part in parts]
+            x = torch.cat([part[:, self.network.prefix :].flatten(0, 1).float() for part in parts])  # [M, D]
+            mean = x.mean(0)
+            weights = torch.randn(self.tokens, len(x), generator=generator).to(x.device) / math.sqrt(max(len(x) - 1, 1))
+            found.append(mean + weights @ (x - mean))
+        return torch.stack(found)
 
     def _training(self, sources: Sequence[Activations], keys: Sequence[Keys]) -> Logits:
         """Return the logits of training items; from ``keys`` where there are some."""
@@ -196,7 +282,7 @@ class DeepPrompt(Trained):
         """Return what the last block needs of the training images where L is the last block and memory allows, else nothing."""
         net, last = self.network, self.network.blocks[-1]
         size = len(sources) * len(sources[0]) * 2 * net.tokens * net.width * 4
-        if self.layer < len(net.blocks) - 1 or net.reads is None or not isinstance(last, PreNormBlock) or size > _KEYS_BYTES:
+        if self._start < len(net.blocks) - 1 or net.reads is None or not isinstance(last, PreNormBlock) or size > _KEYS_BYTES:
             return []
         return [Keys(last, source) for source in sources]
 
@@ -205,28 +291,28 @@ class DeepPrompt(Trained):
 
         With several prompts [S, depth, P, D] the first B / S rows have the first of them, and so on.
         """
-        net, P = self.network, self.tokens
-        blocks = net.blocks[self.layer :]
+        net, P = self.network, self.present
+        blocks = net.blocks[self._start :]
         last = len(blocks) - 1
         front = self._front
         for index, each in enumerate(blocks):
             if index < self.replaced:
-                number = 0 if self.shared else index
+                number = 0 if self.shared or not P else index
                 if prompts is None:
                     p = self.prompt[number].to(x.dtype).expand(x.shape[0], -1, -1)  # [B, P, D]
                 else:
                     p = prompts[:, number].to(x.dtype).repeat_interleave(x.shape[0] // len(prompts), 0)
-                images = x if index == 0 else x[:, P:] if front else x[:, :-P]
+                images = x if index == 0 else x[:, P:] if front else x[:, : x.shape[1] - P]
                 x = torch.cat([p, images] if front else [images, p], dim=1)
             x = each(x, self._rows() if index == last else None)
         return net.end(x)
 
     def _rows(self) -> slice:
         """Return which tokens of the last block are read."""
-        P = self.tokens
+        P = self.present
         if self.network.reads is None:
-            return slice(P, None) if self._front else slice(0, -P)
-        prompt = self.position == "front" and self.readout == "first"
+            return slice(P, None) if self._front else slice(0, -P or None)
+        prompt = bool(P) and self.position == "front" and self.readout == "first"
         at = P if self._front and not prompt else 0
         return slice(at, at + 1)
 

@@ -107,6 +107,7 @@ def fit_crossed(
         fits.append(method.again(refit=True).fit(part, held, cold=cold, run=place, report=report))
         seen.append(fits[-1].logits(held, cold=cold))
         truth.append(torch.from_numpy(held.labels))
+        method.take(fits[-1].choices.get("settled", {}))  # what the first fold settles holds for all
     chosen, found = fits[0], best_over(fits)
     chosen.adopt(fits, found)
     final = method.again(refit=True)

@@ -20,8 +20,16 @@ from coldframe.registry import METHODS, resolve
 
 
 def restore(method: Method, folder: Path, classes: Sequence[str]) -> None:
-    """Let a method of the same settings take over what a saved run learned. Raises :class:`ModelError` where it is damaged."""
-    method.restore(classes, state_of(about_of(folder), folder), folder)
+    """Let a method of the same settings take over what a saved run learned. Raises :class:`ModelError` where it is damaged.
+
+    Settings that it leaves open become those that the run took.
+    """
+    about = about_of(folder)
+    settled = about.choices.get("settled")
+    if isinstance(settled, dict):
+        checked = method.again(**{name: value for name, value in settled.items() if isinstance(name, str)}).config()
+        method.take({name: checked[name] for name in settled if name in checked})
+    method.restore(classes, state_of(about, folder), folder)
 
 
 def about_of(folder: Path) -> formats.Adaptation:

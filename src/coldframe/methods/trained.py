@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from torch.nn import functional
 
 from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
-from coldframe.methods import views
-from coldframe.methods.base import Method, Report
+from coldframe.errors import TrainingError
+from coldframe.methods import trials, views
+from coldframe.methods.base import Method, Report, holdout
 from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
+from coldframe.types import PIXELS
 
 Logits = Callable[[Tensor, int], Tensor]
 """(items [b], epoch) -> logits [b, K]."""
@@ -31,12 +34,16 @@ class Trained(Method):
     counts as epoch 0. Without ``val`` the last epoch is kept. A refit runs the epochs that were kept once more, on the same
     schedule, over train and val.
 
+    With ``lr="auto"`` some rates are tried first, in short runs by successive halving that take no more epochs together than
+    the run that follows, see :mod:`coldframe.methods.trials`; the best on ``val`` by the same rule is taken (without ``val``
+    on a fifth of the training images, all of which the run then learns from). After ``fit`` the settings are those taken.
+
     A new one lists its own settings as fields, says at which ``cut`` it enters and what it does there (``warm``), and in
     ``_fit`` makes its tensors and calls :meth:`learn`. :meth:`settle` is for what follows from the learned tensors.
 
     Args:
         epochs: passes over the training images.
-        lr: peak learning rate.
+        lr: peak learning rate, or ``auto``.
         batch_size: B.
         optimiser: ``sgd`` (momentum 0.9), ``nesterov``, ``adam``, ``adamw``, ``nadam``, ``radam`` or ``muon``.
         weight_decay: on what is learned.
@@ -53,10 +60,12 @@ class Trained(Method):
     """Whether several runs of it can be trained at once; see :func:`coldframe.methods.stacked.fit_stacked`."""
     stackable: ClassVar[tuple[str, ...]] = ()
     """Numbers of its own in which such runs may differ."""
+    rates: ClassVar[tuple[float, ...]] = (1e-3, 3e-3, 1e-2, 3e-4)
+    """What ``lr="auto"`` tries, the likeliest first."""
 
     _: KW_ONLY
     epochs: int = 10
-    lr: float = 1e-3
+    lr: float | Literal["auto"] = 1e-3
     batch_size: int = 32
     optimiser: Optimiser = "adamw"
     weight_decay: float = 0.0
@@ -69,15 +78,58 @@ class Trained(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.recipe = Recipe(
-            epochs=self.epochs, batch_size=self.batch_size, lr=self.lr, optimiser=self.optimiser,
-            weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup, patience=self.patience, clip=self.clip,
-            seed=self.seed,
-        )  # fmt: skip
+        self._asked: trials.Settings = {}
+        """Settings as they were left open, where the last fit has chosen them."""
+        self.recipe = self._recipe()
         self._before: tuple[float, float] | None = None
         """Top-1 and cross-entropy on ``val`` before training."""
+        self.reached: trials.Score | None = None
+        """The same of what was learned."""
         self._stop: int | None = None
         """Epochs of a refit; None runs all and chooses among them."""
+
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            epochs=self.epochs, batch_size=self.batch_size, lr=self.rates[0] if self.lr == "auto" else self.lr,
+            optimiser=self.optimiser, weight_decay=self.weight_decay, schedule=self.schedule, warmup=self.warmup,
+            patience=self.patience, clip=self.clip, seed=self.seed,
+        )  # fmt: skip
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Return the settings among which the best on validation images is taken before the run; none are tried of one."""
+        return [{"lr": rate} for rate in (self.rates if self.lr == "auto" else (self.lr,))]
+
+    def take(self, settings: trials.Settings) -> None:
+        super().take(settings)
+        self.recipe = self._recipe()
+
+    def _search(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
+        self.take(self._asked)
+        asked, candidates = self.config(), self.candidates()
+        if len(candidates) == 1:
+            return {}
+        chosen, tried = self._searched(candidates, train, val, cold)
+        self._asked = {name: asked[name] for name in chosen}
+        self.take(chosen)
+        return {"settled": dict(chosen), "search": tried}
+
+    def _searched(
+        self, candidates: Sequence[trials.Settings], train: Split, val: Split | None, cold: ColdPass
+    ) -> tuple[trials.Settings, list[dict[str, Any]]]:
+        """Return the settings to run with, and the short runs that chose them."""
+        kept, held = (train, val) if val is not None else holdout(train, seed=self.seed)
+        if min(len(kept), len(held)) == 0:
+            return candidates[0], []
+        cold.prepare(self.backbone, [kept, held], [(cut, view) for cut in self.cuts for view in self.views if cut != PIXELS])
+
+        def attempt(settings: trials.Settings, epochs: int) -> trials.Score:
+            try:
+                short = self.again(**settings, epochs=epochs).fit(kept, held, cold=cold)
+            except TrainingError:  # a rate at which the loss overflows
+                return -1.0, math.inf
+            return short.reached or (-1.0, math.inf)
+
+        return trials.search(candidates, self.epochs, attempt)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -201,6 +253,9 @@ class Trained(Method):
             with torch.no_grad():
                 for name, value in parameters.items():
                     value.copy_(start[name])
+            self.reached = before
+        elif before is not None and result.best is not None and result.best_loss is not None:
+            self.reached = result.best, result.best_loss
         self.settle()
         self.history = result.history
         self.choices = {"epoch": epoch, "cut": self.cut, "cold": stored[0].note + note}

@@ -82,7 +82,7 @@ def describe_data(datasets: Sequence[Dataset]) -> str:
 
 def wanted(methods: Sequence[Method], *first: tuple[str, str]) -> list[tuple[str, str]]:
     """Return each (cut, view) once that the cold pass is to keep for some methods; pixels are read as they are."""
-    every = [*first, *((method.cut, view) for method in methods for view in method.views)]
+    every = [*first, *((cut, view) for method in methods for cut in method.cuts for view in method.views)]
     return [want for want in dict.fromkeys(every) if want[0] != PIXELS]
 
 
