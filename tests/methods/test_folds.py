@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import coloured, tiny_clip
+from fakes import coloured, split, tiny_clip
 from torch.nn import functional
 
 from coldframe.cold import ColdPass, Store
@@ -114,3 +114,12 @@ def test_no_image_is_held_out(cold: ColdPass) -> None:
     truth = torch.from_numpy(data.train.labels)
     assert float(functional.cross_entropy(method.out_of_sample, truth)) < 2  # type: ignore[attr-defined]
     assert all_shots(data) is data
+
+
+def test_what_the_first_fold_settles_holds_for_all(tmp_path: Path) -> None:
+    cold, train = ColdPass(Store(tmp_path)), split(15)
+    method = method_class("deep-prompt")(tiny_clip(layers=3), tokens=2, epochs=4)
+    fitted = fit_crossed(method, train, cold=cold)
+    settled = fitted.choices["settled"]
+    assert {name: fitted.config()[name] for name in settled} == settled and settled["layer"] in (0, 1)
+    assert fitted.logits(train, cold=cold).shape == (15, 3)

@@ -195,7 +195,7 @@ class Method(Settings, ABC):
         self.check_data(train, held)
         self.classes = train.classes
         cold, folder = cold or ColdPass(), Path(run) if run is not None else None
-        found = self._search(train, held, cold)
+        found = self._settings_found(train, held, cold)
         self._fit(train, held, cold, folder, report)
         self.choices |= found
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
@@ -262,7 +262,7 @@ class Method(Settings, ABC):
         """Learn from all labelled images with what ``chosen``, a fitted copy, has chosen. Here: nothing was."""
         self._fit(both, None, cold, run, report)
 
-    def _search(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
+    def _settings_found(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
         """Settle the settings that were left open; return them as ``settled`` and what was tried as ``search``."""
         return {}
 

@@ -72,6 +72,8 @@ class PixelPrompt(Trained):
         "uva-a2": {**_published, "epochs": 1000, "batch_size": 128},
     }
 
+    rates: ClassVar[tuple[float, ...]] = (2.0, 0.5, 8.0)
+
     kind: Kind = "pad"
     size: int | None = None
     mapping: heads.Mapping = "auto"
@@ -82,7 +84,7 @@ class PixelPrompt(Trained):
     place: Literal["image", "batch"] = "image"
     fixed_place: Corner = "centre"
     _: KW_ONLY
-    lr: float = 2.0
+    lr: float | Literal["auto"] = 2.0
     optimiser: Optimiser = "sgd"
 
     @classmethod

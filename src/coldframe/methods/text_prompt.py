@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -64,6 +64,8 @@ class TextPrompt(Trained):
         "coop-words": {**_published, "tokens": 4, "words": "a photo of a", "epochs": 50},
     }
 
+    rates: ClassVar[tuple[float, ...]] = (2e-3, 2e-2, 2e-4)
+
     tokens: int = 8
     words: str = ""
     class_specific: bool = False
@@ -71,7 +73,7 @@ class TextPrompt(Trained):
     ending: str = "."
     _: KW_ONLY
     epochs: int = 50
-    lr: float = 2e-3
+    lr: float | Literal["auto"] = 2e-3
     optimiser: Optimiser = "sgd"
     weight_decay: float = 5e-4
     warmup: int = 50

@@ -103,7 +103,7 @@ class Trained(Method):
         super().take(settings)
         self.recipe = self._recipe()
 
-    def _search(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
+    def _settings_found(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
         self.take(self._asked)
         asked, candidates = self.config(), self.candidates()
         if len(candidates) == 1:
