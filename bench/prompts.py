@@ -28,8 +28,9 @@ from coldframe import load_backbone
 from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import machine
 from coldframe.methods import templates
-from coldframe.methods.deep_prompt import DeepPrompt, StoredColumn
+from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.methods.pixel_prompt import PixelPrompt
+from coldframe.methods.prompt_tokens import StoredColumn
 
 Step = Callable[[], Tensor]
 """Runs forward and backward; returns the prompt's gradient."""

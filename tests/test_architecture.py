@@ -39,6 +39,7 @@ LONG: dict[str, str] = {
     "verbs/benchmark.py": "one row, measured in the order in which its fields stand",
     "backbones/open_clip.py": "the stages and the guards of one zoo belong together",
     "backbones/timm.py": "the stages, the guards and the list of one zoo belong together",
+    "methods/deep_prompt.py": "where prompts stand, how they start, stack and are left out, with their published settings",
     "methods/base.py": "what every method has in common is one contract",
     "verbs/compare.py": "the main job, from its splits to its table",
 }
@@ -46,6 +47,7 @@ LONG: dict[str, str] = {
 TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/entry.py": "tests/backbones/test_listing.py",
     "methods/saving.py": "tests/hostile/test_tampered.py",
+    "methods/prompt_tokens.py": "tests/methods/test_deep_prompt.py",
     "methods/calibrated.py": "tests/evaluation/test_trust.py",
     "evaluation/unknown.py": "tests/evaluation/test_trust.py",
     "results/trusted.py": "tests/results/test_fields.py",

@@ -25,7 +25,8 @@ from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.transformer import PreNormBlock, transformer_of
 from coldframe.errors import InputError, ModelError
 from coldframe.methods import method_class
-from coldframe.methods.deep_prompt import DeepPrompt, StoredColumn
+from coldframe.methods.deep_prompt import DeepPrompt
+from coldframe.methods.prompt_tokens import StoredColumn
 from coldframe.types import Preprocess
 
 CLASSES = ("red", "green", "blue")

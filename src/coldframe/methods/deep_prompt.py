@@ -19,6 +19,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import heads, templates, views
 from coldframe.methods.base import Report
+from coldframe.methods.prompt_tokens import Keys, like_tokens
 from coldframe.methods.trained import Beside, Logits, Trained
 from coldframe.training import better
 from coldframe.types import block
@@ -27,8 +28,6 @@ LAST_BLOCKS = (2, 4)
 """In how many of the last blocks ``layer="auto"`` tries prompts."""
 LEFT_OUT = "left out"
 """The candidate without prompts."""
-_COUNTED = 256
-"""Training images whose tokens ``init="tokens"`` is drawn from, at most."""
 KEPT = 20
 """Numbers that a training step keeps in a block for each number of a token that enters it, about."""
 _KEYS_BYTES = 1 << 30
@@ -184,7 +183,7 @@ class DeepPrompt(Trained):
         net, generator = self.network, torch.Generator().manual_seed(self.seed)
         shape = (1 if self.shared else self.replaced, self.tokens, net.width)  # [depth, P, D]
         if self.init == "tokens":
-            return self._like_tokens(sources[0], shape[0], generator)
+            return like_tokens(net, sources[0], self._start, shape[0], self.tokens, generator)
         if self.init == "normal":
             return torch.randn(shape, generator=generator) * 0.02
         bound = math.sqrt(6 / (3 * net.patch**2 + net.width))
@@ -248,23 +247,6 @@ class DeepPrompt(Trained):
             return
         self.scores.prepare(both.classes, self.seed)
         self.prompt = torch.zeros(1, 0, self.network.width, device=self.backbone.device)
-
-    @torch.no_grad()
-    def _like_tokens(self, source: Activations, depth: int, generator: torch.Generator) -> Tensor:
-        """Return prompts [depth, P, D] with mean and covariance of the patches' tokens entering each block."""
-        count = min(len(source), _COUNTED)
-        rows = torch.arange(count) * len(source) // count
-        parts = [source.gather(part) for part in torch.split(rows, 64)]
-        found = []
-        for index in range(depth):
-            if index:
-                each = self.network.blocks[self._start + index - 1]
-                parts = [each(part) for part in parts]
-            x = torch.cat([part[:, self.network.prefix :].flatten(0, 1).float() for part in parts])  # [M, D]
-            mean = x.mean(0)
-            weights = torch.randn(self.tokens, len(x), generator=generator).to(x.device) / math.sqrt(max(len(x) - 1, 1))
-            found.append(mean + weights @ (x - mean))
-        return torch.stack(found)
 
     def _training(self, sources: Sequence[Activations], keys: Sequence[Keys]) -> Logits:
         """Return the logits of training items; from ``keys`` where there are some."""
@@ -339,38 +321,3 @@ class DeepPrompt(Trained):
             row = p[:, :1].expand(len(row), -1, -1)
             q = last.queries(y[:, :1]).expand(len(row), -1, -1, -1)
         return last.attend(row, q, torch.cat([k, more_k], dim=2), torch.cat([v, more_v], dim=2))
-
-
-class Keys:
-    """What the last block needs of N images: the class token entering it, its query, and the keys and values of all tokens.
-
-    Args:
-        last: the last block.
-        source: tokens entering it.
-
-    ``columns`` holds the four in this order, each given out by image.
-    """
-
-    @torch.no_grad()
-    def __init__(self, last: PreNormBlock, source: Activations) -> None:
-        parts: list[tuple[Tensor, ...]] = []
-        for rows in torch.split(torch.arange(len(source)), 64):
-            x = source.gather(rows)
-            y = last.norm1(x)
-            parts.append((x[:, :1], last.queries(y[:, :1]), *last.keys_values(y)))
-        self.columns = tuple(StoredColumn(torch.cat(column)) for column in zip(*parts, strict=True))
-
-
-class StoredColumn:
-    """N tensors in memory, given out by row."""
-
-    note = "in memory"
-
-    def __init__(self, values: Tensor) -> None:
-        self.values = values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def gather(self, indices: Tensor) -> Tensor:
-        return self.values[indices.to(self.values.device)]
