@@ -36,9 +36,9 @@ def attack(
     images:
         Files, folders (searched below) and globs.
     model:
-        A model id with a classifier, or the folder of a saved run; lite0 when left out.
+        A model id with a classifier, or the folder of a saved run; by default lite0.
     target:
-        Number or name of the wanted class; once for all images, or repeated, once for each. Any wrong class when left out.
+        Number or name of the wanted class; once for all images, or repeated, once for each. By default any wrong class.
     eps:
         Largest change of a value in units of [0, 1], as a number or a fraction.
     robust:
@@ -46,13 +46,13 @@ def attack(
     steps:
         Gradient steps, at most.
     samples:
-        Random changes in each step of --robust; 4 when left out.
+        Random changes in each step of --robust; by default 4.
     seed:
         Of the random changes.
     out:
         Folder of the results.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     download:
         Fetch weights that are not on this machine; without it no network is used.
     on_error:

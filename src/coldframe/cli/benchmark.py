@@ -40,7 +40,7 @@ def benchmark(
         Folder of images with known labels, to measure top-1: files WORD_name.jpg beside a classes.json that maps WORD to a
         class index, or one folder per class.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     precision:
         Arithmetic and weights.
     channels_last:

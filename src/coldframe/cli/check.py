@@ -26,12 +26,12 @@ def check(
 
     Args:
         data: the data set, such as folder:PATH.
-        model: a model id, by whose features labels are doubted; pocket when left out, none to look at pixels alone.
+        model: a model id, by whose features labels are doubted; by default pocket; none looks at pixels alone.
         seed: decides which images are drawn where splits are drawn.
         out: folder of what is written.
         fix: write a cleaned list there, which csv: reads: without repeats of the same pixels, pictures with two labels and
             blank ones. Doubtful labels stay.
-        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch what is not on this machine; without it no network is used.
         on_error: what to do with images that do not decode: stop, or skip and count them by reason.
         json: print results.json to stdout.

@@ -59,26 +59,26 @@ def compare(
     data:
         folder:PATH, parquet:PATH, torchvision:NAME, mini:NAME, or several joined by +. Repeat the option for several.
     model:
-        A model id, such as open_clip:ViT-B-32/openai or lite0; pocket when left out. 'coldframe models' lists them. Repeat the
+        A model id, such as open_clip:ViT-B-32/openai or lite0; by default pocket. 'coldframe models' lists them. Repeat the
         option for several.
     methods:
-        Names with commas between, or FILE.py:NAME of a class of your own.
+        Names separated by commas, or FILE.py:NAME of a class of your own.
         When left out: zero-shot, linear-probe, pixel-prompt, deep-prompt and fine-tune, as far as
         the model allows.
     seeds:
         Number of seeds; each draws its own validation images and seeds the method.
     shots:
-        Training images per class; all when left out.
+        Training images per class; by default all.
     epochs:
         Passes over the training images, for every method that has them.
     set_:
         A method's setting, METHOD.NAME=VALUE, such as fine-tune.epochs=5. Repeat the option for several.
     classes:
-        Class names with commas between, or a file of lines, in place of the data's own.
+        Class names separated by commas, or a file of lines, in place of the data's own.
     on_error:
         What to do with images that do not decode: stop, or skip and count them.
     noise:
-        Standard deviations of Gaussian noise with commas between, such as 0,0.05,0.1,0.2; several give a curve.
+        Standard deviations of Gaussian noise separated by commas, such as 0,0.05,0.1,0.2; several give a curve.
     space:
         Where noise is added: to normalised images, as the founding course does, or to pixels in [0, 1].
     corruptions:
@@ -86,7 +86,7 @@ def compare(
     attack_eps:
         Attack every fit by untargeted PGD within these L-infinity radii, such as 4/255 or 0,2/255,4/255; several give a curve.
     disturbed:
-        Most test images to disturb, drawn evenly over classes; all when left out.
+        Most test images to disturb, drawn evenly over classes; by default all.
     choose:
         How every method chooses its settings: on validation images; by exact leave-one-out where a method has it, else over 5
         folds; or over 5 folds. Under loo and cv no image is held out: the validation images are learned from too.
@@ -105,13 +105,13 @@ def compare(
     refit:
         Let the recommended method learn once more from train and validation images together before it goes to best/.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     precision:
         Arithmetic of the frozen part.
     storage:
         How activations are stored; bf16 takes half the space and is an approximation, which the report names.
     budget_gb:
-        Most gigabytes that stored activations of one cut may take; half of the free disk when left out.
+        Most gigabytes that stored activations of one cut may take; by default half of the free disk.
     batch_size:
         Images in one forward pass of the frozen part.
     download:

@@ -41,7 +41,7 @@ def datasets(
     Args:
         spec: the data set, such as folder:PATH or mini:cifar10; leave it out for the list.
         seed: decides which images are drawn where splits are drawn.
-        shots: training images per class; all when left out.
+        shots: training images per class; by default all.
         download: fetch the data set where it is not on this machine; without it no network is used.
         on_error: what to do with images that do not decode: stop, or skip and count them by reason.
         json: print JSON instead of a table.

@@ -12,7 +12,7 @@ def doctor(*, quick: bool = False, device: str | None = None, json: bool = False
 
     Args:
         quick: leave out the trial, which takes a few seconds.
-        device: cpu, cuda or cuda:N for the trial; a GPU where there is one when left out.
+        device: cpu, cuda or cuda:N for the trial; by default a GPU if there is one.
         json: print JSON instead of lines.
     """
     from coldframe.errors import ColdframeError

@@ -48,7 +48,7 @@ def evaluate(
     split:
         Which images; all reads the three splits as one, such as labelled photos that the run has never seen.
     noise:
-        Standard deviations of Gaussian noise with commas between, such as 0,0.05,0.1,0.2; several give a curve.
+        Standard deviations of Gaussian noise separated by commas, such as 0,0.05,0.1,0.2; several give a curve.
     space:
         Where noise is added: to normalised images, as the founding course does, or to pixels in [0, 1].
     corruptions:
@@ -56,17 +56,17 @@ def evaluate(
     attack:
         Share of images still right after an untargeted L-infinity attack: signed projected gradient steps.
     eps:
-        Largest changes of a value with commas between, such as 0,1/255,2/255,4/255; several give a curve. 4/255 when left out.
+        Largest changes of a value separated by commas, such as 0,1/255,2/255,4/255; several give a curve. By default 4/255.
     steps:
-        Gradient steps of the attack, at most; 20 when left out.
+        Gradient steps of the attack, at most; by default 20.
     restarts:
-        How often the attack begins, from the second time on at random points; 1 when left out.
+        How often the attack begins, from the second time on at random points; by default 1.
     disturbed:
-        Most images to disturb, drawn evenly over classes; all when left out.
+        Most images to disturb, drawn evenly over classes; by default all.
     seed:
-        Of splits that the data does not fix.
+        Seed of the splits that the data does not fix.
     classes:
-        Class names with commas between, or a file of lines, in place of the data's own.
+        Class names separated by commas, or a file of lines, in place of the data's own.
     on_error:
         What to do with images that do not decode: stop, or skip and count them.
     out:
@@ -74,7 +74,7 @@ def evaluate(
     own:
         FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
     batch_size:

@@ -42,13 +42,13 @@ def export(
     takes:
         What goes in: uint8 is [batch, S, S, 3] with 0 .. 255, float is [batch, 3, S, S] with 0 .. 1.
     opset:
-        Operator set of ONNX, 18 to 23; 18 when left out.
+        Operator set of ONNX, 18 to 23; by default 18.
     fp16:
         Let the network compute in half precision: half the size. What the method learned beside it stays fp32.
     check:
-        Photographs to compare on: a file, a folder or a glob, may be repeated; bundled ones when left out.
+        Photographs to compare on: a file, a folder or a glob, may be repeated; by default bundled ones.
     tolerance:
-        Most that a probability may differ from coldframe's; 0.00001 when left out, 0.02 with --fp16.
+        Most that a probability may differ from coldframe's; by default 0.00001, 0.02 with --fp16.
     download:
         Fetch the backbone's weights where they are not on this machine.
     json:

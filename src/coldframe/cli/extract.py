@@ -38,13 +38,13 @@ def extract(
     out:
         Folder of the npy files, images.csv and manifest.json.
     layers:
-        Names of cuts with commas between, all written in one pass; features when left out.
+        Names of cuts separated by commas, all written in one pass; by default features.
     normalised:
         Divide each image's features by their L2 norm.
     shard:
         i/n: the i-th of n equal parts of the images.
     seed:
-        Of splits that the data does not fix.
+        Seed of the splits that the data does not fix.
     on_error:
         What to do with images that do not decode: stop, or skip and count them.
     download:
@@ -54,7 +54,7 @@ def extract(
     batch_size:
         Images decoded together, and run together on a GPU.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     json:
         Print the manifest.
     """

@@ -46,7 +46,7 @@ def walks(
         graph: as for show.
         length: number of steps.
         start: list the walks from this node.
-        end: list the walks to this node; the start when left out.
+        end: list the walks to this node; by default the start.
         directed: a line of the file is an arc.
         out: folder for results.json and the drawing.
         json: print results.json to stdout and nothing else.

@@ -32,13 +32,13 @@ def features(
 
     Args:
         images: files, folders (searched below) and globs.
-        model: a model id; lite0 when left out.
-        layers: names of layers with commas between: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw); an
+        model: a model id; by default lite0.
+        layers: names of layers separated by commas: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw); an
             early, a middle and a late cut when left out.
         maps: maps a layer: those that vary most over their pixels.
         channels: numbers of maps, in place of the most varied; repeat the option.
         out: folder of the figures and results.json.
-        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch what is not on this machine; without it no network is used.
         on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
         most_images: files that are taken, at most; more are refused before any work.
@@ -76,9 +76,9 @@ def filters(
     """Draw the filters of the first convolution as one RGB picture: H' = H / (2 (max|H| + eps)) + 1/2, filter by filter.
 
     Args:
-        model: a model id; lite0 when left out.
+        model: a model id; by default lite0.
         out: folder of the pictures and results.json.
-        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch what is not on this machine; without it no network is used.
         json: print results.json to stdout.
     """
@@ -115,13 +115,13 @@ def disagreements(
     Args:
         a: folder of a saved run.
         b: folder of another, on the same classes.
-        data: a data spec; that of run A when left out.
+        data: a data spec; by default that of run A.
         split: which images.
-        seed: of splits that the data does not fix; that of run A when left out.
-        classes: class names with commas between, or a file of lines, in place of the data's own.
+        seed: seed of the splits that the data does not fix; by default that of run A.
+        classes: class names separated by commas, or a file of lines, in place of the data's own.
         most: pictures of each kind, the most decided first.
         out: folder of the page, the pictures and results.json.
-        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch what is not on this machine; without it no network is used.
         batch_size: images in one forward pass of the frozen part.
         on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.

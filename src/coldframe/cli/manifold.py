@@ -15,7 +15,7 @@ def manifold(run: Path, *, n: numbers.Side = 20, out: Path | None = None) -> Non
     Args:
         run: folder of the run.
         n: pictures a side.
-        out: folder for the files; manifold/ in the run's folder when left out.
+        out: folder for the files; by default manifold/ in the run's folder.
     """
     from coldframe.foundations.generative.sheets import write_manifold
 

@@ -34,10 +34,10 @@ def models(
         on_disk: only models whose weights are on this disk.
         limit: how many to list.
         rank: a data spec with labels; print left-out accuracy with its interval, time and size of each candidate.
-        candidates: ids to rank, such as lite0,pocket; the models on this disk that match the pattern when left out.
+        candidates: ids to rank, such as lite0,pocket; by default the models on this disk that match the pattern.
         images: most images that are looked at when ranking.
         seed: of the images that are looked at.
-        device: cpu, cuda or cuda:N; a GPU where there is one when left out.
+        device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch weights and data that are not on this machine; without it no network is used.
         json: print JSON instead of a table.
     """

@@ -43,7 +43,7 @@ def predict(
     own:
         FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     download:
         Fetch weights that are not on this machine; without it no network is used.
     out:

@@ -17,7 +17,7 @@ def pull(repository: str, /, *, out: Path | None = None) -> None:
     repository:
         OWNER/NAME on the hub, or a folder that push wrote.
     out:
-        A new folder for the run; runs/NAME when left out.
+        A new folder for the run; by default runs/NAME.
     """
     from coldframe.delivery import hub
     from coldframe.files import expanded

@@ -22,7 +22,7 @@ def push(run: Path, repository: str, /, *, yes: bool = False, public: bool = Fal
     yes:
         Send it; without this nothing leaves the machine.
     public:
-        Let all read a repository that is made here; private when left out.
+        Let all read a repository that is made here; by default private.
     """
     from coldframe.delivery import hub
     from coldframe.methods.run_folder import run_folder

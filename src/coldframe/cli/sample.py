@@ -16,7 +16,7 @@ def sample(run: Path, *, n: numbers.Pictures = 64, seed: numbers.Seed = 0, out: 
         run: folder of the run.
         n: number of pictures.
         seed: of the codes.
-        out: folder for the files; samples/ in the run's folder when left out.
+        out: folder for the files; by default samples/ in the run's folder.
     """
     from coldframe.foundations.generative.sheets import write_samples
 

@@ -54,13 +54,13 @@ def sweep(
     out:
         Folder for results.json, heat maps, report.html, and a report for each data set.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     precision:
         Arithmetic of the frozen part.
     storage:
         How activations are stored; bf16 takes half the space and is an approximation, which the report names.
     budget_gb:
-        Most gigabytes that stored activations of one cut may take; half of the free disk when left out.
+        Most gigabytes that stored activations of one cut may take; by default half of the free disk.
     batch_size:
         Images in one forward pass of the frozen part.
     latency:

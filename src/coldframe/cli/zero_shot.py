@@ -30,13 +30,13 @@ def zero_shot(
     Parameters
     ----------
     model:
-        A vision-language model, such as open_clip:ViT-B-32/openai; the bundled one when left out.
+        A vision-language model, such as open_clip:ViT-B-32/openai; by default the bundled one.
     data:
         A data spec.
     template:
         A text with {} for the class, or the name of an ensemble (photo, name, clip-7). Repeat the option for several.
     classes:
-        Your own classes with commas between, or a file of lines; the data's own when left out, and then accuracy is measured.
+        Your own classes separated by commas, or a file of lines; by default the data's own, and then accuracy is measured.
     split:
         Which images.
     probabilities:
@@ -45,11 +45,11 @@ def zero_shot(
     show:
         Draw this many random images with their five most probable classes into --out.
     seed:
-        Of the random images.
+        Seed of the random images.
     out:
         Folder for results.json and the figure.
     device:
-        cpu, cuda or cuda:N; a GPU where there is one when left out.
+        cpu, cuda or cuda:N; by default a GPU if there is one.
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
     batch_size:

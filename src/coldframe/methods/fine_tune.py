@@ -38,7 +38,7 @@ class FineTune(Trained):
     Args:
         backbone: any backbone.
         layers: ``head``, ``last-conv``, ``first-conv``, ``last-block``, ``last-half`` (of the stages), ``all``, or names
-            of cuts with commas between: the stages that start there. The head is always trained.
+            of cuts separated by commas: the stages that start there. The head is always trained.
         lr: peak learning rate of the head.
         backbone_lr: factor on ``lr`` for the trained layers of the backbone.
         layer_decay: further factor on the learning rate for each trained stage further down.
