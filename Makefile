@@ -6,8 +6,12 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test test-all test-hostile test-docs lint mutate bench docs notebooks package sbom clean
 
-demo: $(READY) ## the main job on what is bundled: compare, and where to find the report
-	$(BIN)/coldframe compare --fast --out runs/demo
+demo: $(READY) ## two bundled models on bundled photographs: the comparison, its report, answers of the best, its ONNX file
+	$(BIN)/coldframe compare --data mini:caltech7 --model lite0 --model pocket --seeds 1 --epochs 6 --out runs/demo
+	$(BIN)/coldframe datasets mini:caltech7 --examples runs/demo/photos
+	$(BIN)/coldframe predict runs/demo/photos/cat.png runs/demo/photos/ship.png --run runs/demo
+	$(BIN)/coldframe export runs/demo --out runs/demo/model.onnx
+	$(BIN)/python examples/serve_onnx.py runs/demo/model.onnx runs/demo/photos/cat.png
 
 test: $(READY) ## everything but the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"

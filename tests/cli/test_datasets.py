@@ -10,6 +10,7 @@ from PIL import Image
 
 from coldframe.cli import main
 from coldframe.cli.datasets import KINDS, datasets
+from coldframe.errors import InputError
 from coldframe.registry import DATASETS
 
 
@@ -47,3 +48,13 @@ def test_a_missing_folder_is_one_sentence_and_status_2(tmp_path: Path, capsys: p
         main(["datasets", f"folder:{tmp_path / 'none'}"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.startswith("coldframe: expected a folder of images at")
+
+
+def test_a_picture_of_each_class_is_written(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    datasets(f"folder:{folder}", examples=out, json=True)
+    assert json.loads(capsys.readouterr().out)["examples"] == [str(out / "cat.png"), str(out / "dog.png")]
+    with Image.open(out / "cat.png") as picture:
+        assert picture.size[1] == 4
+    with pytest.raises(InputError, match="expected a data set beside --examples"):
+        datasets(examples=out)

@@ -50,7 +50,7 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], loose: Path, tmp_path: Pa
         (("--data", str(loose), "--layers", "block99"), "no cut 'block99'; did you mean"),
         (("--data", str(tmp_path / "empty")), "found none in it"),
         (("--data", str(tmp_path / "nowhere")), "expected a data set"),
-        (("--data", str(loose), "--batch-size", "0"), "--batch-size: expected a whole number from 1 to 65,536, found 0"),
+        (("--data", str(loose), "--batch", "0"), "--batch: expected a whole number from 1 to 65,536, found 0"),
     ):
         error = run(capsys, *words, *out, code=2)
         assert expected in error and error.count("\n") == 1

@@ -79,7 +79,7 @@ def test_a_comparison_of_oddly_named_classes_prints_and_saves(
     code, error = outcome(capsys, ("compare", "--data", str(odd), "--model", "pocket", *words))
     assert code == 0 and harmless(error), error
     code, error = outcome(capsys, ("evaluate", str(tmp_path / "out"), "--data", str(odd)))
-    assert code == 2 and "holds 1 of them" in error and str(tmp_path / "out" / "fits") in error
+    assert code == 0 and harmless(error), error  # the comparison's folder stands for its best/
 
 
 LONG = "x" * 5000

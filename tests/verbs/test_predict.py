@@ -84,7 +84,7 @@ def test_files_of_answers_hold_what_the_run_says_and_leave_out_what_is_unsure(
     expected = [probe.classes[k] for k in odds.argmax(1).tolist()]
     words = (str(album), "--run", str(tmp_path / "run"), "--device", "cpu")
     for ending in ("csv", "jsonl", "parquet"):
-        run(*words, "--out", str(tmp_path / f"a.{ending}"), "--batch-size", "2")
+        run(*words, "--out", str(tmp_path / f"a.{ending}"), "--batch", "2")
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     table = pq.read_table(tmp_path / "a.parquet").to_pylist()
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))

@@ -38,6 +38,8 @@ def load_backbone(
     What a file for timm needs to be told comes behind it:
     ``timm:mobilenetv2_100@PATH?pad_type=same&mean=0.5&std=0.5&resize=256``.
 
+    A name without its zoo will do where only one id has it: ``mobilenetv2_100``.
+
     ``FILE.py:NAME`` calls NAME of a file of your own, which returns a torch module and its ``Preprocess``.
 
     Args:
@@ -68,6 +70,11 @@ def load_backbone(
 
         return load_own(name).to(device, _precision(dtype, device))
     model = parse(name, pretrained=pretrained, checkpoint=checkpoint, download=download)
+    if model.zoo not in BACKBONES:
+        from coldframe.backbones.short import completed
+
+        whole = completed(model, name)
+        model = model if whole is None else whole
     if model.zoo not in BACKBONES:
         raise ModelError(f"unknown model {name!r}{nearest(model.zoo, BACKBONES)} (list models with: coldframe models)")
     if model.options and model.zoo != "timm":

@@ -99,6 +99,23 @@ def refuse(failures: Sequence[str]) -> None:
         raise ColdframeError(f"{failures[0]}{more}; all other fits were finished and stand in the table")
 
 
+def plain(doc: str) -> str:
+    """Return a docstring as help: without marks of code and roles, each paragraph on one line, each argument a sentence.
+
+    Example:
+        >>> plain("Where ``a`` is\\n:func:`b.c`.\\n\\nArgs:\\n    n: how many of\\n        the ``x``.")
+        'Where a is b.c.\\n\\nArgs:\\n    n: How many of the x.\\n'
+    """
+    def unmarked(text: str) -> str:
+        return re.sub(r":\w+:`~?([^`]*)`", r"\1", text).replace("``", "")
+
+    before, head, arguments = doc.partition("Args:\n")
+    paragraphs = "\n\n".join(" ".join(part.split()) for part in unmarked(before).strip().split("\n\n"))
+    joined = re.sub(r"\s*\n {5,}", " ", arguments.rstrip() + "\n")
+    sentences = re.sub(r"^ {4}\w+: [a-z]", lambda found: found[0][:-1] + found[0][-1].upper(), joined, flags=re.MULTILINE)
+    return f"{paragraphs}\n\n{head}{unmarked(sentences)}" if head else paragraphs
+
+
 def say(line: object = "") -> None:
     """Print one line of text that may hold foreign names: what would act on the terminal is written out."""
     print(visible(line))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from coldframe.cli import common, numbers
+from coldframe.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from coldframe.data import Dataset, Split
 
 KINDS = {
@@ -34,6 +34,7 @@ def datasets(
     shots: numbers.Count | None = None,
     download: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
+    examples: Path | None = None,
     json: bool = False,
 ) -> None:
     """List kinds of data and what is on this machine, or describe one data set.
@@ -44,15 +45,26 @@ def datasets(
         shots: training images per class; by default all.
         download: fetch the data set where it is not on this machine; without it no network is used.
         on_error: what to do with images that do not decode: stop, or skip and count them by reason.
+        examples: write a test picture of each class into this folder, to look at or to try a model on.
         json: print JSON instead of a table.
+
+    Raises:
+        InputError: examples of no data set.
     """
     if spec is None:
+        if examples is not None:
+            raise InputError("expected a data set beside --examples, found none; name one, such as mini:caltech7")
         found = {"kinds": [{"kind": k, "example": e, "reads": r} for k, (e, r) in KINDS.items()], "here": here()}
         common.print_json(found) if json else _print_kinds(found)
         return
     from coldframe.data import load_dataset
 
-    described = describe(load_dataset(spec, seed=seed, shots=shots, download=download, on_error=on_error))
+    data = load_dataset(spec, seed=seed, shots=shots, download=download, on_error=on_error)
+    described = describe(data)
+    if examples is not None:
+        from coldframe.data.examples import examples as write
+
+        described["examples"] = [str(path) for path in write(data, examples)]
     common.print_json(described) if json else _print_described(described)
 
 
@@ -151,3 +163,5 @@ def _print_described(described: dict[str, Any]) -> None:
         f"origin: {described['origin'] or 'official'}",
     ):
         common.say(line)
+    if "examples" in described:
+        common.say(f"a test picture of each class: {', '.join(described['samples'])}")

@@ -30,7 +30,7 @@ def evaluate(
     own: list[str] | None = None,
     device: str | None = None,
     download: bool = False,
-    batch_size: numbers.Batch = 64,
+    batch: numbers.Batch = 64,
     json: bool = False,
 ) -> None:
     """Evaluate a saved run: accuracies, calibration, latency; on request under noise, corruptions and attack.
@@ -77,7 +77,7 @@ def evaluate(
         cpu, cuda or cuda:N; by default a GPU if there is one.
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
-    batch_size:
+    batch:
         Images in one forward pass of the frozen part.
     json:
         Print the row as JSON.
@@ -103,7 +103,7 @@ def evaluate(
     dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error, download=download)
     watch = Watch() if json else Terminal()
     done = measure_run(
-        method, dataset, split, asked=asked, cold=common.cold_pass("fp32", None, batch_size),
+        method, dataset, split, asked=asked, cold=common.cold_pass("fp32", None, batch),
         command=command_line(), progress=watch.disturbed,
     )  # fmt: skip
     if out is not None:

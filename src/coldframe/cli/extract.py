@@ -20,7 +20,7 @@ def extract(
     on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
     precision: Literal["fp32", "bf16"] = "fp32",
-    batch_size: numbers.Batch = 64,
+    batch: numbers.Batch = 64,
     device: str | None = None,
     json: bool = False,
 ) -> None:
@@ -51,7 +51,7 @@ def extract(
         Fetch weights and data that are not on this machine.
     precision:
         Of weights and arithmetic; the files are fp32.
-    batch_size:
+    batch:
         Images decoded together, and run together on a GPU.
     device:
         cpu, cuda or cuda:N; by default a GPU if there is one.
@@ -65,7 +65,7 @@ def extract(
     try:
         found = extract_data(
             model, data, out, layers=common.names(layers), normalised=normalised, shard=shard, seed=seed, on_error=on_error,
-            download=download, precision=precision, batch_size=batch_size, device=common.device_name(device),
+            download=download, precision=precision, batch_size=batch, device=common.device_name(device),
             progress=watch.cold, seen=common.seen,
         )  # fmt: skip
     finally:

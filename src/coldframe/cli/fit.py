@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 from coldframe.cli import common, numbers
 
@@ -35,7 +35,7 @@ SHARED = {
 
 
 def fit(
-    method: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+    method: Annotated[str, Parameter(allow_leading_hyphen=True, help="The method's name.")] = "",
     /,
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
 ) -> None:
@@ -69,8 +69,9 @@ def method_app(method: str) -> App:
         for p in every
         if p.name not in ("kind", "settings")
     ]
+    group = Parameter(group=Group(f"Settings of {method}", sort_key=0))
     own = [
-        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=numbers.option(name, p.annotation))
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[numbers.option(name, p.annotation), group])
         for name, p in kind.settings().items()
         if name not in {q.name for q in shared}
     ]
@@ -81,12 +82,13 @@ def method_app(method: str) -> App:
 
     call.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in [*shared, *own]}
-    call.__doc__ = kind.explained()
+    call.__doc__ = common.plain(kind.explained())
     app = App(
         name=f"coldframe fit {method}", help_format="plaintext", version_flags=[], suppress_keyboard_interrupt=False,
         default_parameter=Parameter(negative_iterable=()),
     )  # fmt: skip
     app.default(call)
+    app["--help"].show = False  # else it stands in a frame of its own
     return app
 
 

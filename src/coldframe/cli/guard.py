@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from coldframe.cli import stopped, streams
+from coldframe.cli import completion, stopped, streams
 from coldframe.cli.index import ABOUT, GROUPS, VERBS, top_help
 from coldframe.errors import ColdframeError, InputError, nearest, visible
 
@@ -100,6 +100,9 @@ def _dispatch(words: list[str]) -> None:
     words = [at_home(word) for word in words]
     if words[0] == "--version":
         print(__version__)
+        return
+    if words[0] == completion.FLAG:
+        completion.install(command_line(), words[1:])
         return
     if words[0] not in VERBS:
         raise InputError(f"unknown verb {words[0]!r}{nearest(words[0], VERBS) or '; coldframe --help lists the verbs'}")

@@ -39,4 +39,5 @@ def top_help() -> str:
     return "\n".join([
         "Usage: coldframe VERB [OPTIONS]", "", ABOUT, "", "Verbs:", *lines, "",
         "coldframe VERB --help lists the options of a verb; coldframe --version prints the version.",
+        "coldframe --install-completion lets your shell complete verbs and options.",
     ])  # fmt: skip

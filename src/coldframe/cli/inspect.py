@@ -106,7 +106,7 @@ def disagreements(
     out: Path = Path("runs/disagreements"),
     device: str | None = None,
     download: Flag = False,
-    batch_size: numbers.Batch = 64,
+    batch: numbers.Batch = 64,
     on_error: Literal["raise", "skip"] = "raise",
     json: Flag = False,
 ) -> None:
@@ -123,7 +123,7 @@ def disagreements(
         out: folder of the page, the pictures and results.json.
         device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch what is not on this machine; without it no network is used.
-        batch_size: images in one forward pass of the frozen part.
+        batch: images in one forward pass of the frozen part.
         on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
         json: print results.json to stdout.
     """
@@ -131,7 +131,7 @@ def disagreements(
 
     found = runs(
         a, b, data=data, split=split, seed=seed, classes=common.class_names(classes), most=most, out=out,
-        device=common.device_name(device), download=download, cold=common.cold_pass("fp32", None, batch_size),
+        device=common.device_name(device), download=download, cold=common.cold_pass("fp32", None, batch),
         on_error=on_error,
     )  # fmt: skip
     common.say_left_out(found.get("left_out", {}))

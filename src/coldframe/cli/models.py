@@ -16,33 +16,33 @@ def models(
     *,
     on_disk: bool = False,
     limit: numbers.Limit = 40,
-    rank: str | None = None,
+    rank_on: str | None = None,
     candidates: list[str] | None = None,
-    images: numbers.Pictures = 1000,
+    most_images: numbers.Pictures = 1000,
     seed: numbers.Seed = 0,
     device: str | None = None,
     download: bool = False,
     json: bool = False,
 ) -> None:
-    """List models that can be loaded, those on this disk first; with --rank, order candidates by how they suit some images.
+    """List models that can be loaded, those on this disk first; with --rank-on, order candidates by how they suit some images.
 
-    --rank fits ridge regression to the features of each candidate and counts what it gets right of training images that
+    --rank-on fits ridge regression to the features of each candidate and counts what it gets right of training images that
     it was not fitted on (exact leave-one-out). Test images are not read. Features are kept, so that a second run is quick.
 
     Args:
         pattern: part of an id, or a glob such as 'timm:vit_*dino*'; leave it out for all.
         on_disk: only models whose weights are on this disk.
         limit: how many to list.
-        rank: a data spec with labels; print left-out accuracy with its interval, time and size of each candidate.
+        rank_on: a data spec with labels; print left-out accuracy with its interval, time and size of each candidate.
         candidates: ids to rank, such as lite0,pocket; by default the models on this disk that match the pattern.
-        images: most images that are looked at when ranking.
+        most_images: images that are looked at, at most, when ranking.
         seed: of the images that are looked at.
         device: cpu, cuda or cuda:N; by default a GPU if there is one.
         download: fetch weights and data that are not on this machine; without it no network is used.
         json: print JSON instead of a table.
     """
-    if rank is not None:
-        _rank(rank, candidates, pattern, limit, images, seed, device, download, json)
+    if rank_on is not None:
+        _rank(rank_on, candidates, pattern, limit, most_images, seed, device, download, json)
         return
     from coldframe.backbones.listing import list_models
 

@@ -21,7 +21,7 @@ def predict(
     out: Path | None = None,
     abstain: numbers.Fraction | None = None,
     conformal: numbers.Fraction | None = None,
-    batch_size: numbers.Batch = 64,
+    batch: numbers.Batch = 64,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
     on_error: Literal["raise", "skip"] = "raise",
@@ -54,7 +54,7 @@ def predict(
     conformal:
         Print beside each picture a set of classes that holds the true one in this share of cases, such as 0.9, as far as
         pictures are like the run's validation images.
-    batch_size:
+    batch:
         Images in one forward pass, for --out.
     figure:
         Draw the pictures with their classes into this PNG, and an SVG beside it.
@@ -86,7 +86,7 @@ def predict(
         from coldframe.verbs.answer_file import answer_file
 
         done, silent, least = answer_file(
-            run or model or CLASSIFIER, images, out, abstain=abstain, device=common.device_name(device), batch_size=batch_size,
+            run or model or CLASSIFIER, images, out, abstain=abstain, device=common.device_name(device), batch_size=batch,
             download=download, on_error=on_error, left=skipped, seen=common.seen, progress=common.predicted,
         )  # fmt: skip
         common.say_left_out(skipped)

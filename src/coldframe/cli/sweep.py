@@ -25,7 +25,7 @@ def sweep(
     precision: Literal["fp32", "bf16"] = "fp32",
     storage: Literal["fp32", "bf16"] = "fp32",
     budget_gb: numbers.Gigabytes | None = None,
-    batch_size: numbers.Batch = 64,
+    batch: numbers.Batch = 64,
     latency: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
@@ -61,7 +61,7 @@ def sweep(
         How activations are stored; bf16 takes half the space and is an approximation, which the report names.
     budget_gb:
         Most gigabytes that stored activations of one cut may take; by default half of the free disk.
-    batch_size:
+    batch:
         Images in one forward pass of the frozen part.
     latency:
         Measure the latency of every cell.
@@ -90,7 +90,7 @@ def sweep(
     watch = Watch() if json else Terminal()
     done = run(
         asked, out=out, device=common.device_name(device), precision=precision, download=download, latency=latency,
-        cold=common.cold_pass(storage, budget_gb, batch_size), watch=watch, on_error=on_error,
+        cold=common.cold_pass(storage, budget_gb, batch), watch=watch, on_error=on_error,
     )  # fmt: skip
     if isinstance(watch, Terminal):
         watch.stop()

@@ -59,7 +59,14 @@ def _with_json(network: Callable[..., Outcome]) -> Callable[..., None]:
     flag = Annotated[bool, Parameter(negative="", help="Print results.json to stdout and nothing else.")]
     parameters = inspect.signature(network, eval_str=True).parameters.values()
     extra = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
-    typed = [p.replace(annotation=numbers.option(p.name, p.annotation)) for p in parameters]
+    typed = [p.replace(annotation=_option(p.name, p.annotation)) for p in parameters]
+    verb.__doc__ = common.plain(inspect.getdoc(network) or "")
     verb.__signature__ = inspect.Signature([*typed, extra], return_annotation=None)  # type: ignore[attr-defined]
     verb.__annotations__ = {p.name: p.annotation for p in [*typed, extra]} | {"return": None}
     return verb
+
+
+def _option(name: str, annotation: Any) -> Any:
+    """Return the annotation of a network's argument; images a training step are --batch-size here as they are in ``fit``."""
+    typed = numbers.option(name, annotation)
+    return Annotated[typed, Parameter(name="--batch-size")] if name == "batch" else typed

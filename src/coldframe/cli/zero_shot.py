@@ -21,7 +21,7 @@ def zero_shot(
     out: Path | None = None,
     device: str | None = None,
     download: bool = False,
-    batch_size: numbers.Batch = 64,
+    batch: numbers.Batch = 64,
     on_error: Literal["raise", "skip"] = "raise",
     json: bool = False,
 ) -> None:
@@ -52,7 +52,7 @@ def zero_shot(
         cpu, cuda or cuda:N; by default a GPU if there is one.
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
-    batch_size:
+    batch:
         Images in one forward pass.
     on_error:
         What to do with images that do not decode: stop, or skip and count them by reason.
@@ -73,7 +73,7 @@ def zero_shot(
         out=out,
         device=common.device_name(device),
         download=download,
-        cold=common.cold_pass("fp32", None, batch_size),
+        cold=common.cold_pass("fp32", None, batch),
         on_error=on_error,
     )
     common.say_left_out(answer.left_out)

@@ -50,7 +50,7 @@ class DeepPrompt(Trained):
 
     Args:
         backbone: a vision transformer.
-        tokens: P.
+        tokens: how many are learned, P.
         layer: L, the block before which they enter, 0 .. layers-1; ``auto`` takes the better of layers-2 and layers-4.
         depth: from how many blocks on, L included, they are replaced by tokens of their own: 1 (VPT-shallow, the course),
             a number (with L = 0 the first k, with L = layers - k the last k), or ``all`` (VPT-deep); ``auto`` is all of them

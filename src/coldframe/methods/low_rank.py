@@ -33,7 +33,7 @@ class LoRA(Tuned):
 
     Args:
         backbone: a vision transformer.
-        rank: r.
+        rank: of the change, r.
         alpha: the change is scaled by alpha / rank.
         places: which layers, separated by commas: ``q``, ``k``, ``v``, ``o`` (after attention), ``mlp`` (both of it).
         dropout: share of the layer's input that the change does not see in training.
@@ -170,7 +170,7 @@ class ConvLoRA(Tuned):
 
     Args:
         backbone: a convolutional network.
-        rank: r.
+        rank: of the change, r.
         alpha: the change is scaled by alpha / rank.
 
     Merged exactly.

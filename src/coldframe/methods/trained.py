@@ -44,7 +44,7 @@ class Trained(Method):
     Args:
         epochs: passes over the training images.
         lr: peak learning rate, or ``auto``.
-        batch_size: B.
+        batch_size: images in a training step, B.
         optimiser: ``sgd`` (momentum 0.9), ``nesterov``, ``adam``, ``adamw``, ``nadam``, ``radam`` or ``muon``.
         weight_decay: on what is learned.
         schedule: ``cosine``, ``linear`` or ``constant``.

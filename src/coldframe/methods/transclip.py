@@ -48,7 +48,7 @@ class TransClip(Method):
         gamma: weight of the labelled images, or ``"auto"``: of 0.002, 0.01, 0.02, 0.2 the best top-1 on ``val``, among equals
             the lowest cross-entropy; 0.02 without ``val``.
         shots: ``False`` ignores the labels (TransCLIP-ZS): l is 1, mu starts at the mean of the 8 surest images of a class.
-        neighbours: n.
+        neighbours: of each image, n.
         rounds: of the mixture.
         template: texts of the class names.
 

@@ -33,7 +33,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> study.Trained:
 
 def test_it_writes_weights_results_and_a_report(trained: study.Trained, tmp_path: Path) -> None:
     results = json.loads((tmp_path / "results.json").read_text())
-    options = "--epochs 1 --teacher-minutes 0 --batch 16 --lr 0.01 --seed 0 --device cpu"
+    options = "--epochs 1 --teacher-minutes 0 --batch-size 16 --lr 0.01 --seed 0 --device cpu"
     assert results["command"] == f"coldframe train pocket {options}"
     assert [row["split"] for row in results["rows"]] == ["val", "val"]
     assert sum(row["n"] for row in results["rows"]) == 32

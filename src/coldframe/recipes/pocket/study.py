@@ -67,7 +67,7 @@ class Trained:
         c = self.config
         length = f"--minutes {c.minutes:g}" if c.epochs is None else f"--epochs {c.epochs:g}"
         length += f" --teacher-minutes {c.teacher_minutes:g}"
-        return f"coldframe train pocket {length} --batch {c.batch} --lr {c.lr:g} --seed {c.seed} --device {c.device}"
+        return f"coldframe train pocket {length} --batch-size {c.batch} --lr {c.lr:g} --seed {c.seed} --device {c.device}"
 
     def results(self) -> dict[str, Any]:
         """Return the value of ``results.json``."""
