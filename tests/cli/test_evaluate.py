@@ -151,7 +151,7 @@ def test_what_cannot_be_done_is_one_sentence(
     other = folder(tmp_path / "beasts", ("cow", "pig", "hen"))
     for words, expected in (
         (["--data", f"{data}+{other}"], "expected a method that has learned the 5 classes of colours + beasts"),
-        (["--data", other], "expected data with the 2 classes that linear-probe learned"),
+        (["--data", other], "expected a class of the data among the 2 that linear-probe learned, found none"),
         (["--data", data, "--noise", "-0.1"], "0 or more, found -0.1"),
         (["--data", data, "--noise", "loud"], "such as 0,0.05,0.1, found 'loud'"),
         (["--data", data, "--noise", "0.1", "--disturbed", "0"], "expected a whole number from 1 to 1,000,000,000, found 0"),

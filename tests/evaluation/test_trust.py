@@ -23,7 +23,6 @@ from coldframe.measures.temperature import temperature
 from coldframe.methods import load
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.ridge import Ridge
-from coldframe.methods.zero_shot import ZeroShot
 from coldframe.report import Table
 from coldframe.report.page import page
 from coldframe.results.columns import columns, trust_tables
@@ -55,7 +54,6 @@ def test_without_validation_images_each_training_image_is_left_out(cold: ColdPas
     ridge = Ridge(TinyBackbone(width=8)).fit(DATA.train, cold=cold)
     assert ridge.choices["calibration"]["on"] == "left-out training images" and len(ridge.validated.right) == 30  # type: ignore[union-attr]
     assert LinearProbe(TinyBackbone(width=8)).fit(DATA.train, cold=cold).divisor == 1
-    assert ZeroShot.out_of_sample_logits is not LinearProbe.out_of_sample_logits
 
 
 def test_a_row_says_what_the_functions_say(cold: ColdPass) -> None:

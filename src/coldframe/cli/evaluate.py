@@ -44,9 +44,9 @@ def evaluate(
         Folder of a saved run: what 'coldframe fit' wrote, or what 'coldframe compare' wrote, which stands for its
         best/, or one of the folders in its fits/.
     data:
-        A data spec whose classes are the ones that were learned, or several joined by +.
+        A data spec whose classes are bound by name to those that were learned, in any order, or several joined by +.
     split:
-        Which images; all reads the three splits as one, such as labelled photos that the run has never seen.
+        Which images; all reads every image as one split and draws none, such as labelled photos that the run has never seen.
     noise:
         Standard deviations of Gaussian noise separated by commas, such as 0,0.05,0.1,0.2; several give a curve.
     space:
@@ -100,7 +100,9 @@ def evaluate(
         steps=STEPS if steps is None else steps, restarts=1 if restarts is None else restarts,
     )  # fmt: skip
     method = load(run, device=common.device_name(device), download=download)
-    dataset = load_dataset(data, seed=seed, classes=common.class_names(classes), on_error=on_error, download=download)
+    dataset = load_dataset(
+        data, seed=seed, classes=common.class_names(classes), on_error=on_error, download=download, whole=split == "all"
+    )
     watch = Watch() if json else Terminal()
     done = measure_run(
         method, dataset, split, asked=asked, cold=common.cold_pass("fp32", None, batch),

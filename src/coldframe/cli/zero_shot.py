@@ -14,7 +14,7 @@ def zero_shot(
     data: str = "mini:cifar10",
     template: list[str] | None = None,
     classes: str | None = None,
-    split: Literal["train", "val", "test"] = "test",
+    split: Literal["train", "val", "test", "all"] = "test",
     probabilities: Literal["auto", "softmax", "sigmoid"] = "auto",
     show: numbers.Shown = 0,
     seed: numbers.Seed = 0,
@@ -32,13 +32,13 @@ def zero_shot(
     model:
         A vision-language model, such as open_clip:ViT-B-32/openai; by default the bundled one.
     data:
-        A data spec.
+        A data spec, or a folder of images without labels, for your own --classes.
     template:
         A text with {} for the class, or the name of an ensemble (photo, name, clip-7). Repeat the option for several.
     classes:
         Your own classes separated by commas, or a file of lines; by default the data's own, and then accuracy is measured.
     split:
-        Which images.
+        Which images; all reads every image as one split. A folder of images without class folders is read as a whole.
     probabilities:
         softmax over the texts, sigmoid of each text by itself (SigLIP), or auto: a sigmoid for your own --classes where the
         model was trained with one, else a softmax.

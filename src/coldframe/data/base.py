@@ -191,6 +191,7 @@ class LoadOptions:
         classes: K class names in label order, or a text file of K lines, in place of the data's own.
         on_error: ``"raise"`` or ``"skip"``.
         download: whether data that is not on this machine may be fetched.
+        whole: every image in the test split, labelled or not in the other ones; nothing is drawn.
     """
 
     shots: int | None = None
@@ -199,6 +200,7 @@ class LoadOptions:
     classes: Sequence[str] | str | Path | None = None
     on_error: OnError = "raise"
     download: bool = False
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.shots is not None and self.shots < 1:

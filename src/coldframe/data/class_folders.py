@@ -51,8 +51,8 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         return _by_pattern(spec, tree, choice, options)
     if choice.get("label") != "folders" and (found := _metadata(spec, tree, choice, options)) is not None:
         return found
-    layout = layout_of(tree, level=int(choice.get("level", 0)), ending=choice.get("ending", ""))
-    classes = tuple(layout.splits["train"])
+    layout = layout_of(tree, level=int(choice.get("level", 0)), ending=choice.get("ending", ""), whole=options.whole)
+    classes = tuple(layout.splits["train"]) if not options.whole else tuple(sorted(set().union(*layout.splits.values())))
     splits = {}
     for name, held in layout.splits.items():
         alien = next((found for found in held if found not in classes), None)
@@ -65,7 +65,8 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         images = Files(tuple(root / path for path in paths))
         splits[name] = Split(name, images, np.asarray(labels, dtype=np.int64), classes, groups)
     labels_in = f"the folders of {root}, one a class"
-    data = assemble(spec, splits["train"], splits.get("val"), splits.get("test"), options, labels_in)
+    first = splits.pop("train" if "train" in splits else next(iter(splits)))
+    data = assemble(spec, first, splits.get("val"), splits.get("test"), options, labels_in)
     return replace(data, origin="; ".join(filter(None, (*layout.notes, tree.words(), *_unread(tree), data.origin))))
 
 

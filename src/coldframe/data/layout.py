@@ -57,13 +57,14 @@ def split_word(name: str) -> str:
     return _SPELT.get(word, "none" if word in _UNLABELLED else "")
 
 
-def layout_of(tree: Tree, *, level: int = 0, ending: str = "") -> Layout:
+def layout_of(tree: Tree, *, level: int = 0, ending: str = "", whole: bool = False) -> Layout:
     """Return the splits and classes of a folder.
 
     Args:
         tree: what lies there.
         level: which folders below a split are the classes, counted from 1; 0 finds out.
         ending: the only ending of images that counts; empty for all.
+        whole: nothing is learned from the images, so that no split and no class has to be in train.
 
     Raises:
         DataError: no classes, or two meanings.
@@ -79,7 +80,7 @@ def layout_of(tree: Tree, *, level: int = 0, ending: str = "") -> Layout:
         if len(tree.kept((*at, name))) >= (2 if tree.images[(*at, name)] and words[name] else 1)
         and (words[name] or not tree.images[(*at, name)])
     }  # fmt: skip
-    places = _splits(tree, at, words, nested, found)
+    places = _splits(tree, at, words, nested, found, whole)
     if not places:
         places = {"train": at}
         _refuse_doubtful_tops(tree, at, words, nested)
@@ -87,10 +88,10 @@ def layout_of(tree: Tree, *, level: int = 0, ending: str = "") -> Layout:
         said = ", ".join(f"{split} {'/'.join(place[len(at):])}" for split, place in places.items())
         found.notes.append(f"split folders: {said}")
     for split, place in places.items():
-        classes = _classes(tree, place, split, level, found, alone=places == {"train": at})
+        classes = _classes(tree, place, split, level, found, alone=places == {"train": at}, lax=whole)
         if classes:
             found.splits[split] = classes
-    if found.splits.get("test") and set(found.splits["test"]) == {"unknown"} and "unknown" not in found.splits["train"]:
+    if found.splits.get("test") and set(found.splits["test"]) == {"unknown"} and "unknown" not in found.splits.get("train", {}):
         found.notes.append(f"test/unknown left out: {len(found.splits.pop('test')['unknown']):,} images without labels")
     _pairs(tree, found)
     return found
@@ -113,7 +114,9 @@ def _inner(tree: Tree, at: At, found: Layout, *, split: bool = False) -> At:
     return here
 
 
-def _splits(tree: Tree, at: At, words: dict[str, str], nested: set[str], found: Layout) -> dict[str, At]:
+def _splits(
+    tree: Tree, at: At, words: dict[str, str], nested: set[str], found: Layout, whole: bool
+) -> dict[str, At]:
     """Return split -> folder, where folders of splits hold folders."""
     places: dict[str, At] = {}
     for name in words:
@@ -126,7 +129,7 @@ def _splits(tree: Tree, at: At, words: dict[str, str], nested: set[str], found: 
             places[split] = (*at, name)
     if not places or ("train" not in places and len(places) < len(words)):
         return {}
-    if "train" not in places:
+    if "train" not in places and not whole:
         shown = " and ".join(f"{place[-1]}/" for place in places.values())
         raise DataError(f"expected a train folder in {tree.path(*at)}, found only {shown}; give the folder of classes, as in "
                         f"folder:{tree.path(*next(iter(places.values())))}")  # fmt: skip
@@ -155,7 +158,9 @@ def _refuse_doubtful_tops(tree: Tree, at: At, words: dict[str, str], nested: set
         raise DataError(f"{said}; give folder:{root / boxes[0]}")
 
 
-def _classes(tree: Tree, at: At, split: str, level: int, found: Layout, *, alone: bool) -> dict[str, list[str]]:
+def _classes(
+    tree: Tree, at: At, split: str, level: int, found: Layout, *, alone: bool, lax: bool
+) -> dict[str, list[str]]:
     """Return class -> image files below the root."""
     root = tree.path(*at)
     names = tree.kept(at)
@@ -168,7 +173,7 @@ def _classes(tree: Tree, at: At, split: str, level: int, found: Layout, *, alone
     if loose:
         found.notes.append(f"{loose:,} images beside the class folders left out")
     empty = [name for name in tree.folders[at] if name not in names]
-    if empty and split == "train":
+    if empty and split == "train" and not lax:
         if any(tree.left):
             raise DataError(f"expected images in {root / empty[0]}, found none ({tree.words()}); add some or remove the folder")
         raise DataError(f"expected images in {root / empty[0]}, found none; add some or remove the folder")

@@ -33,6 +33,7 @@ def load_dataset(
     classes: Sequence[str] | str | Path | None = None,
     on_error: OnError = "raise",
     download: bool = False,
+    whole: bool = False,
 ) -> Dataset:
     """Load labelled images in three splits. Images are decoded when they are used.
 
@@ -49,6 +50,8 @@ def load_dataset(
         on_error: ``"raise"`` stops at the first image that does not decode, when it is used; ``"skip"`` tries all images
             first, leaves unreadable ones out, and lists them in ``Dataset.skipped``.
         download: whether data that is not on this machine may be fetched.
+        whole: every image in the test split, nothing drawn: for a model that learns nothing from them, so that a class with
+            one image, or without any in train, is no fault.
 
     Returns:
         The data set; its ``origin`` says in words how each split came about.
@@ -61,7 +64,7 @@ def load_dataset(
         >>> load_dataset("mini:cifar10", shots=4).train.name
         'train'
     """
-    options = LoadOptions(shots, seed, val, classes, on_error, download)
+    options = LoadOptions(shots, seed, val, classes, on_error, download, whole)
     parts = split_spec(spec)
     if len(parts) == 1:
         return _load_one(parts[0], options)

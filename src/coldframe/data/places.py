@@ -101,6 +101,18 @@ def _walk(parts: Sequence[str]) -> Iterator[Path | None]:
                 yield entry if last and entry.suffix.lower() in SUFFIXES else None
 
 
+def unlabelled(spec: str) -> Path | None:
+    """Return the folder of a spec that holds images and no folders, so no classes; None for anything else."""
+    place = expanded(spec.removeprefix("folder:"))
+    if "?" in spec or not place.is_dir():
+        return None
+    with explained(place, "read"):
+        inside = [entry for entry in place.iterdir() if not entry.name.startswith((".", "__"))]
+    loose = any(entry.suffix.lower() in SUFFIXES for entry in inside)
+    tables = any(entry.name.lower().startswith("metadata.") for entry in inside)
+    return place if loose and not tables and not any(entry.is_dir() for entry in inside) else None
+
+
 def readable(files: Sequence[Path], on_error: OnError = "raise") -> tuple[list[Path], dict[str, str]]:
     """Return the files that decode, and those left out with a few words why: the same for every verb that reads files.
 

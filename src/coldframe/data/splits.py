@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from coldframe.data.base import Dataset, Images, LoadOptions, Split, Unreadable
-from coldframe.data.names import chosen_names
+from coldframe.data.names import by_wordnet, chosen_names
 from coldframe.errors import ColdframeError, DataError, InputError
 
 TEST_SHARE = 0.2
@@ -68,17 +68,42 @@ def assemble(
             splits[name], bad = drop_unreadable(split)
             skipped |= bad
     names = chosen_names(train.classes, options.classes)
+    named = options.classes is None and by_wordnet(train.classes) is not None
     splits, unused = _drop_unused({name: replace(split, classes=names) for name, split in splits.items()})
+    if options.whole:
+        return _whole(spec, splits, skipped, unused)
     _check_trained(spec, splits, labels_in)
     kept = "official " + " and ".join(splits) if len(splits) > 1 else ""
     held = _hold_out(spec, splits, options)
     drawn, words = _draw(spec, splits, options)
     notes = [kept, *held, *words]
+    if options.classes is not None:
+        pairs = [f"{mine}: {given}" for mine, given in zip(train.classes, names, strict=True) if mine != given]
+        notes.append(f"class names given, {', '.join(pairs[:10])}{' ...' if len(pairs) > 10 else ''}" if pairs else "")
+    if named:
+        notes.append(f"names of WordNet ids by timm's table, such as {train.classes[0]}: {names[0]}")
     if unused:
         notes.append(f"{unused} class names without images left out")
     if skipped:
         notes.append(f"{len(skipped)} unreadable files skipped ({counted(skipped.values())})")
     return Dataset(spec, drawn["train"], drawn["val"], drawn["test"], "; ".join(filter(None, notes)), tuple(skipped), skipped)
+
+
+def _whole(spec: str, splits: dict[str, Split], skipped: dict[str, str], unused: int) -> Dataset:
+    """Return every image as the test split."""
+    from coldframe.data.joined import Joined
+
+    parts = list(splits.values())
+    labels = np.concatenate([part.labels for part in parts])
+    if not len(labels):
+        raise DataError(f"expected images in {spec}, found none that can be used")
+    every = Split("test", Joined([part.images for part in parts]), labels, parts[0].classes)
+    none = every.subset(np.zeros(0, dtype=np.int64))
+    notes = [f"all {len(labels):,} images as one split"]
+    notes += [f"{unused} class names without images left out"] if unused else []
+    notes += [f"{len(skipped)} unreadable files skipped ({counted(skipped.values())})"] if skipped else []
+    train, val = replace(none, name="train"), replace(none, name="val")
+    return Dataset(spec, train, val, every, "; ".join(notes), tuple(skipped), skipped)
 
 
 def drop_unreadable(split: Split) -> tuple[Split, dict[str, str]]:

@@ -76,9 +76,6 @@ class ZeroShot(Method):
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.for_classes(train.classes)
 
-    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
-        return self.logits(train, cold=cold)  # nothing is learned from them
-
     @torch.no_grad()
     def judged(self, split: Split, kind: Probabilities = "auto", *, cold: ColdPass | None = None) -> Tensor:
         """Return probabilities [N, K] of a split's images.

@@ -11,6 +11,7 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Split
 from coldframe.data.joined import everything
 from coldframe.evaluation import unions
+from coldframe.evaluation.by_name import bound
 from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import measure
@@ -89,6 +90,7 @@ def measure_run(
         done, parts = unions.evaluate_union(method, dataset, chosen, cold=cold)
         lines += unions.lines(parts)
     else:
+        method, chosen, lines = bound(method, chosen)
         done = evaluate(method, chosen, data=dataset.spec, cold=cold)
     row = done.row | serving({"": method})[""].fields()
     detail = Detail.of(method.name, [done.probabilities], chosen.labels, model=method.backbone.name, data=dataset.spec)
@@ -113,7 +115,7 @@ def measure_run(
         train=learned.get("train"),
         val=learned.get("val") or None,
         test=len(chosen) if split == "test" else None,
-        classes=dataset.classes,
+        classes=chosen.classes,
         noise=asked.named,
         attack=asked.named_eps,
     )

@@ -16,6 +16,9 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data import load_dataset
 from coldframe.data.base import OnError, Split
+from coldframe.data.folder import Files
+from coldframe.data.joined import everything
+from coldframe.data.places import find_files, readable, unlabelled
 from coldframe.errors import InputError
 from coldframe.evaluation.row import evaluate
 from coldframe.methods import templates
@@ -77,7 +80,7 @@ def ask(
         model: a vision-language model.
         template: one text with ``{}``, several, or an ensemble's name; the photo template when None.
         classes: own classes; the data's when None, and then accuracy is measured.
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val``, ``test``, or ``all`` images; a folder of images without class folders is read as a whole.
         probabilities: ``softmax`` over the texts, ``sigmoid`` of each by itself, or ``auto``: a sigmoid for own classes where
             the model was trained with one (SigLIP), else a softmax.
         show: number of random images to draw, into ``out``.
@@ -96,9 +99,17 @@ def ask(
     if isinstance(template, Sequence) and not isinstance(template, str) and len(template) == 1:
         template = template[0]
     backbone = load_backbone(model, device=device, download=download) if isinstance(model, str) else model
-    dataset = load_dataset(data, download=download, on_error=on_error)
-    chosen = dataset.split(split)
-    names = tuple(classes or dataset.classes)
+    place = unlabelled(data)
+    if place is not None and classes is None:
+        raise InputError(f"expected --classes for images without labels in {place}, found none; name what to tell apart")
+    if place is not None:
+        paths, left = readable(find_files([place]), on_error)
+        chosen = Split("all", Files(tuple(paths)), np.zeros(len(paths), dtype=np.int64), ("no label",))
+    else:
+        dataset = load_dataset(data, download=download, on_error=on_error, whole=split == "all")
+        chosen, left = everything(dataset) if split == "all" else dataset.split(split), dict(dataset.reasons)
+        classes = tuple(classes) if classes else None
+    names = tuple(classes or chosen.classes)
     method = ZeroShot(backbone, template or templates.PHOTO).for_classes(names)
     kind = method.kind_of("softmax" if probabilities == "auto" and classes is None else probabilities)
     found = method.judged(chosen, kind, cold=cold)  # [N, K]
@@ -111,7 +122,7 @@ def ask(
         confidence=float(best.values.mean()),
         n=len(chosen),
         probabilities=kind,
-        left_out=dict(dataset.reasons),
+        left_out=left,
     )
     if classes is None:
         answer.row = evaluate(method, chosen, data=data, cold=cold).row

@@ -1,0 +1,82 @@
+"""Can answers on real images be trusted? Compares heads on frozen features and writes what the trust sections say.
+
+    COLDFRAME_DATA=DATA python bench/trust.py [--out docs/results/trust.md] [--seeds 3] [--runs runs/trust]
+
+Data: EuroSAT, a sample of Oxford Pets and Caltech-101, as ``DATA/SOURCES.md`` describes them; models: lite0 and MobileNetV2.
+Images of none of the classes are 100 of a bundled sample. A comparison that was finished in ``--runs`` is read, not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from coldframe import compare
+from coldframe.files import data_root, write_text
+from coldframe.report import Table, save_report
+from coldframe.results.columns import trust_tables
+from coldframe.results.verdict import verdict
+
+METHODS = ["linear-probe", "knn", "ridge", "gda"]
+DATA = ("eurosat", "pets-sample", "caltech101")
+
+
+def models(root: Path) -> dict[str, str]:
+    """Return the ids of the two models by their short names."""
+    weights = root / "weights" / "mobilenetv2_100" / "model.safetensors"
+    return {
+        "lite0": "lite0",
+        "mobilenetv2_100": f"timm:mobilenetv2_100@{weights}?pad_type=same&mean=0.5&std=0.5&resize=256",
+    }
+
+
+def table_of(root: Path, data: str, model: str, seeds: int, out: Path) -> Table:
+    """Return a comparison, made where ``out`` does not hold it."""
+    if not (out / "results.json").is_file():
+        spec = f"folder:{root / data}"
+        done = compare(METHODS, spec, model=model, seeds=seeds, out=out, latency=False, command="python bench/trust.py")
+        save_report(done, out)
+    return Table.load(out)
+
+
+def lines(table: Table, head: str) -> list[str]:
+    """Return a table's trust sections as Markdown."""
+    said = [f"## {head}", "", verdict(table), ""]
+    for heading, fields, rows in trust_tables(table):
+        titles = [field.title for field in fields]
+        said += [f"{heading}", "", f"| method | {' | '.join(titles)} |", "|" + " --- |" * (len(titles) + 1)]
+        said += [f"| {' | '.join(row)} |" for row in rows]
+        said += [""]
+    return said
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs/results/trust.md"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/trust"))
+    parser.add_argument("--seeds", type=int, default=3)
+    asked = parser.parse_args()
+    root = data_root()
+    assert root is not None, "set COLDFRAME_DATA"
+    said, worst = [], 0.0
+    machine = ""
+    for data in DATA:
+        for short, model in models(root).items():
+            table = table_of(root, data, model, asked.seeds, asked.runs / f"{data}-{short}")
+            best = table.best
+            assert best is not None
+            worst = max(worst, best.mean("ece_scaled") or 0.0)
+            machine = table.about.device
+            test = f"{table.about.train:,} train, {table.about.val:,} val, {table.about.test:,} test images"
+            said += lines(table, f"{data}, {short}: {test}")
+    head = [
+        "# Can answers be trusted?", "",
+        f"Heads on frozen features, {asked.seeds} seeds, {machine}; `python bench/trust.py` writes this page. Each number has "
+        "its 95% interval over test images in brackets, the mean of the ends over seeds.", "",
+        f"The calibration error of the recommended head after temperature scaling is at most {worst:.3f}.", "",
+    ]  # fmt: skip
+    write_text(asked.out, "\n".join(head + said))
+
+
+if __name__ == "__main__":
+    main()
