@@ -34,7 +34,7 @@ def paths() -> dict[str, Callable[[], object]]:
     import torch
 
     import coldframe
-    from coldframe.cold.passes import tapped
+    from coldframe.cold.engines import tapped
     from coldframe.foundations.graphs import MeanConv, random_graph
 
     warnings.simplefilter("ignore")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import coldframe
-from coldframe.cold.passes import tapped
+from coldframe.cold.engines import tapped
 from coldframe.foundations.graphs import MeanConv, random_graph
 from coldframe.foundations.graphs import sparse as sparse_room
 from coldframe.foundations.graphs.sparse import sum_and_self, weighted_sum

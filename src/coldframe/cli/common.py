@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coldframe.cold import ColdPass
 
 GB = 10**9
+Engine = Literal["eager", "folded", "onnxruntime", "compile", "auto"]
 DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,3})?")
 """Where coldframe computes; torch knows more devices, some of which compute nothing (meta)."""
 _ACTING = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -77,12 +78,14 @@ def device_name(device: str | None) -> str:
     return device
 
 
-def cold_pass(storage: Literal["fp32", "bf16"], budget_gb: float | None, batch_size: int) -> ColdPass:
+def cold_pass(
+    storage: Literal["fp32", "bf16"], budget_gb: float | None, batch_size: int, engine: Engine = "eager"
+) -> ColdPass:
     """Return the cold pass that the options describe."""
     from coldframe.cold import ColdPass
 
     budget = None if budget_gb is None else int(budget_gb * GB)
-    return ColdPass(storage=storage, budget=budget, batch_size=batch_size)
+    return ColdPass(storage=storage, budget=budget, batch_size=batch_size, engine=engine)
 
 
 def machine(device: str | None) -> dict[str, Any]:
@@ -128,6 +131,11 @@ def say_left_out(left: dict[str, str]) -> None:
 
         names = ", ".join(list(left)[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         print(visible(f"{left_out(left)} ({names})"), file=sys.stderr)
+
+
+def say_aside(text: str) -> None:
+    """Print one line on standard error."""
+    print(visible(text), file=sys.stderr)
 
 
 def seen(looked: int, found: int) -> None:

@@ -44,6 +44,7 @@ def compare(
     storage: Literal["fp32", "bf16"] = "fp32",
     budget_gb: numbers.Gigabytes | None = None,
     batch: numbers.Batch = 64,
+    engine: common.Engine = "eager",
     download: bool = False,
     fast: bool = False,
     json: bool = False,
@@ -114,6 +115,9 @@ def compare(
         Most gigabytes that stored activations of one cut may take; by default half of the free disk.
     batch:
         Images in one forward pass of the frozen part.
+    engine:
+        What runs the frozen part in the cold pass: eager PyTorch (every bit), folded, onnxruntime or compile (equal to 1e-4,
+        checked on the first images), or auto, the fastest that is installed.
     download:
         Fetch weights and data that are not on this machine; without it no network is used.
     fast:
@@ -178,7 +182,7 @@ def compare(
             device=common.device_name(device),
             precision=precision,
             download=download,
-            cold=common.cold_pass(storage, budget_gb, batch),
+            cold=common.cold_pass(storage, budget_gb, batch, engine),
             watch=watch,
         )
         if isinstance(watch, Terminal):

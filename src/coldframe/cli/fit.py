@@ -25,6 +25,7 @@ SHARED = {
     "storage": "How activations are stored; bf16 takes half the space and is an approximation.",
     "budget_gb": "Most gigabytes that stored activations of one cut may take; by default half of the free disk.",
     "batch": "Images in one forward pass of the frozen part.",
+    "engine": "What runs the frozen part: eager PyTorch (every bit), folded, onnxruntime or compile (to 1e-4), or auto.",
     "download": "Fetch weights and data that are not on this machine; without it no network is used.",
     "tensorboard": "Write curves for TensorBoard (extra track).",
     "base_to_new": "Learn the first half of the classes and measure on both halves.",
@@ -109,6 +110,7 @@ def _fit(
     storage: Literal["fp32", "bf16"] = "fp32",
     budget_gb: numbers.Gigabytes | None = None,
     batch: numbers.Batch = 64,
+    engine: common.Engine = "eager",
     download: bool = False,
     tensorboard: bool = False,
     base_to_new: bool = False,
@@ -133,7 +135,7 @@ def _fit(
         settings["seed"] = seed
     method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)
     watch = Watch() if json else Terminal()
-    cold = common.cold_pass(storage, budget_gb, batch)
+    cold = common.cold_pass(storage, budget_gb, batch, engine)
     method.tensorboard = tensorboard
     if base_to_new:
         from coldframe.verbs import base_to_new as verb

@@ -26,6 +26,7 @@ def sweep(
     storage: Literal["fp32", "bf16"] = "fp32",
     budget_gb: numbers.Gigabytes | None = None,
     batch: numbers.Batch = 64,
+    engine: common.Engine = "eager",
     latency: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
@@ -63,6 +64,9 @@ def sweep(
         Most gigabytes that stored activations of one cut may take; by default half of the free disk.
     batch:
         Images in one forward pass of the frozen part.
+    engine:
+        What runs the frozen part in the cold pass: eager PyTorch (every bit), folded, onnxruntime or compile (equal to 1e-4,
+        checked on the first images), or auto, the fastest that is installed.
     latency:
         Measure the latency of every cell.
     on_error:
@@ -90,7 +94,7 @@ def sweep(
     watch = Watch() if json else Terminal()
     done = run(
         asked, out=out, device=common.device_name(device), precision=precision, download=download, latency=latency,
-        cold=common.cold_pass(storage, budget_gb, batch), watch=watch, on_error=on_error,
+        cold=common.cold_pass(storage, budget_gb, batch, engine), watch=watch, on_error=on_error,
     )  # fmt: skip
     if isinstance(watch, Terminal):
         watch.stop()

@@ -20,13 +20,13 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.backbones.base import Backbone
+from coldframe.cold.engines import TRIED, Run, chosen, marked, tapped, tried
 from coldframe.cold.feed import ahead
 from coldframe.cold.finite import check_finite
 from coldframe.cold.manifest import UNFINISHED, Source, finish, lines_of, merge, read_manifest
 from coldframe.cold.npy import Growing, whole
-from coldframe.cold.passes import tapped
 from coldframe.data.decode import load_pixels
-from coldframe.errors import FileError, InputError
+from coldframe.errors import FileError, InputError, ModelError
 from coldframe.files.formats import ExtractionProgress
 from coldframe.files.reading import read
 from coldframe.types import FEATURES, PIXELS, digest_of
@@ -47,6 +47,7 @@ def extract(
     workers: int = 2,
     about: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    engine: str = "eager",
 ) -> dict[str, Any]:
     """Write the activations of images at any number of cuts, in one forward pass over them.
 
@@ -63,6 +64,7 @@ def extract(
         workers: threads that decode.
         about: further facts for the manifest.
         progress: called with (images done, images of this shard).
+        engine: what runs the network, see :mod:`coldframe.cold.engines`; the manifest names the one that did.
 
     Returns:
         The manifest: of all images where they are complete, else of the shard.
@@ -77,7 +79,8 @@ def extract(
     cuts = sorted(dict.fromkeys(layers), key=backbone.index)
     if normalised and FEATURES not in cuts:
         raise InputError(f"expected the cut {FEATURES!r} with normalised, which changes nothing else, found {', '.join(cuts)}")
-    manifest = _manifest(backbone, source, cuts, normalised) | (about or {})
+    run, ran = _engine(engine, backbone, source, cuts, workers)
+    manifest = _manifest(backbone, source, cuts, normalised, ran) | (about or {})
     if _finished(folder, manifest):
         for left in folder.glob("shard-*-of-*"):  # by a merge that was killed at its end
             files.remove_folder(left)
@@ -90,7 +93,7 @@ def extract(
             raise FileError(f"cannot write {place}: another process is filling it; wait for it, or choose another --out")
         if not _finished(place, manifest):
             manifest |= {"n": len(rows), "first_row": rows.start}
-            manifest |= {"seconds": _fill(backbone, source, place, rows, manifest, batch_size, workers, progress)}
+            manifest |= {"seconds": _fill(backbone, source, place, rows, manifest, batch_size, workers, progress, run)}
             finish(place, source, rows, manifest)
         own = read_manifest(place)
         # From here on another process may merge this shard with its own, and remove it.
@@ -98,7 +101,24 @@ def extract(
     return own if n == 1 else merge(folder, n, source) or own
 
 
-def _manifest(backbone: Backbone, source: Source, cuts: Sequence[str], normalised: bool) -> dict[str, Any]:
+def _engine(
+    engine: str, backbone: Backbone, source: Source, cuts: Sequence[str], workers: int
+) -> tuple[Run | None, dict[str, str]]:
+    """Return the engine, tried on the first images, and what the manifest says of it."""
+    able, said = chosen(engine, backbone)
+    if able != "eager" and cuts != [PIXELS]:
+        pixels = load_pixels(source.images, range(min(TRIED, len(source.images))), backbone.preprocess, workers)
+        try:
+            run = tried(able, backbone, cuts, files.cache_root() / "engines", torch.from_numpy(pixels))
+            return run, {"engine": marked(able).removeprefix("-")}
+        except ModelError as error:
+            said = f"{backbone.name} runs in eager PyTorch, not {able}: {error}"
+    return None, {"note": said} if said else {}
+
+
+def _manifest(
+    backbone: Backbone, source: Source, cuts: Sequence[str], normalised: bool, ran: dict[str, str]
+) -> dict[str, Any]:
     """Return what decides the numbers, with a key that is equal for equal numbers."""
     side = backbone.preprocess.size
     blank = torch.zeros(1, 3, side, side, dtype=torch.uint8)
@@ -117,11 +137,11 @@ def _manifest(backbone: Backbone, source: Source, cuts: Sequence[str], normalise
         "images": len(source.images),
         "splits": dict(source.splits),
         "classes": list(source.classes),
-    }
+    } | {name: value for name, value in ran.items() if name == "engine"}
     names = [source.images.name(row) for row in range(len(source.images))]
     labels = None if source.labels is None else source.labels.tolist()
     known = {"coldframe": __version__, "key": digest_of([about, names, labels]), "weights": backbone.weights}
-    return known | about | _left_out(source)
+    return known | about | ran | _left_out(source)
 
 
 def _left_out(source: Source) -> dict[str, Any]:
@@ -148,6 +168,7 @@ def _fill(
     batch_size: int,
     workers: int,
     progress: Callable[[int, int], None] | None,
+    run: Run | None,
 ) -> float:
     """Write what is missing of a shard's files; return the seconds that all passes over it took together."""
     part = place / UNFINISHED
@@ -170,7 +191,7 @@ def _fill(
             log.truncate(listed)
             log.seek(listed)
             for chunk, digests, pixels in ahead(load, chunks):
-                found = tapped(backbone, pixels, cuts)
+                found = tapped(backbone, pixels, cuts, run)
                 for cut in cuts:
                     check_finite(found[cut], backbone.name, cut, partial(_name, source, chunk))
                     x = found[cut] if cut == PIXELS else found[cut].float()

@@ -21,19 +21,17 @@ from torch import Tensor
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold.activations import Activations, Computed, Stored, decoded
+from coldframe.cold.engines import TOLERANCE, TRIED, Engine, Run, chosen, marked, piece, precision_of, tapped, tried
 from coldframe.cold.feed import batches
 from coldframe.cold.finite import check_finite
 from coldframe.cold.store import Key, ShardWriter, Store
 from coldframe.data.base import Split
-from coldframe.errors import InputError, nearest
-from coldframe.machine.spreading import spread
+from coldframe.errors import InputError, ModelError, nearest
 from coldframe.types import PIXELS, Precision, digest_of
 
 VIEWS = ("plain", "flip")
 Want = tuple[str, str]
 """A cut and a view of it."""
-_CPU_PIECE = 8
-"""Images that a CPU runs at a time: of 64, lite0 takes 2.5 times as long an image, in caches missed and pages faulted."""
 _SHARD_SECONDS = 60.0
 _SHARD_BYTES = 1 << 30
 
@@ -71,6 +69,7 @@ class ColdPass:
         batch_size: images decoded together, and run together on a GPU; a CPU runs them in pieces, which is faster.
         workers: threads that decode images.
         progress: called with (images done, images in all) after each batch.
+        engine: what runs the network, see :mod:`coldframe.cold.engines`; ``"eager"`` PyTorch keeps every bit.
     """
 
     store: Store = field(default_factory=Store)
@@ -79,15 +78,24 @@ class ColdPass:
     batch_size: int = 64
     workers: int = field(default_factory=lambda: max(2, os.cpu_count() or 2))
     progress: Callable[[int, int], None] | None = None
+    engine: Engine = "eager"
     _over: set[Key] = field(default_factory=set, init=False, repr=False, compare=False)
+    _refused: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.storage not in get_args(Precision):
             raise InputError(f"unknown storage {self.storage!r}{nearest(str(self.storage), get_args(Precision))}")
+        if self.engine not in get_args(Engine):
+            raise InputError(f"unknown engine {self.engine!r}{nearest(str(self.engine), get_args(Engine))}")
         for name, least in (("batch_size", 1), ("workers", 1), ("budget", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"expected {name} of {least} or more, found {name}={value}")
+
+    @property
+    def kept(self) -> str:
+        """How activations are computed and stored, in a word that is equal for equal numbers."""
+        return self.storage if self.engine == "eager" else f"{self.storage}-{self.engine}"
 
     def key(self, backbone: Backbone, cut: str, view: str = "plain") -> Key:
         """Return what identifies the shelf of one cut and view. Raises :class:`InputError` for unknown ones.
@@ -102,7 +110,8 @@ class ColdPass:
         # The class stands for what the stages are: two views of one module may name different activations alike.
         weights = digest_of([type(backbone).__module__, type(backbone).__qualname__, backbone.digest])
         preprocess = digest_of(backbone.preprocess.as_dict())
-        return Key(backbone.name, weights, preprocess, cut, view, self._dtype(backbone), _compute(backbone))
+        compute = precision_of(backbone) + marked(self._engine(backbone)[0])
+        return Key(backbone.name, weights, preprocess, cut, view, self._dtype(backbone), compute)
 
     def sizes(self, backbone: Backbone, cuts: Iterable[str]) -> dict[str, int]:
         """Return the bytes that one image takes at each cut, found by one forward pass of one blank image."""
@@ -125,8 +134,17 @@ class ColdPass:
         todo = self._plan(backbone, missing, digests, report) if any(missing.values()) else {}
         wanted = set().union(*todo.values())
         report.reused = len(digests - set().union(*missing.values()))
+        engine, said = self._engine(backbone)
+        if engine != "eager":
+            said = f"{backbone.name} ran in {engine}, an approximation: within {TOLERANCE:.0e} of eager PyTorch when tried"
+        report.notes += [said] if said else []
         if wanted:
-            report.bytes = self._run(backbone, splits, wanted, todo)
+            try:
+                run = self._opened(engine, backbone, splits, wanted, {key.cut for key in todo})
+            except ModelError as error:
+                self._refused[backbone.digest] = f"{backbone.name} runs in eager PyTorch, not {engine}: {error}"
+                return self.prepare(backbone, splits, wants)
+            report.bytes = self._run(backbone, splits, wanted, todo, run)
             report.images, report.seconds = len(wanted), time.perf_counter() - start
         return report
 
@@ -140,6 +158,23 @@ class ColdPass:
             source, note = decoded(split, backbone, self.workers), f"{cut} live: over the budget of the store"
             found = self._computed(source, split, backbone, PIXELS, cut, view, note)
         return found
+
+    def _engine(self, backbone: Backbone) -> tuple[Engine, str]:
+        """Return the engine of a network, and a sentence where it is not the one asked for."""
+        if self.engine == "eager":
+            return "eager", ""
+        refused = self._refused.get(backbone.digest)
+        return ("eager", refused) if refused else chosen(self.engine, backbone)
+
+    def _opened(
+        self, engine: Engine, backbone: Backbone, splits: Sequence[Split], wanted: set[str], cuts: set[str]
+    ) -> Run | None:
+        """Open an engine and hold it against eager PyTorch. Raises :class:`ModelError` where it is refused."""
+        if engine == "eager" or cuts == {PIXELS}:
+            return None
+        first = set([digest for digest in dict.fromkeys(_digests(splits)) if digest in wanted][:TRIED])
+        _, pixels = next(batches(splits, first, backbone.preprocess, TRIED, self.workers))  # [b, 3, S, S]
+        return tried(engine, backbone, [*cuts], self.store.root.parent / "engines", pixels)
 
     def _plan(
         self, backbone: Backbone, missing: Mapping[Want, set[str]], digests: set[str], report: PassReport
@@ -183,7 +218,7 @@ class ColdPass:
         self, source: Callable[[Tensor], Tensor], split: Split, backbone: Backbone, start: str, stop: str, view: str, note: str
     ) -> Computed:
         flip = view == "flip" and start == PIXELS
-        size = min(self.batch_size, _piece(backbone))
+        size = min(self.batch_size, piece(backbone))
         name_of = split.images.name
         return Computed(
             source, len(split), backbone, start, stop, flip=flip, batch_size=size, note=note, name_of=name_of
@@ -204,7 +239,9 @@ class ColdPass:
         return shutil.disk_usage(folder).free
 
     @torch.inference_mode()
-    def _run(self, backbone: Backbone, splits: Sequence[Split], wanted: set[str], todo: dict[Key, set[str]]) -> int:
+    def _run(
+        self, backbone: Backbone, splits: Sequence[Split], wanted: set[str], todo: dict[Key, set[str]], run: Run | None
+    ) -> int:
         views = [view for view in VIEWS if any(key.view == view for key in todo)]
         writers: dict[Key, ShardWriter] = {}
         done, stored, opened = 0, 0, time.monotonic()
@@ -216,7 +253,7 @@ class ColdPass:
                     if not rows:
                         continue
                     some = pixels if len(rows) == len(digests) else pixels[rows]  # [b, 3, S, S]
-                    taps = tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs])
+                    taps = tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs], run)
                     for cut in backbone.cuts:
                         if cut in taps:
                             check_finite(taps[cut], backbone.name, cut, partial(_name, splits, [digests[row] for row in rows]))
@@ -240,15 +277,6 @@ class ColdPass:
         return stored
 
 
-def _compute(backbone: Backbone) -> str:
-    """Return the precision of the forward: TensorFloat-32 is not float32, whatever the tensors say."""
-    name = str(backbone.dtype).removeprefix("torch.")
-    reduced = torch.get_float32_matmul_precision() != "highest"
-    if backbone.device.type == "cuda":
-        reduced = reduced or torch.backends.cudnn.allow_tf32
-    return f"{name}-reduced" if reduced and backbone.dtype == torch.float32 else name
-
-
 def _close(writers: dict[Key, ShardWriter]) -> int:
     size = 0
     while writers:
@@ -256,18 +284,6 @@ def _close(writers: dict[Key, ShardWriter]) -> int:
         writers[key].close()
         size += writers.pop(key).bytes
     return size
-
-
-def tapped(backbone: Backbone, pixels: Tensor, cuts: Sequence[str]) -> dict[str, Tensor]:
-    """Return the activations of uint8 images [B, 3, S, S] at each cut; at ``pixels`` the images. A CPU runs pieces."""
-    deeper = [cut for cut in cuts if cut != PIXELS]
-    pieces = torch.split(pixels, _piece(backbone)) if deeper else ()
-    parts = spread(lambda piece: backbone.taps(backbone.normalise(piece), deeper), pieces)
-    return {cut: torch.cat([part[cut] for part in parts]) for cut in deeper} | {PIXELS: pixels}
-
-
-def _piece(backbone: Backbone) -> int:
-    return _CPU_PIECE if backbone.device.type == "cpu" else 1 << 30
 
 
 def _name(splits: Sequence[Split], digests: Sequence[str], row: int) -> str:

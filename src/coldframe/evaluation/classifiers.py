@@ -11,7 +11,7 @@ from torch import Tensor
 from coldframe.attacks import Model
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.cold.passes import tapped
+from coldframe.cold.engines import tapped
 from coldframe.errors import InputError
 from coldframe.methods import Method, load
 from coldframe.methods.run_folder import means_run

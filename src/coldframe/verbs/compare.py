@@ -233,7 +233,7 @@ def _run(
     kept = wanted(methods, (FEATURES, "plain"))
     strange = [] if case.unknown is None else [case.unknown.split]
     sizes = [len(split) for split in splits]
-    drawn = [case.spec, sizes, case.backbone.digest, case.backbone.preprocess.as_dict(), cold.storage]
+    drawn = [case.spec, sizes, case.backbone.digest, case.backbone.preprocess.as_dict(), cold.kept]
     note = None if out is None else out / "cold" / f"{digest_of(drawn)[:8]}.json"
     case.cold = attempts.prepare(cold, case.backbone, splits + strange, kept, note)
     watch.cold_done(case.cold)
@@ -247,7 +247,7 @@ def _run(
             fit = method.again(seed=seed)
             try:
                 called = f"{case.backbone.name} {name} seed{seed}" if case.several else f"{name} seed{seed}"
-                about = cold.storage if case.unknown is None else f"{cold.storage} {case.unknown.spec}"
+                about = cold.kept if case.unknown is None else f"{cold.kept} {case.unknown.spec}"
                 folder = None if out is None else fit_folder(out, called, fit, dataset, about, choose)
                 if folder is not None and (folder / "result.json").exists():
                     row, probabilities = finished(fit, dataset, folder)

@@ -71,6 +71,7 @@ def extract_data(
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
     seen: Seen | None = None,
+    engine: str = "eager",
 ) -> dict[str, Any]:
     """Write a model's activations of a data set to a folder; see :func:`coldframe.cold.extraction.extract`.
 
@@ -89,6 +90,7 @@ def extract_data(
         batch_size: images decoded together.
         progress: called with (images done, images of this shard).
         seen: called while loose images are searched for.
+        engine: what runs the network, see :mod:`coldframe.cold.engines`.
 
     Returns:
         The manifest.
@@ -108,4 +110,5 @@ def extract_data(
     return extract(
         backbone, source, out, layers=layers or (FEATURES,), normalised=normalised, shard=part, batch_size=batch_size,
         about={"command": command_line(), "machine": machine(backbone.device)}, progress=progress,
+        engine=engine,
     )  # fmt: skip

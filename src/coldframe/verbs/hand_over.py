@@ -101,7 +101,7 @@ def hand_over(
         fit, and ``next``: commands to go on with.
     """
     refit = refit and method.trains and len(dataset.val) > 0
-    about = [method.key(dataset.train, dataset.val), method.key(dataset.test, None), cold.storage]
+    about = [method.key(dataset.train, dataset.val), method.key(dataset.test, None), cold.kept]
     key = digest_of([*about, refit, method.choices])
     folder = out / BEST
     run = shlex.quote(str(out))
