@@ -33,9 +33,9 @@ def features(
     Args:
         images: files, folders (searched below) and globs.
         model: a model id; by default lite0.
-        layers: names of layers separated by commas: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw); an
-            early, a middle and a late cut when left out.
-        maps: maps a layer: those that vary most over their pixels.
+        layers: names of layers separated by commas: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw);
+            by default an early, a middle and a late cut.
+        maps: maps per layer: those that vary most over their pixels.
         channels: numbers of maps, in place of the most varied; repeat the option.
         out: folder of the figures and results.json.
         device: cpu, cuda or cuda:N; by default a GPU if there is one.
