@@ -71,3 +71,15 @@ def test_compare_is_called_any_number_of_times() -> None:
     for _ in range(3):
         with pytest.raises(InputError, match="at least one seed"):
             coldframe.compare("mini:mnist", seeds=0)
+
+
+def test_every_method_is_on_the_face_of_the_package() -> None:
+    """``coldframe.LoRA`` and all others that the registry names, without a second list; nothing else is."""
+    import coldframe
+    from coldframe.registry import METHODS
+
+    for name, place in METHODS.items():
+        own = place.partition(":")[2]
+        assert own in dir(coldframe) and getattr(coldframe, own).name == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = coldframe.Nothing

@@ -58,12 +58,20 @@ __all__ = [
 ]
 
 
+def _methods() -> dict[str, str]:
+    """Return class name -> module of every method that the registry names."""
+    from coldframe.registry import METHODS
+
+    return {name: module for module, _, name in (place.partition(":") for place in METHODS.values())}
+
+
 def __getattr__(name: str) -> Any:
     """Import the parts of the face when they are asked for: ``import coldframe`` alone loads no torch."""
-    if name in _FACE:
-        return getattr(importlib.import_module(_FACE[name]), name)
-    raise AttributeError(f"module 'coldframe' has no attribute {name!r}")
+    module = _FACE.get(name) or _methods().get(name)
+    if module is None:
+        raise AttributeError(f"module 'coldframe' has no attribute {name!r}")
+    return getattr(importlib.import_module(module), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FACE})
+    return sorted({*globals(), *_FACE, *_methods()})
