@@ -23,6 +23,7 @@ def compare(
     model: list[str] | None = None,
     methods: list[str] | None = None,
     seeds: numbers.Seeds = 3,
+    folds: numbers.Count | None = None,
     shots: numbers.Count | None = None,
     epochs: numbers.Epochs | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
@@ -68,6 +69,8 @@ def compare(
         the model allows.
     seeds:
         Number of seeds; each draws its own validation images and seeds the method.
+    folds:
+        Cross-validation in so many folds in place of seeds: every image is a test image once, and intervals speak of all.
     shots:
         Training images per class; by default all.
     epochs:
@@ -163,6 +166,7 @@ def compare(
             spec,
             model=models,
             seeds=seeds,
+            folds=folds,
             shots=shots,
             epochs=epochs,
             options=common.settings(set_ or []),

@@ -62,6 +62,7 @@ class Row(Struct):
     mean: dict[str, float] | None = None
     ci95: dict[str, tuple[float, float]] | None = None
     intervals: dict[str, tuple[float, float]] | None = None
+    images_in_all: Size | None = None
 
 
 class Fit(Struct, forbid_unknown_fields=True):

@@ -107,7 +107,7 @@ class Group:
 
     def over_images(self, field: str = "top1") -> Interval | None:
         """Return Wilson's 95% interval of a mean share of right answers over the N test images; None where N is not known."""
-        mean, n = self.mean(field), self.rows[0].get("n")
+        mean, n = self.mean(field), self.rows[0].get("images_in_all") or self.rows[0].get("n")
         return None if mean is None or not n else wilson(mean * n, int(n))
 
     def ends(self, field: str) -> tuple[float, float] | None:

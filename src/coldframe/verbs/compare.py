@@ -16,7 +16,8 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, PassReport, attempts
 from coldframe.data import load_dataset
 from coldframe.data.anything import Anything, pictures
-from coldframe.data.base import Dataset, OnError, without_labels
+from coldframe.data.base import Dataset, OnError, Split, without_labels
+from coldframe.data.crossing import crossed, pooled
 from coldframe.errors import ColdframeError, InputError, nearest
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
@@ -61,6 +62,7 @@ class Case:
         several: whether other models are compared beside this one, so that folders are named by their model too.
         folders: by method, where the fit of the first seed is kept.
         unknown: images of none of the classes.
+        folds: whether the data sets are folds, so that each has test images of its own.
     """
 
     backbone: Backbone
@@ -75,8 +77,18 @@ class Case:
     several: bool = False
     folders: dict[str, Path] = field(default_factory=dict)
     unknown: Unknown | None = None
+    folds: bool = False
     robustness: dict[str, list[Curve]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def tested(self) -> Split:
+        """Return the test images that all seeds share, or those of all folds."""
+        return pooled(self.datasets) if self.folds else self.datasets[0].test
+
+    def answers(self, name: str) -> list[NDArray[np.float32]]:
+        """Return a method's probabilities of :meth:`tested`, one [N, K] a seed; folds together are one."""
+        found = self.probabilities[name]
+        return [np.concatenate(found)] if self.folds else found
 
 
 def compare(
@@ -85,6 +97,7 @@ def compare(
     *,
     model: str | Backbone | Sequence[str | Backbone] = EMBEDDED,
     seeds: int = 3,
+    folds: int | None = None,
     shots: int | None = None,
     epochs: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -120,6 +133,8 @@ def compare(
         data: a data spec or a data set.
         model: backbone names or backbones; not used by methods that are objects.
         seeds: number of seeds, 0 .. seeds-1.
+        folds: k folds of cross-validation in place of seeds: every image is a test image once, and intervals speak of all of
+            them; the data's own splits do not count.
         shots: training images per class.
         epochs: passes over the training images, for every method by name that has them and is given no others in ``options``.
         options: constructor arguments by method name, such as ``{"fine-tune": {"epochs": 5}}``.
@@ -166,12 +181,14 @@ def compare(
     cold.progress = watch.cold
     objects = [method for method in methods or () if isinstance(method, Method)]
     models = distinct(objects) if objects else [model] if isinstance(model, str | Backbone) else list(model)
-    datasets = [
+    if folds is not None and asked:
+        raise InputError("expected no noise, corruptions or attack beside folds, found some; evaluate the saved run for them")
+    datasets = _folded(data, folds, shots, classes, on_error, download) if folds is not None else [
         load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error, download=download)
         if isinstance(data, str)
         else data
         for seed in range(seeds)
-    ]
+    ]  # fmt: skip
     if choose != "val":
         datasets = [all_shots(dataset) for dataset in datasets]
     backbones = [
@@ -187,6 +204,7 @@ def compare(
     cases = []
     for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
         case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1, unknown=strange)
+        case.folds = folds is not None
         cases.append(case)
         if able:
             _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked, choose)
@@ -200,6 +218,15 @@ def compare(
         kept = {(case.backbone.name, name): (case.fitted[name], at) for case in cases for name, at in case.folders.items()}
         deliver(table, kept, datasets[0], Path(out), refit=refit, cold=cold, watch=watch)
     return table
+
+
+def _folded(
+    data: str | Dataset, folds: int, shots: int | None, classes: Sequence[str] | None, on_error: OnError, download: bool
+) -> list[Dataset]:
+    """Return the data sets of cross-validation."""
+    if isinstance(data, str):
+        data = load_dataset(data, classes=classes, on_error=on_error, download=download, whole=True)
+    return crossed(data, folds, shots=shots)
 
 
 def _unlabelled(given: Anything | None, dataset: Dataset, methods: Sequence[Method]) -> list[str]:
@@ -244,9 +271,10 @@ def _run(
         name = label(method, methods)
         for seed, dataset in enumerate(case.datasets):
             watch.fitting(name, seed)
-            fit = method.again(seed=seed)
+            fit = method.again(seed=0 if case.folds else seed)
             try:
-                called = f"{case.backbone.name} {name} seed{seed}" if case.several else f"{name} seed{seed}"
+                turn = f"fold{seed}" if case.folds else f"seed{seed}"
+                called = f"{case.backbone.name} {name} {turn}" if case.several else f"{name} {turn}"
                 about = cold.kept if case.unknown is None else f"{cold.kept} {case.unknown.spec}"
                 folder = None if out is None else fit_folder(out, called, fit, dataset, about, choose)
                 if folder is not None and (folder / "result.json").exists():
@@ -264,6 +292,7 @@ def _run(
                 watch.failed(case.skipped[-1])
                 break
             row["cold_seconds"] = round(case.cold.seconds, 3)
+            row |= {"images_in_all": sum(len(each.test) for each in case.datasets)} if case.folds else {}
             if folder is not None and out is not None:
                 row["folder"] = folder.relative_to(out).as_posix()
                 case.folders.setdefault(name, folder)
@@ -310,11 +339,11 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         data=short(first.spec),
         train=len(data.train),
         val=len(data.val),
-        test=len(data.test),
+        test=len(first.tested()),
         classes=data.classes,
         device=f"{fingerprint['device']}, {hardware.threads(fingerprint)}",
         precision=str(first.backbone.dtype).removeprefix("torch."),
-        splits=data.origin + ("" if seeds == 1 else f"; the other seeds to {seeds - 1} draw theirs the same way"),
+        splits=data.origin + (f"; the other seeds to {seeds - 1} draw theirs the same way" * (seeds > 1 and not first.folds)),
         choices=said(choose, {row["method"]: row.get("chosen_by") for case in cases for row in case.rows}, seeds),
         cold="; ".join(_cold_words(case) for case in cases),
         margin=margin,
@@ -326,9 +355,10 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         for name, probabilities in case.probabilities.items():
             if len(probabilities) < seeds:
                 continue  # rows stand in the table, but nothing can be paired with the other methods
+            probabilities = case.answers(name)
             curves = [*training_curves(case.fitted[name].history), *case.robustness.get(name, [])]
             table.details.append(
-                Detail.of(name, probabilities, data.test.labels, model=case.backbone.name, data=case.spec, curves=curves)
+                Detail.of(name, probabilities, case.tested().labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
         table.notes += case.skipped + case.cold.notes + case.notes
     if storage == "bf16":
@@ -341,8 +371,8 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
     best = recommended(table)
     for case in cases:
         if best is not None and case.backbone.name == best.model:
-            table.hardest = hardest(case.probabilities[best.method], data.test, case.spec)
-            table.wrong = wrong(case.probabilities[best.method], data.test, case.spec)
+            table.hardest = hardest(case.answers(best.method), case.tested(), case.spec)
+            table.wrong = wrong(case.answers(best.method), case.tested(), case.spec)
         for name, method in case.fitted.items():
             table.prompts += prompts(name, method, data)
     return table
