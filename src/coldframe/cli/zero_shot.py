@@ -80,7 +80,9 @@ def zero_shot(
     if json:
         common.print_json(answer.as_dict())
         return
-    common.say(f"“{answer.texts[0]}” and {len(answer.texts) - 1} more texts · {answer.n:,} images of {data} ({split})")
+    more = len(answer.texts) - 1
+    texts = f"“{answer.texts[0]}” and {more} more text{'' if more == 1 else 's'}"
+    common.say(f"{texts} · {answer.n:,} images of {data} ({split})")
     width = max(len(name) for name in answer.shares)
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1])[:20]:
         common.say(f"  {name:<{width}}  {share:6.1%} of the images")
