@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from coldframe.backbones import load_backbone
-from coldframe.backbones.listing import entries, list_models
+from coldframe.backbones.index import indexed
+from coldframe.backbones.listing import list_models
 from coldframe.errors import InputError
 from coldframe.files import write_bytes
 
@@ -26,7 +27,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path
 
 
 def test_every_zoo_is_listed_and_each_id_once() -> None:
-    ids = [entry.id for entry in entries()]
+    ids = [entry.id for entry in indexed()]
     assert len(ids) == len(set(ids)) > 2000
     for expected in (
         "lite0", "timm:resnet18.a1_in1k", "torchvision:vit_b_32/IMAGENET1K_V1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
@@ -22,9 +23,11 @@ def hub_cache() -> Path:
 
 def torch_cache() -> Path:
     """Return the folder in which torch keeps the checkpoints it fetched."""
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints"
+    if "torch" in sys.modules:
+        return Path(sys.modules["torch"].hub.get_dir()) / "checkpoints"
+    # What torch would say, without the seconds that it takes to import.
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def in_hub_cache(repository: str, names: Sequence[str]) -> Path | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from coldframe.backbones.entry import Entry
+from coldframe.backbones.index import Line, count, indexed
 from coldframe.errors import InputError, nearest
-from coldframe.registry import BACKBONES
 
 
 @dataclass(frozen=True)
@@ -54,16 +51,17 @@ def list_models(pattern: str | None = None, *, on_disk: bool = False, limit: int
     """
     if limit < 1:
         raise InputError(f"expected a limit of 1 or more, found {limit}")
-    every = list(entries())
-    matching = [entry for entry in every if pattern is None or _matches(entry.id, pattern)]
+    every = indexed()
+    matching = [line for line in every if pattern is None or _matches(line.id, pattern)]
     if not matching:
-        names = {part for entry in every for part in (entry.id, entry.id.partition(":")[2].partition("/")[0]) if part}
+        names = {part for line in every for part in (line.id, line.id.partition(":")[2].partition("/")[0]) if part}
         raise InputError(f"no model matches {pattern!r}{nearest(str(pattern), names)}")
-    found = [(entry, entry.locate()) for entry in matching]
+    found = [(line, line.place()) for line in matching]
     if on_disk:
-        found = [(entry, path) for entry, path in found if path is not None]
+        found = [(line, path) for line, path in found if path is not None]
     found.sort(key=lambda pair: pair[1] is None)
-    return [_listed(entry, path) for entry, path in found[:limit]], len(found)
+    count([line for line, _ in found[:limit]], every)
+    return [_listed(line, path) for line, path in found[:limit]], len(found)
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -73,19 +71,13 @@ def _matches(name: str, pattern: str) -> bool:
     return pattern in name
 
 
-def _listed(entry: Entry, path: Path | None) -> Listed:
-    parameters = entry.count()
+def _listed(line: Line, path: Path | None) -> Listed:
+    parameters = line.parameters if isinstance(line.parameters, int) else None
     size = path.stat().st_size if path is not None else parameters * 4 if parameters is not None else None
     here = str(path) if path is not None else None
-    return Listed(entry.id, here is not None, entry.random, here, parameters, size, entry.licence)
-
-
-def entries() -> Iterator[Entry]:
-    """Yield every id that can be loaded, zoo by zoo: each file that the registry names has ``entries()``."""
-    for module in dict.fromkeys(place.partition(":")[0] for place in BACKBONES.values()):
-        yield from import_module(module).entries()
+    return Listed(line.id, here is not None, line.random, here, parameters, size, line.licence)
 
 
 def licence_of(name: str) -> str:
     """Return the licence of a model's weights as their zoo states it; empty where it does not, and for one's own checkpoint."""
-    return next((entry.licence for entry in entries() if entry.id == name), "")
+    return next((line.licence for line in indexed() if line.id == name), "")

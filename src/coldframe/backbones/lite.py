@@ -17,7 +17,7 @@ import torch
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import load_state, read_weights
-from coldframe.backbones.entry import Entry
+from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.timm import IMAGENET, count, cut, network
 from coldframe.errors import MissingPackage, ModelError
@@ -104,4 +104,4 @@ def load(model: ModelId) -> Backbone:
 def entries() -> Iterator[Entry]:
     """Yield the networks of the family, for the list of models."""
     for name, member in FAMILY.items():
-        yield Entry(name, member.on_disk, partial(count, member.architecture), "apache-2.0")
+        yield Entry(name, Place(path=str(member.on_disk() or "")), partial(count, member.architecture), "apache-2.0")

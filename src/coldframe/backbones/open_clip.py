@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from coldframe.backbones import hub, open_clip_folder, transformers_clip
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
-from coldframe.backbones.entry import Entry, cached
+from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
 from coldframe.backbones.quickgelu import OPENAI
@@ -394,6 +394,6 @@ def entries() -> Iterator[Entry]:
     """Yield every model with each of its tags, then without one, for the list of models."""
     for name in open_clip.list_models():
         for tag in open_clip.list_pretrained_tags_by_model(name):
-            place = partial(cached, *_place(open_clip.get_pretrained_cfg(name, tag)))
+            place = Place(*_place(open_clip.get_pretrained_cfg(name, tag)))
             yield Entry(f"open_clip:{name}/{tag}", place, partial(count, name))
-        yield Entry(f"open_clip:{name}", lambda: None, partial(count, name), random=True)
+        yield Entry(f"open_clip:{name}", Place(), partial(count, name), random=True)

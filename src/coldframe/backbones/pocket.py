@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
-from coldframe.backbones.entry import Entry
+from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.words import Words
 from coldframe.errors import ModelError, WeightsNotFound
@@ -161,4 +161,4 @@ def entries() -> Iterator[Entry]:
     """Yield pocket where its weights are shipped, for the list of models."""
     path = FOLDER / FILE
     if path.is_file():
-        yield Entry("pocket", lambda: path, lambda: load(ModelId("pocket")).parameter_count, "mit")
+        yield Entry("pocket", Place(path=str(path)), lambda: load(ModelId("pocket")).parameter_count, "mit")

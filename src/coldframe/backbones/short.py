@@ -24,12 +24,12 @@ def completed(model: ModelId, text: str) -> ModelId | None:
     Raises:
         ModelError: it stands for several, which the sentence names, one of each zoo first; or for one without trained weights.
     """
-    from coldframe.backbones.listing import entries
+    from coldframe.backbones.index import indexed
 
     if model.name or not model.zoo:
         return None
     short = f"{model.zoo}.{model.tag}." if model.tag else f"{model.zoo}."
-    named = {entry.id: entry for entry in entries() if f"{_name(entry.id)}.".startswith(short.lower())}
+    named = {entry.id: entry for entry in indexed() if f"{_name(entry.id)}.".startswith(short.lower())}
     found = list(named)
     if model.random or model.checkpoint is not None:
         found = list(dict.fromkeys(name[: name.index(":") + 1 + len(model.zoo)] for name in named))

@@ -21,7 +21,7 @@ from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
 from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
-from coldframe.backbones.entry import Entry, cached
+from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.options import built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
@@ -302,5 +302,5 @@ def entries() -> Iterator[Entry]:
 
 def _entry(name: str, licence: str = "", repository: str = "", files: tuple[str, ...] = (), url: str = "") -> Entry:
     random = not (repository or url)
-    place = partial(cached, repository, files, url)
+    place = Place(repository, files, url)
     return Entry(f"timm:{name}" + ("/random" if random else ""), place, partial(count, name), licence, random)

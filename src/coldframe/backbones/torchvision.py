@@ -18,7 +18,7 @@ from coldframe.backbones import hub
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, stages_of
 from coldframe.backbones.checkpoint import drawn, load_state, read_weights
-from coldframe.backbones.entry import Entry, cached
+from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.trace import Call, Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
@@ -271,5 +271,5 @@ def entries() -> Iterator[Entry]:
     for name in names():
         for weights in weights_of(name):
             count, licence = int(weights.meta["num_params"]), str(weights.meta.get("license", ""))
-            place = partial(cached, "", (), str(weights.url))
+            place = Place(url=str(weights.url))
             yield Entry(f"torchvision:{name}/{weights.name}", place, partial(int, count), licence)
