@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +30,7 @@ from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError, ModelError
 from coldframe.files.formats import ExtractionProgress
 from coldframe.files.reading import read
+from coldframe.machine.room import check_batch
 from coldframe.types import FEATURES, PIXELS, digest_of
 from coldframe.version import __version__
 
@@ -176,6 +178,8 @@ def _fill(
     if safe == len(rows):
         return before
     start, cuts = time.monotonic(), list(manifest["layers"])
+    kept = sum(8 * math.prod(layer["shape"]) for layer in manifest["layers"].values())  # as the network gives it, and joined
+    check_batch(batch_size, len(rows) - safe, backbone.preprocess.size, kept)
     writers = {
         cut: Growing(part / x["file"], len(rows), x["shape"], x["dtype"], safe) for cut, x in manifest["layers"].items()
     }

@@ -27,6 +27,7 @@ from coldframe.cold.finite import check_finite
 from coldframe.cold.store import Key, ShardWriter, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError, ModelError, nearest
+from coldframe.machine.room import check_batch
 from coldframe.types import PIXELS, Precision, digest_of
 
 VIEWS = ("plain", "flip")
@@ -197,7 +198,10 @@ class ColdPass:
                 self._over.add(wanted)
                 where = "runs live" if place is None else f"is stored at {place} and run on from there"
                 report.notes.append(f"{cut} ({view}) of {len(digests)} images is over the budget: it {where}")
-        return {key: absent for key, absent in todo.items() if absent}
+        todo = {key: absent for key, absent in todo.items() if absent}
+        kept = sum(sizes[cut] for cut in {key.cut for key in todo})
+        check_batch(self.batch_size, max(map(len, todo.values()), default=0), backbone.preprocess.size, 2 * kept)
+        return todo
 
     def _find(self, backbone: Backbone, split: Split, cut: str, view: str) -> Activations | None:
         digests = _digests([split])

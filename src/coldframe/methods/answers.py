@@ -13,6 +13,7 @@ from coldframe.data.anything import Anything, pictures
 from coldframe.data.base import Images
 from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError, MissingPackage
+from coldframe.machine.room import check_batch
 from coldframe.methods.calibrated import Held
 from coldframe.types import Preprocess
 
@@ -45,6 +46,7 @@ def stream(
     else:
         held = pictures(images)
         total = len(held)
+        check_batch(batch_size, total, preprocess.size, 2 * 12 * preprocess.size**2)  # as numbers, and what a first layer makes
         chunks = [range(at, min(at + batch_size, total)) for at in range(0, total, batch_size)]
         parts = ahead(lambda chunk: torch.from_numpy(load_pixels(held, chunk, preprocess)), chunks)
     done = 0

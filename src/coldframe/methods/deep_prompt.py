@@ -17,10 +17,11 @@ from coldframe.backbones.transformer import PreNormBlock, transformer_of, transf
 from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
+from coldframe.machine.room import check_fits
 from coldframe.methods import heads, templates, views
 from coldframe.methods.base import Report
 from coldframe.methods.prompt_tokens import Keys, like_tokens
-from coldframe.methods.trained import Beside, Logits, Trained
+from coldframe.methods.trained import SMALL, Beside, Logits, Trained
 from coldframe.training import better
 from coldframe.types import block
 
@@ -125,6 +126,17 @@ class DeepPrompt(Trained):
         self.prompt = torch.zeros(0)
         self._plain: tuple[float, float] | None = None
         """Top-1 and cross-entropy on ``val`` without prompts."""
+
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        if self.tokens > SMALL:
+            net, batch = self.network, min(self.batch_size, len(train))
+            blocks = self.backbone.layers - self._start
+            check_fits(
+                "a number of tokens", self.tokens,
+                lambda tokens: KEPT // 2 * blocks * batch * (net.tokens + tokens) * net.width * 4, device=self.backbone.device,
+                of=f"for batches of {batch} on {self.backbone.name}",
+            )  # fmt: skip
 
     @property
     def cut(self) -> str:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import TrainingError
+from coldframe.machine.room import check_fits
 from coldframe.methods import trials, views
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
@@ -25,6 +26,10 @@ Logits = Callable[[Tensor, int], Tensor]
 """(items [b], epoch) -> logits [b, K]."""
 Beside = tuple[Callable[[Tensor], Tensor], Callable[[], Tensor] | None]
 """Of S runs beside each other: activations [B, ...] -> logits [S, B, K], and what is added to each run's loss [S], or None."""
+
+
+SMALL = 256
+"""Images of a batch, and prompt tokens, whose memory is not asked about."""
 
 
 class Trained(Method):
@@ -134,6 +139,23 @@ class Trained(Method):
     @property
     def views(self) -> tuple[str, ...]:
         return views.views_of(self.augment)
+
+    def check_data(self, train: Split, val: Split | None) -> None:
+        super().check_data(train, val)
+        batch = min(self.batch_size, len(train))
+        if batch <= SMALL:
+            return
+        each = self._kept_bytes()
+        where = f"for {self.name} on {self.backbone.name}"
+        check_fits("a batch", batch, lambda images: images * each, device=self.backbone.device, of=where)
+
+    def _kept_bytes(self) -> int:
+        """Return how many bytes a step surely keeps of one image: what enters each part that is run, with its gradient."""
+        side, net = self.backbone.preprocess.size, self.backbone
+        blank = torch.zeros(1, 3, side, side, device=net.device, dtype=net.dtype)
+        with torch.inference_mode():
+            found = net.taps(blank, net.cuts[net.index(self.cut) :])
+        return 2 * sum(tap.numel() * 4 for tap in found.values())
 
     def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         """Make what is trained, as it starts, and return it by name; asked of methods that stack."""

@@ -17,6 +17,7 @@ from coldframe import files
 from coldframe.errors import InputError, MissingPackage, TrainingError
 from coldframe.training import checkpoint
 from coldframe.training.checkpoint import Progress
+from coldframe.training.lifetime import Lifetime
 from coldframe.training.optimisers import Group, build
 from coldframe.training.recipe import Recipe
 from coldframe.training.schedules import factor
@@ -94,7 +95,7 @@ def train(
     Raises:
         TrainingError: the loss, a parameter or the validation value is not finite; the parameters are then at the best
             validation value so far, or where they started without one.
-        InputError: ``run`` holds another run, or there is nothing to train on.
+        InputError: ``run`` holds another run, there is nothing to train on, or the training would take more than ten years.
     """
     if n < 1:
         raise InputError(f"expected at least one training item, found n={n}")
@@ -127,6 +128,7 @@ def train(
             f"rate {optimiser.param_groups[0]['lr']:.3g}); {kept}: choose a smaller learning rate"
         )
 
+    lifetime, begun = Lifetime(steps * end - progress.step, end), progress.step
     while not _finished(progress, recipe, end):
         permutation = order(recipe.seed, progress.epoch, n)
         for position in range(progress.step - progress.epoch * steps, steps):
@@ -144,6 +146,7 @@ def train(
             progress.step += 1
             progress.loss_sum += number * len(items)
             progress.seen += len(items)
+            lifetime.check(progress.step - begun)
             progress.seconds = before + time.monotonic() - started
             if run is not None and position + 1 < steps and time.monotonic() - saved >= save_seconds:
                 checkpoint.save(run, key, progress, parameters, optimiser, best)

@@ -15,6 +15,7 @@ from coldframe.errors import DataError, InputError
 from coldframe.foundations.convnet.images import SIDE, Pictures
 from coldframe.foundations.convnet.networks import Better, NetworkName, Small, build
 from coldframe.foundations.convnet.whitening import filters
+from coldframe.machine.room import check_fits
 from coldframe.training import Group, Optimiser, Recipe, Schedule, train
 from coldframe.types import digest_of
 
@@ -147,6 +148,7 @@ def fit(
         raise DataError(f"expected a training image of every class, found none of {names}; add images or take the class out")
     if settings.network != "plain" and settings.batch == 1:
         raise InputError("expected at least two pictures a step for batch normalisation, found batch=1; choose a larger batch")
+    _check_memory(settings, min(settings.batch, len(pictures)), pictures.pixels.device)
     network = network_for(pictures, settings, seed)
     found = Fit(network, seed, network.first.detach().clone())
     trained = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
@@ -187,6 +189,29 @@ def fit(
     found.val_loss = [line["val_loss"] for line in result.history if "val_loss" in line]
     network.eval()
     return found
+
+
+def _check_memory(settings: Settings, batch: int, device: torch.device) -> None:
+    """Refuse widths and batches whose weights and maps do not fit; whatever a step holds beside them is not counted."""
+    if settings.network != "better":
+        maps = 32 * 26**2 + 64 * (11**2 + 9**2)  # each once as the convolution gives it, and once behind Mish
+        check_fits("a batch", batch, lambda images: 8 * images * maps, device=device)
+        return
+
+    def needs(widths: Sequence[int], images: int) -> int:
+        inputs, weights, maps = 24, 0, 0
+        for group, width in enumerate(widths):
+            weights, inputs = weights + 9 * width * (inputs + width), width
+            maps += width * ((31 >> group) ** 2 + 4 * (31 >> group + 1) ** 2)
+        return 4 * (3 * weights + images * maps)  # weights, gradients, momentum; maps are kept for the way back
+
+    widest = max(settings.widths)
+    check_fits(
+        "a width", widest, lambda width: needs([min(width, each) for each in settings.widths], 2), device=device,
+        of=f"in {len(settings.widths)} groups",
+    )  # fmt: skip
+    of = f"with groups of {', '.join(map(str, settings.widths))} channels"
+    check_fits("a batch", batch, lambda images: needs(settings.widths, images), device=device, least=2, of=of)
 
 
 _SCALES = {"plain": (1.0, 1.0), "batch-norm": (1.0, 1.0), "better": (1.0, 64.0), "muon": (7.5, 0.6)}

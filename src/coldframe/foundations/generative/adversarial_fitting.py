@@ -20,8 +20,10 @@ from coldframe.foundations.generative.adversarial import AAE, step
 from coldframe.foundations.generative.classifier import signed
 from coldframe.foundations.generative.digits import Digits
 from coldframe.foundations.generative.matching import gaussian_distance, sliced_wasserstein
+from coldframe.foundations.generative.networks import check_networks
 from coldframe.training import checkpoint
 from coldframe.training.checkpoint import Progress
+from coldframe.training.lifetime import Lifetime
 from coldframe.training.loop import METRICS, order
 from coldframe.training.schedules import Schedule, factor
 from coldframe.types import digest_of
@@ -75,6 +77,10 @@ class Settings:
             raise InputError(f"expected momentum from 0 to below 1, found {self.momentum}; 0 is the course's, 0.9 is usual")
         if not 0 <= self.noise < math.inf:
             raise InputError(f"expected noise of 0 or more, found {self.noise}; codes have a standard deviation of about 1")
+
+    def check_memory(self, n: int) -> None:
+        """Refuse channels, codes and batches that do not fit, for n training pictures."""
+        check_networks(self.channels, self.latent, min(self.batch, n), 1, codes=1)
 
     def model(self) -> AAE:
         """Return the networks with their first weights."""
@@ -174,7 +180,7 @@ def fit(
 
     Raises:
         TrainingError: a loss is not finite.
-        InputError: ``run`` holds another run.
+        InputError: ``run`` holds another run, or the training would take more than ten years.
     """
     train, held = splits["train"].pixels, splits["val"].pixels[:WATCHED]
     n, epochs = len(train), settings.count(len(train))
@@ -188,7 +194,8 @@ def fit(
         if progress.history or (run / METRICS).exists():
             files.write_text(run / METRICS, "".join(json.dumps(row) + "\n" for row in progress.history))
     saved = started = time.monotonic()
-    before = progress.seconds
+    before, begun = progress.seconds, progress.step
+    lifetime = Lifetime(epochs * steps - begun, epochs)
     while progress.epoch < epochs:
         permutation = order(settings.seed, progress.epoch, n)
         for position in range(progress.step - progress.epoch * steps, steps):
@@ -206,6 +213,7 @@ def fit(
             progress.step += 1
             progress.loss_sum += total * len(items)
             progress.seen += len(items)
+            lifetime.check(progress.step - begun)
             progress.seconds = before + time.monotonic() - started
             if run is not None and position + 1 < steps and time.monotonic() - saved >= save_seconds:
                 checkpoint.save(run, key, progress, state, pair, None)

@@ -163,9 +163,10 @@ def aae(
     )
     if every < 1:
         raise InputError(f"expected figures every 1 or more epochs, found {every}; 5 is usual")
-    model = settings.model()
     dataset = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(dataset)
+    settings.check_memory(len(splits["train"]))
+    model = settings.model()
     test, n = splits["test"], len(splits["train"])
     # Before the training, so that data with too few pictures is refused before it.
     against = quality.reference(test, splits["train"], seed=seed)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from coldframe.errors import InputError
 from coldframe.foundations.generative.bounds import elbo_terms, measure, objective
 from coldframe.foundations.generative.digits import Digits, to_levels
-from coldframe.foundations.generative.likelihoods import LikelihoodName
+from coldframe.foundations.generative.likelihoods import LikelihoodName, likelihood
+from coldframe.foundations.generative.networks import check_networks
 from coldframe.foundations.generative.vae import VAE
 from coldframe.training.loop import Result, train
 from coldframe.training.recipe import Recipe
@@ -59,6 +60,11 @@ class Settings:
         for name, value in (("beta", self.beta), ("free_bits", self.free_bits)):
             if not 0 <= value < math.inf:
                 raise InputError(f"expected {name} of 0 or more, found {value}; beta 1 without free bits is the ELBO")
+
+    def check_memory(self, n: int, device: torch.device) -> None:
+        """Refuse channels, codes and batches that do not fit, for n training pictures, on a device."""
+        outputs = likelihood(self.likelihood, self.levels).outputs
+        check_networks(self.channels, self.latent, min(self.batch, n), outputs, codes=2, device=device)
 
     def model(self) -> VAE:
         """Return the network with its first weights."""

@@ -173,9 +173,11 @@ def vae(
     settings = Settings(latent, likelihood, levels, channels, epochs, batch, lr, schedule, beta, free_bits, seed)
     if every < 1:
         raise InputError(f"expected figures every 1 or more epochs, found {every}; 5 is usual")
-    model = settings.model().to(_device(device))
+    where = _device(device)
     dataset = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(dataset)
+    settings.check_memory(len(splits["train"]), where)
+    model = settings.model().to(where)
     recipe = settings.recipe(len(splits["train"]))
     train, test = splits["train"].pixels, splits["test"].pixels
     count = sum(value.numel() for value in model.parameters())

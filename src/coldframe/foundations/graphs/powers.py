@@ -9,6 +9,7 @@ from torch import Tensor
 
 from coldframe.errors import InputError
 from coldframe.foundations.graphs.graph import Graph
+from coldframe.machine.room import check_fits
 
 
 def power(graph: Graph, length: int) -> Tensor:
@@ -28,6 +29,8 @@ def power(graph: Graph, length: int) -> Tensor:
     """
     if length < 0:
         raise InputError(f"expected walks of 0 or more steps, found {length}; give a length of 0 or more")
+    # A, the product and the next one, in whole numbers and in float64.
+    check_fits("a number of nodes", graph.n, lambda n: 6 * 8 * n * n, of="for powers of a dense matrix")
     A = graph.adjacency()
     result = torch.eye(graph.n, dtype=A.dtype)
     ceiling = torch.eye(graph.n, dtype=torch.float64)
@@ -75,21 +78,23 @@ def walks(graph: Graph, length: int, start: int, end: int, most: int = 10_000) -
     for _ in range(length):
         near.append({u for u, ends in following.items() if near[-1].intersection(ends)})
 
-    def go(walk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        left = length - len(walk) + 1
-        if left == 0:
-            yield walk
-            return
-        for v in following[walk[-1]]:
-            if v in near[left - 1]:
-                yield from go((*walk, v))
-
     found: list[tuple[int, ...]] = []
-    if start in near[length]:
-        for walk in go((start,)):
-            if len(found) == most:
-                raise InputError(f"expected at most {most:,} walks to list, found more; choose a shorter length or count them")
-            found.append(walk)
+    walk = [start]
+    ahead: list[Iterator[int]] = [iter(following[start])] if start in near[length] else []
+    if ahead and length == 0:
+        return [(start,)]
+    while ahead:
+        after = next((v for v in ahead[-1] if v in near[length - len(walk)]), None)
+        if after is None:
+            ahead.pop()
+            walk.pop()
+        elif len(walk) < length:
+            walk.append(after)
+            ahead.append(iter(following[after]))
+        elif len(found) == most:
+            raise InputError(f"expected at most {most:,} walks to list, found more; choose a shorter length or count them")
+        else:
+            found.append((*walk, after))
     return found
 
 

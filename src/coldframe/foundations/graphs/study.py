@@ -15,6 +15,7 @@ from coldframe.foundations.graphs.classifier import LABELS, LayerName, NodeClass
 from coldframe.foundations.graphs.failures import Depth, Failures, measure_failures, measure_smoothing
 from coldframe.foundations.graphs.fitting import Fit, fit
 from coldframe.foundations.graphs.planetoid import NAMES, Citations, load_planetoid
+from coldframe.machine.room import check_fits
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, groups
@@ -171,6 +172,9 @@ def gcn(
         raise InputError(f"expected 1 or more, found seeds={seeds} and epochs={epochs}; give positive numbers")
     citations = load_planetoid(data)
     chosen: tuple[LayerName, ...] = get_args(LayerName) if layer == "all" else (layer,)
+    for name in chosen:
+        wide = hidden if hidden is not None else (64 if name == "gat" else 16)
+        _check_memory(citations, wide, depth)
     fits: dict[str, list[Fit]] = {}
     rows: list[Row] = []
     for name in chosen:
@@ -198,6 +202,17 @@ def gcn(
     if out is not None:
         study.save(out)
     return study
+
+
+def _check_memory(data: Citations, hidden: int, depth: int) -> None:
+    """Refuse widths and depths that do not fit: weights with gradients and Adam's two means, and what each layer gives."""
+
+    def needs(wide: int, layers: int) -> int:
+        weights = data.features.shape[1] * wide + max(0, layers - 2) * wide**2 + wide * data.classes
+        return 4 * (4 * weights + data.graph.n * wide * (layers - 1))
+
+    check_fits("a hidden width", hidden, lambda wide: needs(wide, min(depth, 2)), of=f"on {data.graph.name}")
+    check_fits("a depth", depth, lambda layers: needs(hidden, layers), of=f"with a hidden width of {hidden:,}")
 
 
 def _row(name: str, data: str, seed: int, run: Fit, citations: Citations) -> Row:

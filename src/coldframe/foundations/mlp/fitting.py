@@ -16,6 +16,7 @@ from coldframe.foundations.mlp.layers import Array, CrossEntropy
 from coldframe.foundations.mlp.network import MLP, SGD, train_step
 from coldframe.foundations.mlp.normalisation import check_batch
 from coldframe.foundations.mlp.pictures import Examples
+from coldframe.training.lifetime import Lifetime
 from coldframe.training.loop import better
 from coldframe.training.schedules import Schedule, factor
 
@@ -151,7 +152,7 @@ def fit(
 
     Raises:
         DataError: a class has no training image, or the data does not fit the network.
-        InputError: a batch of one with batch normalisation.
+        InputError: a batch of one with batch normalisation, or a training that would take more than ten years.
         TrainingError: the loss is no longer a number.
     """
     train.check_every_class()
@@ -164,6 +165,7 @@ def fit(
     run = Fit(network)
     best: dict[str, Array] = {}
     total, step = settings.epochs * math.ceil(len(train) / settings.batch), 0
+    lifetime = Lifetime(total, settings.epochs)
     for epoch in range(settings.epochs):
         loss_sum, right, seen = 0.0, 0, 0
         start = time.perf_counter()
@@ -173,6 +175,7 @@ def fit(
             if not math.isfinite(value):
                 raise TrainingError(f"expected a finite loss, found {value} in epoch {epoch + 1}; lower lr, {settings.lr} now")
             loss_sum, right, seen, step = loss_sum + value * len(rows), right + correct, seen + len(rows), step + 1
+            lifetime.check(step)
         run.seconds += time.perf_counter() - start
         run.train_loss.append(loss_sum / seen)
         run.train_top1.append(right / seen)

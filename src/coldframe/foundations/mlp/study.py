@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,6 +18,7 @@ from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.fitting import EngineName, Fit, NumpyEngine, Settings, fit, predict
 from coldframe.foundations.mlp.network import MLP
 from coldframe.foundations.mlp.pictures import Examples, read_all
+from coldframe.machine.room import check_fits
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
@@ -181,6 +184,7 @@ def mlp(
     settings = Settings(epochs, batch, lr, momentum, weight_decay, schedule)
     dataset = load_dataset(data, val=0.1, seed=SPLIT_SEED, download=download, on_error=on_error)
     splits = read_all(dataset)
+    _check_memory(splits["train"].x.shape[1], widths, len(dataset.classes), min(batch, len(splits["train"])))
     fits, confusions, rows = [], [], []
     for seed in range(seeds):
         network = MLP(
@@ -196,6 +200,18 @@ def mlp(
     if out is not None:
         study.save(out)
     return study
+
+
+def _check_memory(inputs: int, widths: Sequence[int], classes: int, batch: int) -> None:
+    """Refuse widths and batches that do not fit: weights and gradients, and a batch's values with theirs, in float32."""
+
+    def needs(some: Sequence[int], images: int) -> int:
+        sizes = [inputs, *some, classes]
+        return 4 * (2 * sum(a * b for a, b in pairwise(sizes)) + images * (inputs + 2 * sum(sizes[1:])))
+
+    if widths:
+        check_fits("a hidden width", max(widths), lambda width: needs([min(width, each) for each in widths], 1))
+    check_fits("a batch", batch, lambda images: needs(widths, images), of=f"with hidden widths {list(widths)}")
 
 
 def _answers(network: MLP, test: Examples, settings: Settings) -> scores.Counts:
