@@ -68,6 +68,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "cli/common.py": "tests of the verbs",
     "verbs/choose.py": "tests/verbs/test_compare.py",
     "verbs/look_ahead.py": "tests/hostile/test_cli_late.py",
+    "foundations/generative/networks.py": "tests/machine/test_room.py",
     "evaluation/predictions.py": "tests/verbs/test_hand_over.py",
     "verbs/answer_file.py": "tests/verbs/test_predict.py",
     "backbones/module.py": "tests/files/test_own.py",

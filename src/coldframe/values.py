@@ -11,7 +11,7 @@ import numbers
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -120,7 +120,8 @@ NAMED: Mapping[str, Number] = {
     "dropout": FRACTION, "momentum": FRACTION, "label_smoothing": FRACTION, "hold_out": FRACTION, "wise": FRACTION,
     "weight": FRACTION, "layer_decay": FRACTION, "temperature": POSITIVE, "scale": POSITIVE,
     "minutes": Number(float, 0, 525_600, above=True),
-    "lr": POSITIVE, "clip": POSITIVE, "max_alpha": POSITIVE, "max_beta": POSITIVE, "shrinkage": POSITIVE, "penalty": POSITIVE,
+    "lr": POSITIVE, "discriminator_lr": POSITIVE,
+    "clip": POSITIVE, "max_alpha": POSITIVE, "max_beta": POSITIVE, "shrinkage": POSITIVE, "penalty": POSITIVE,
     "l2": POSITIVE, "text_weight": FINITE, "alpha": FINITE, "beta": FINITE, "weight_decay": FINITE, "backbone_lr": FINITE,
     "layer": PLACE, "rank": WIDTH, "bottleneck": WIDTH, "factor": WIDTH, "last": DEPTH,
     "ratio": FRACTION, "reduction": COUNT, "steps": STEPS,
@@ -212,6 +213,21 @@ def checked(name: str, value: Any, annotation: Any, of: str = "") -> Any:
     except TypeError:  # a type of somebody's own
         return value
     return value
+
+
+def check_fields(holder: Any, *, own: Sequence[str] = ()) -> None:
+    """Check every field of a dataclass, a frozen one too, by :func:`checked`, and keep the plain values.
+
+    Args:
+        holder: the dataclass.
+        own: fields with a rule of their own, which are left alone.
+
+    Raises:
+        InputError: a field is of another type or out of range.
+    """
+    for name, annotation in get_type_hints(type(holder)).items():
+        if name not in own:
+            object.__setattr__(holder, name, checked(name, getattr(holder, name), annotation))
 
 
 def _words(parts: Sequence[Any]) -> list[str]:

@@ -42,7 +42,7 @@ def test_what_is_free_is_less_than_the_machine_has() -> None:
 def test_the_largest_that_fits_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda device: 100)
     check_fits("a batch", 33, lambda n: 3 * n)
-    with pytest.raises(InputError, match="fits into memory, found 34, which takes 102 B or more of 100 B .*; 33 would"):
+    with pytest.raises(InputError, match=r"fits into memory, found 34, which takes 102 B or more of 100 B .*; 33 would"):
         check_fits("a batch", 34, lambda n: 3 * n)
     with pytest.raises(InputError, match="no value of it fits"):
         check_fits("a batch", 1, lambda n: 101)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_type_hints
 
 from coldframe.training.optimisers import Optimiser
 from coldframe.training.schedules import Schedule
-from coldframe.values import checked
+from coldframe.values import check_fields
 
 
 @dataclass(frozen=True)
@@ -44,5 +43,4 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, annotation in get_type_hints(Recipe).items():
-            object.__setattr__(self, name, checked(name, getattr(self, name), annotation))
+        check_fields(self)

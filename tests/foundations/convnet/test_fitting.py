@@ -134,7 +134,7 @@ def test_bad_input_is_one_sentence(squares: Examples) -> None:
     [
         ("network", "beter", "unknown network 'beter'; did you mean 'better'"),
         ("label_smoothing", 1.0, "expected label smoothing of 0 or more and below 1, found 1.0"),
-        ("warmup", 1.5, "expected a warm-up of 0 or more"),
+        ("warmup", 1.5, "expected warmup to be a number from 0 to 1"),
         ("shift", 20, "expected a shift of 0 to 15 pixels, found 20"),
         ("test_views", 3, "expected 1, 2 or 6 views"),
         ("widths", (), "expected one to four widths"),

@@ -42,7 +42,7 @@ def test_the_mlp_reads_a_and_h_and_one_size_only(tiny: Citations) -> None:
 def test_what_cannot_be_built_is_one_sentence() -> None:
     with pytest.raises(InputError, match="did you mean 'gcn'"):
         NodeClassifier("gcm", 2, 2)
-    with pytest.raises(InputError, match="depth=0"):
+    with pytest.raises(InputError, match="depth to be a whole number from 1"):
         NodeClassifier("gcn", 2, 2, depth=0)
     with pytest.raises(InputError, match="multiple of 8 heads"):
         NodeClassifier("gat", 2, 2, hidden=12)

@@ -129,9 +129,9 @@ def test_negative_weights_are_refused_where_degrees_divide(layer: torch.nn.Modul
 def test_layers_that_cannot_be_built_say_so() -> None:
     with pytest.raises(InputError, match="did you mean 'sparse'"):
         MeanConv(2, 2, form="spars")
-    with pytest.raises(InputError, match="width 1 or more"):
+    with pytest.raises(InputError, match="inputs to be a whole number from 1"):
         MeanConv(0, 2)
-    with pytest.raises(InputError, match="at least one head"):
+    with pytest.raises(InputError, match="heads to be a whole number from 1"):
         GraphAttention(2, 2, heads=0)
 
 

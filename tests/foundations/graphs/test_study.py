@@ -33,7 +33,7 @@ def test_the_folder_holds_numbers_figures_and_a_page_that_stands_alone(tmp_path:
     figures = {path.name for path in (tmp_path / "out").iterdir()} - {"results.json", "report.html"}
     assert figures == {f"{name}.{end}" for name in ("curves", "embedding", "smoothing", "failures") for end in ("png", "svg")}
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4 and "http" not in page and "mean convolution" in page
+    assert page.count("data:image/png;base64,") == 4 and "://" not in page and "mean convolution" in page
     assert "Relabelling" in str(found) and "Depth, GCN" in str(found)
 
 

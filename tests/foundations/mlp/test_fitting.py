@@ -57,9 +57,9 @@ def test_a_batch_of_one(blobs: Examples, engine: str) -> None:
 def test_what_cannot_be_trained_is_one_sentence(blobs: Examples) -> None:
     with pytest.raises(DataError, match="found none of 'd'"):
         fit(MLP(6, [8], 4), Examples(blobs.x, blobs.labels, ("a", "b", "c", "d")), blobs, Settings())
-    with pytest.raises(TrainingError, match="expected a finite loss, found nan in epoch 1"), np.errstate(all="ignore"):
-        fit(MLP(6, [8], 3), blobs, blobs, Settings(lr=1e300, batch=8))
-    with pytest.raises(InputError, match="expected 1 or more, found epochs=0"):
+    with pytest.raises(TrainingError, match="expected a finite loss, found nan in epoch"), np.errstate(all="ignore"):
+        fit(MLP(6, [8], 3), blobs, blobs, Settings(lr=1e9, batch=8))
+    with pytest.raises(InputError, match="expected epochs to be a whole number from 1"):
         Settings(epochs=0)
     with pytest.raises(InputError, match="expected validation images"):
         fit(MLP(6, [8], 3), blobs, Examples(blobs.x[:0], blobs.labels[:0], blobs.classes), Settings())

@@ -25,7 +25,7 @@ def test_the_folder_holds_numbers_figures_and_a_page_that_stands_alone(tmp_path:
         "results.json", "report.html", "curves.png", "curves.svg", "confusion.png", "confusion.svg",
     }  # fmt: skip
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 and "http" not in page and "precision" in page
+    assert page.count("data:image/png;base64,") == 2 and "://" not in page and "precision" in page
     assert "2 seeds" in str(found)
 
 

@@ -18,6 +18,7 @@ from coldframe.foundations.convnet.whitening import filters
 from coldframe.machine.room import check_fits
 from coldframe.training import Group, Optimiser, Recipe, Schedule, train
 from coldframe.types import digest_of
+from coldframe.values import WIDTH, Number, check_fields
 
 Precision = Literal["fp32", "bf16"]
 WHOLE = 500
@@ -65,6 +66,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.network not in get_args(NetworkName):
             build(self.network, 1, widths=self.widths)
+        check_fields(self, own=("network", "widths", "warmup"))
+        Number(float, 0, 1).check("warmup", self.warmup)
+        object.__setattr__(self, "widths", tuple(WIDTH.check("width", width) for width in self.widths))
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"expected label smoothing of 0 or more and below 1, found {self.label_smoothing}")
         if not 0 <= self.warmup < 1:

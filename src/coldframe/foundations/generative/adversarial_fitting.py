@@ -27,6 +27,7 @@ from coldframe.training.lifetime import Lifetime
 from coldframe.training.loop import METRICS, order
 from coldframe.training.schedules import Schedule, factor
 from coldframe.types import digest_of
+from coldframe.values import check_fields
 
 MANY, EPOCHS, STEPS = 10_000, 100, 2_000
 """From 10,000 pictures on a run has 100 epochs, as in the course; a smaller set is seen as often as makes 2,000 steps."""
@@ -65,18 +66,9 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight <= 1:
-            raise InputError(f"expected lambda between 0 and 1, found {self.weight}; 0.995 is the course's")
-        for name, value in (("batch", self.batch), ("epochs", self.epochs)):
-            if value is not None and value < 1:
-                raise InputError(f"expected {name} of 1 or more, found {value}; the course has batches of 64 and 100 epochs")
-        for name, rate in (("lr", self.lr), ("discriminator-lr", self.discriminator_lr)):
-            if not 0 < rate < math.inf:
-                raise InputError(f"expected {name} to be a number above 0, found {rate}")
-        if not 0 <= self.momentum < 1:
-            raise InputError(f"expected momentum from 0 to below 1, found {self.momentum}; 0 is the course's, 0.9 is usual")
-        if not 0 <= self.noise < math.inf:
-            raise InputError(f"expected noise of 0 or more, found {self.noise}; codes have a standard deviation of about 1")
+        check_fields(self)
+        if self.momentum == 1:
+            raise InputError("expected momentum from 0 to below 1, found 1; 0 is the course's, 0.9 is usual")
 
     def check_memory(self, n: int) -> None:
         """Refuse channels, codes and batches that do not fit, for n training pictures."""

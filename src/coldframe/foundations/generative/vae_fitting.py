@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coldframe.errors import InputError
 from coldframe.foundations.generative.bounds import elbo_terms, measure, objective
 from coldframe.foundations.generative.digits import Digits, to_levels
 from coldframe.foundations.generative.likelihoods import LikelihoodName, likelihood
@@ -21,6 +20,7 @@ from coldframe.training.loop import Result, train
 from coldframe.training.recipe import Recipe
 from coldframe.training.schedules import Schedule
 from coldframe.types import digest_of
+from coldframe.values import check_fields
 
 MANY, EPOCHS, STEPS = 10_000, 80, 900
 """From 10,000 pictures on a run has 80 epochs, as in the course; a smaller set is seen as often as makes 900 steps."""
@@ -57,9 +57,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("beta", self.beta), ("free_bits", self.free_bits)):
-            if not 0 <= value < math.inf:
-                raise InputError(f"expected {name} of 0 or more, found {value}; beta 1 without free bits is the ELBO")
+        check_fields(self)
 
     def check_memory(self, n: int, device: torch.device) -> None:
         """Refuse channels, codes and batches that do not fit, for n training pictures, on a device."""
@@ -72,8 +70,6 @@ class Settings:
 
     def recipe(self, n: int) -> Recipe:
         """Return the settings of the loop for n training pictures."""
-        if self.batch < 1:
-            raise InputError(f"expected a batch of 1 or more, found {self.batch}; 128 is usual")
         epochs = self.epochs
         if epochs is None:
             epochs = EPOCHS if n >= MANY else math.ceil(STEPS / math.ceil(n / self.batch))

@@ -12,6 +12,7 @@ from coldframe.foundations.graphs.convolution import Activation, new_matrix
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.messages import check_features
 from coldframe.foundations.graphs.sparse import Features, project, weighted_sum
+from coldframe.values import FRACTION, WIDTH
 
 
 def softmax_over_neighbours(graph: Graph, scores: Tensor) -> Tensor:
@@ -64,8 +65,7 @@ class GraphAttention(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if heads < 1:
-            raise InputError(f"expected at least one head, found heads={heads}; give heads=1")
+        heads = WIDTH.check("heads", heads)
         self.heads, self.concat, self.activation = heads, concat, activation
         self.W = new_matrix(heads * outputs, inputs, generator)
         self.source = new_matrix(heads, outputs, generator)
@@ -95,7 +95,8 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        if not 0 <= p < 1:
+        p = FRACTION.check("dropout", p)
+        if p == 1:
             raise InputError(f"expected a dropout in [0, 1), found {p}; 0.5 is usual")
         self.p, self.generator = p, generator
 

@@ -15,6 +15,7 @@ from coldframe.foundations.graphs.convolution import GCNConv, MeanConv, new_matr
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.messages import check_features
 from coldframe.foundations.graphs.sparse import Features, Rows, SparseFeatures, project
+from coldframe.values import COUNT, DEPTH, SEED, WIDTH
 
 LayerName = Literal["mean", "gcn", "gat", "mlp"]
 LABELS = {"mean": "mean convolution", "gcn": "GCN", "gat": "GAT", "mlp": "MLP without the graph"}
@@ -63,8 +64,8 @@ class NodeClassifier(nn.Module):
         super().__init__()
         if layer not in get_args(LayerName):
             raise InputError(f"unknown layer {layer!r}{nearest(layer, get_args(LayerName))}")
-        if depth < 1 or hidden < 1:
-            raise InputError(f"expected 1 or more, found depth={depth} and hidden={hidden}; depth=2 and hidden=16 are usual")
+        hidden, depth, heads = WIDTH.check("hidden", hidden), DEPTH.check("depth", depth), WIDTH.check("heads", heads)
+        seed = SEED.check("seed", seed)
         if layer == "gat" and hidden % heads:
             raise InputError(f"expected a hidden width that is a multiple of {heads} heads, found {hidden}; choose 64")
         generator = torch.Generator().manual_seed(seed)
@@ -119,7 +120,8 @@ class AdjacencyMLP(nn.Module):
 
     def __init__(self, nodes: int, inputs: int, classes: int, *, hidden: int = 16, dropout: float = 0.5, seed: int = 0) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(seed)
+        nodes, hidden = COUNT.check("nodes", nodes), WIDTH.check("hidden", hidden)
+        generator = torch.Generator().manual_seed(SEED.check("seed", seed))
         self.nodes = nodes
         self.dropout = Dropout(dropout, generator)
         self.first = NoGraph(nodes + inputs, hidden, generator)

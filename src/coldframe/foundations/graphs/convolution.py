@@ -19,6 +19,7 @@ from coldframe.errors import InputError, nearest
 from coldframe.foundations.graphs.graph import Graph
 from coldframe.foundations.graphs.messages import check_features, check_positive
 from coldframe.foundations.graphs.sparse import Features, SparseFeatures, project, sum_and_self, weighted_sum
+from coldframe.values import COUNT
 
 Activation = Callable[[Tensor], Tensor]
 Form = Literal["node", "matrix", "sparse"]
@@ -120,8 +121,7 @@ def new_matrix(rows: int, columns: int, generator: torch.Generator | None) -> nn
 
     Source: Glorot and Bengio 2010, equation 16.
     """
-    if rows < 1 or columns < 1:
-        raise InputError(f"expected layers of width 1 or more, found {columns} inputs and {rows} outputs; give positive widths")
+    rows, columns = COUNT.check("outputs", rows), COUNT.check("inputs", columns)
     bound = (6 / (rows + columns)) ** 0.5
     return nn.Parameter((torch.rand(rows, columns, generator=generator) * 2 - 1) * bound)
 

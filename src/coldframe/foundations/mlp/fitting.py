@@ -19,6 +19,7 @@ from coldframe.foundations.mlp.pictures import Examples
 from coldframe.training.lifetime import Lifetime
 from coldframe.training.loop import better
 from coldframe.training.schedules import Schedule, factor
+from coldframe.values import check_fields
 
 EngineName = Literal["numpy", "torch"]
 WHOLE = 1000
@@ -46,8 +47,7 @@ class Settings:
     schedule: Schedule = "constant"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1:
-            raise InputError(f"expected 1 or more, found epochs={self.epochs} and batch={self.batch}; give positive numbers")
+        check_fields(self)
 
 
 class Engine(Protocol):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from coldframe.errors import DataError, InputError
+from coldframe.values import COUNT
 
 Array = NDArray[Any]
 """Floats of one precision: float64 for checks, float32 for speed."""
@@ -71,8 +72,7 @@ class Linear(Layer):
         input_gradient: bool = True,
     ) -> None:
         super().__init__()
-        if inputs < 1 or outputs < 1:
-            raise InputError(f"expected layer widths of 1 or more, found {inputs} inputs and {outputs} outputs")
+        inputs, outputs = COUNT.check("inputs", inputs), COUNT.check("outputs", outputs)
         generator = np.random.default_rng(0) if generator is None else generator
         spread = (gain / inputs) ** 0.5
         self.add("weight", (spread * generator.standard_normal((outputs, inputs))).astype(dtype))  # [D_out, D_in]

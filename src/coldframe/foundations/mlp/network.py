@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from coldframe.errors import InputError, ModelError
 from coldframe.foundations.mlp.layers import ELU, Array, CrossEntropy, Layer, Linear, Softmax
 from coldframe.foundations.mlp.normalisation import BatchNorm
+from coldframe.values import COUNT, FINITE, FRACTION, POSITIVE, SEED, WIDTH
 
 
 class MLP(Layer):
@@ -45,6 +46,8 @@ class MLP(Layer):
         input_gradient: bool = False,
     ) -> None:
         super().__init__()
+        inputs, classes = COUNT.check("inputs", inputs), COUNT.check("classes", classes)
+        hidden, seed = [WIDTH.check("hidden", width) for width in hidden], SEED.check("seed", seed)
         if classes < 2:
             raise InputError(f"expected 2 or more classes, found {classes}; give every class a label")
         generator = np.random.default_rng([seed, 0])
@@ -126,11 +129,10 @@ class SGD:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
-        if not (lr > 0 and 0 <= momentum < 1 and weight_decay >= 0):
-            raise InputError(
-                f"expected lr above 0, momentum in [0, 1) and weight_decay of 0 or more, found lr={lr}, momentum={momentum}, "
-                f"weight_decay={weight_decay}"
-            )
+        lr, momentum = POSITIVE.check("lr", lr), FRACTION.check("momentum", momentum)
+        weight_decay = FINITE.check("weight_decay", weight_decay)
+        if momentum == 1:
+            raise InputError("expected momentum from 0 to below 1, found 1; 0.9 is usual")
         self.parameters, self.gradients = parameters, gradients
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self._velocity = {name: np.zeros_like(value) for name, value in parameters.items()}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from coldframe.training.muon import orthogonalised
+from coldframe.values import FINITE, FRACTION, POSITIVE
 
 ORTHOGONAL_STEPS = 5
 """Of the iteration that makes a change orthogonal."""
@@ -26,10 +27,14 @@ class Muon(torch.optim.Optimizer):
         weight_decay: share of a weight that is removed in a step, per unit of ``lr``.
 
     A packed projection [3D, D] of queries, keys and values is three matrices.
+
+    Raises:
+        InputError: a number is out of range.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
-        super().__init__(list(params), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        checked = {"lr": POSITIVE.check("lr", lr), "momentum": FRACTION.check("momentum", momentum)}
+        super().__init__(list(params), checked | {"weight_decay": FINITE.check("weight_decay", weight_decay)})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
