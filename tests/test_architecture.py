@@ -67,6 +67,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "cli/index.py": "tests/cli/test_init.py",
     "cli/common.py": "tests of the verbs",
     "verbs/choose.py": "tests/verbs/test_compare.py",
+    "verbs/case.py": "tests/verbs/test_compare.py",
+    "verbs/halving.py": "tests/verbs/test_budget.py",
     "verbs/look_ahead.py": "tests/hostile/test_cli_late.py",
     "foundations/generative/networks.py": "tests/machine/test_room.py",
     "evaluation/predictions.py": "tests/verbs/test_hand_over.py",

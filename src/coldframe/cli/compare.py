@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA, DEFAULT_EPOCHS = "mini:caltech7", 6
 """What is compared when no data is named, and for how many passes: enough for every method to gain."""
+REPORT = 5.0
+"""Seconds of a budget that are kept for the report."""
 
 
 def compare(
@@ -37,6 +40,7 @@ def compare(
     choose: Literal["val", "loo", "cv"] = "val",
     unknown: str = "bundled",
     unlabelled: list[Path] | None = None,
+    budget: str | None = None,
     margin: numbers.Points = 1.0,
     out: Path | None = None,
     refit: bool = True,
@@ -100,6 +104,9 @@ def compare(
     unlabelled:
         Pictures or folders without labels for transductive methods (transclip); without any they see the test images, never
         their labels. Such a line is marked transductive.
+    budget:
+        The time that the command may take, such as 90s, 10min or 2h: cheap methods run first, learning rates are searched by
+        successive halving as far as time allows, and what is left out is named with its cost.
     margin:
         Points of top-1 that do not matter to you: among methods surely within them of the best, the cheapest to serve is
         recommended.
@@ -128,6 +135,7 @@ def compare(
     json:
         Print results.json to stdout and nothing else.
     """
+    started = time.monotonic()
     from coldframe import registry
     from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
@@ -136,10 +144,12 @@ def compare(
     from coldframe.report import print_table, save_report
     from coldframe.report.index import joined, save_index
     from coldframe.results.wording import handed_over
+    from coldframe.verbs.budget import Budget, seconds_of
     from coldframe.verbs.compare import compare as run
     from coldframe.verbs.look_ahead import look_ahead
     from coldframe.verbs.watch import Watch, folder_names
 
+    whole = None if budget is None else Budget(seconds_of(budget), started=started)
     if fast:
         seeds, shots, epochs = 1, shots or 20, epochs or 4
     if not data:
@@ -159,7 +169,7 @@ def compare(
             ),
             common.names(methods), backbones, options=common.settings(set_ or []), epochs=epochs, on_error=on_error,
         )  # fmt: skip
-    for spec in specs:
+    for number, spec in enumerate(specs):
         folder = out if out is None or len(specs) == 1 else out / names[spec]
         table = run(
             common.names(methods),
@@ -180,6 +190,7 @@ def compare(
             choose=choose,
             unknown=unknown,
             unlabelled=unlabelled,
+            budget=None if whole is None else whole.part(len(specs) - number, REPORT if folder is not None else 0.0),
             margin=margin / 100,
             out=folder,
             refit=refit,

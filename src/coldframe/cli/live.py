@@ -84,6 +84,9 @@ class Terminal(Watch):
         self._table = live_table(Table(), methods)
         self._table.__enter__()
 
+    def promised(self, sentence: str) -> None:
+        self._say(sentence)
+
     def fitting(self, method: str, seed: int) -> None:
         if self._table is not None:
             self._table.status(method, f"seed {seed}")

@@ -126,7 +126,7 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
             epoch, kept = 0, zeroth[number]
         source = parameters if epoch or not zeroth else before
         run.finish({name: value[number].detach().clone() for name, value in source.items()})
-        run.history = result.history
+        run.history, run._before = result.history, None if zeroth is None else zeroth[number]
         run.choices = {"epoch": epoch, "cut": run.cut, "cold": stored[0].note, **run.told()}
         run.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
         if val is not None:

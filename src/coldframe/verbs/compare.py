@@ -3,92 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 from coldframe import measures
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
-from coldframe.cold import ColdPass, PassReport, attempts
+from coldframe.cold import ColdPass, attempts
 from coldframe.data import load_dataset
 from coldframe.data.anything import Anything, pictures
-from coldframe.data.base import Dataset, OnError, Split, without_labels
-from coldframe.data.crossing import crossed, pooled
-from coldframe.errors import ColdframeError, InputError, nearest
+from coldframe.data.base import Dataset, OnError, without_labels
+from coldframe.data.crossing import crossed
+from coldframe.errors import InputError, nearest
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
-from coldframe.evaluation.unknown import AUTO, Strangers, Unknown, unknown_images
+from coldframe.evaluation.unknown import AUTO, unknown_images
 from coldframe.measures import hardware
 from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.methods.folds import Rule, all_shots
 from coldframe.registry import EMBEDDED
-from coldframe.report import Curve, Detail, Table, recommended
+from coldframe.report import Detail, Table, recommended
 from coldframe.results.parts import training_curves
 from coldframe.results.rows import short
 from coldframe.results.wording import TRANSDUCTIVE
-from coldframe.types import FEATURES, Row, digest_of
+from coldframe.types import FEATURES, digest_of
+from coldframe.verbs.budget import Budget, seconds_of, within
+from coldframe.verbs.case import Case, Fits
 from coldframe.verbs.choose import check_data, distinct, label, methods_for_all
-from coldframe.verbs.fit import finished, fit_and_evaluate
-from coldframe.verbs.hand_over import deliver, fit_folder
+from coldframe.verbs.hand_over import deliver
 from coldframe.verbs.pictures import hardest, prompts, wrong
 from coldframe.verbs.rule import ruled, said
 from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
 __all__ = ["Case", "Watch", "compare"]
-
-@dataclass
-class Case:
-    """One model on one data set: its splits by seed and what was measured.
-
-    Args:
-        backbone: the frozen model.
-        spec: the data's name.
-        datasets: one a seed; the test split is the same in all.
-        cold: what the shared pass did.
-        rows: one a method and seed.
-        probabilities: by method, one [N, K] a seed.
-        fitted: by method, the object fitted with the first seed.
-        robustness: by method, the lines of the robustness figures.
-        notes: what a reader must know of the measurements.
-        skipped: a sentence for each method that was not fitted, or not with every seed.
-        failed: what stopped such a fit.
-        several: whether other models are compared beside this one, so that folders are named by their model too.
-        folders: by method, where the fit of the first seed is kept.
-        unknown: images of none of the classes.
-        folds: whether the data sets are folds, so that each has test images of its own.
-    """
-
-    backbone: Backbone
-    spec: str
-    datasets: list[Dataset]
-    cold: PassReport = field(default_factory=PassReport)
-    rows: list[Row] = field(default_factory=list)
-    probabilities: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
-    fitted: dict[str, Method] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    failed: list[ColdframeError] = field(default_factory=list)
-    several: bool = False
-    folders: dict[str, Path] = field(default_factory=dict)
-    unknown: Unknown | None = None
-    folds: bool = False
-    robustness: dict[str, list[Curve]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def tested(self) -> Split:
-        """Return the test images that all seeds share, or those of all folds."""
-        return pooled(self.datasets) if self.folds else self.datasets[0].test
-
-    def answers(self, name: str) -> list[NDArray[np.float32]]:
-        """Return a method's probabilities of :meth:`tested`, one [N, K] a seed; folds together are one."""
-        found = self.probabilities[name]
-        return [np.concatenate(found)] if self.folds else found
 
 
 def compare(
@@ -107,6 +57,7 @@ def compare(
     choose: Rule = "val",
     unlabelled: Anything | None = None,
     margin: float = MARGIN,
+    budget: str | float | Budget | None = None,
     noise: float | Sequence[float] | None = None,
     space: Space = "normalised",
     corruptions: bool = False,
@@ -147,6 +98,9 @@ def compare(
         unlabelled: pictures without labels for transductive methods; without any these take the test images, never their
             labels.
         margin: the difference in top-1 that does not matter in practice, a fraction; see :func:`coldframe.measures.decide`.
+        budget: the time that all of it may take, such as ``"10min"``, ``"90s"`` or seconds: cheap methods run first, learning
+            rates are searched by successive halving as far as time allows, and the notes say what was left out and what it
+            would cost; see :mod:`coldframe.verbs.budget`. None runs everything.
         noise: standard deviations of Gaussian noise under which every fit is measured.
         space: where noise is added: ``"normalised"`` images or ``"pixel"`` values, see :mod:`coldframe.measures.robustness`.
         corruptions: whether every fit is measured under fifteen corruptions at five severities.
@@ -174,6 +128,7 @@ def compare(
         raise InputError(f"expected choose of {', '.join(get_args(Rule))}, found {choose!r}{nearest(choose, get_args(Rule))}")
     if not 0 <= margin < 1:
         raise InputError(f"expected a margin in [0, 1), found {margin}; one point is 0.01")
+    budget = budget if budget is None or isinstance(budget, Budget) else Budget(seconds_of(budget))
     asked = Disturbances.of(
         noise, space=space, corruptions=corruptions, robustness=robustness, images=disturbed, attack_eps=attack_eps
     )
@@ -181,6 +136,8 @@ def compare(
     cold.progress = watch.cold
     objects = [method for method in methods or () if isinstance(method, Method)]
     models = distinct(objects) if objects else [model] if isinstance(model, str | Backbone) else list(model)
+    if folds is not None and budget is not None:
+        raise InputError("expected no budget beside folds, whose images count only when all folds are done, found one")
     if folds is not None and asked:
         raise InputError("expected no noise, corruptions or attack beside folds, found some; evaluate the saved run for them")
     datasets = _folded(data, folds, shots, classes, on_error, download) if folds is not None else [
@@ -202,20 +159,22 @@ def compare(
     strange = unknown_images(unknown, datasets[0], download=download)
     seen = _unlabelled(unlabelled, datasets[0], [method for able, _ in chosen for method in able])
     cases = []
-    for backbone, (able, skipped) in zip(backbones, chosen, strict=True):
+    for number, (backbone, (able, skipped)) in enumerate(zip(backbones, chosen, strict=True)):
         case = Case(backbone, datasets[0].spec, datasets, skipped=skipped, several=len(backbones) > 1, unknown=strange)
         case.folds = folds is not None
         cases.append(case)
         if able:
-            _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked, choose)
+            _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked, choose,
+                 None if budget is None else budget.part(len(backbones) - number))  # fmt: skip
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
-    table = _table(cases, command or command_line(), device, cold.storage, margin, choose)
+    table = _table(cases, command or command_line(), device, cold.storage, margin, choose, whole=budget is None)
     table.notes += without + seen
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
     if out is not None:
         kept = {(case.backbone.name, name): (case.fitted[name], at) for case in cases for name, at in case.folders.items()}
+        refit = refit and (budget is None or budget.allows_refit(table))
         deliver(table, kept, datasets[0], Path(out), refit=refit, cold=cold, watch=watch)
     return table
 
@@ -252,59 +211,34 @@ def _refuse(cases: Sequence[Case]) -> list[Case]:
 
 def _run(
     case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Disturbances,
-    choose: Rule,
+    choose: Rule, budget: Budget | None,
 ) -> None:  # fmt: skip
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     splits = [split for dataset in case.datasets for split in dataset.splits]
     splits += [method.unlabelled for method in methods if method.unlabelled is not None][:1]
-    kept = wanted(methods, (FEATURES, "plain"))
+    wants = wanted(methods, (FEATURES, "plain"))
     strange = [] if case.unknown is None else [case.unknown.split]
     sizes = [len(split) for split in splits]
     drawn = [case.spec, sizes, case.backbone.digest, case.backbone.preprocess.as_dict(), cold.kept]
     note = None if out is None else out / "cold" / f"{digest_of(drawn)[:8]}.json"
-    case.cold = attempts.prepare(cold, case.backbone, splits + strange, kept, note)
+    if budget is not None:
+        budget.check_cold(cold, case.backbone, splits + strange, wants)
+    case.cold = attempts.prepare(cold, case.backbone, splits + strange, wants, note)
     watch.cold_done(case.cold)
-    watch.planned([label(method, methods) for method in methods])
-    fits: dict[tuple[str, int], tuple[Method, Path | None]] = {}
-    strangers: dict[int, Strangers] = {}
-    for method in methods:
-        name = label(method, methods)
-        for seed, dataset in enumerate(case.datasets):
-            watch.fitting(name, seed)
-            fit = method.again(seed=0 if case.folds else seed)
-            try:
-                turn = f"fold{seed}" if case.folds else f"seed{seed}"
-                called = f"{case.backbone.name} {name} {turn}" if case.several else f"{name} {turn}"
-                about = cold.kept if case.unknown is None else f"{cold.kept} {case.unknown.spec}"
-                folder = None if out is None else fit_folder(out, called, fit, dataset, about, choose)
-                if folder is not None and (folder / "result.json").exists():
-                    row, probabilities = finished(fit, dataset, folder)
-                else:
-                    if case.unknown is not None and seed not in strangers:
-                        strangers[seed] = Strangers(case.backbone, dataset, case.unknown, cold)
-                    row, probabilities = fit_and_evaluate(
-                        fit, dataset, data=case.spec, seed=seed, cold=cold, watch=watch,
-                        name=name, folder=folder, timed=False, choose=choose, strangers=strangers.get(seed),
-                    )  # fmt: skip
-            except ColdframeError as error:  # what others have finished must not be lost with it
-                case.failed.append(error)
-                case.skipped.append(f"{name} on {case.backbone.name}, seed {seed}, was not finished: {error}")
-                watch.failed(case.skipped[-1])
-                break
-            row["cold_seconds"] = round(case.cold.seconds, 3)
-            row |= {"images_in_all": sum(len(each.test) for each in case.datasets)} if case.folds else {}
-            if folder is not None and out is not None:
-                row["folder"] = folder.relative_to(out).as_posix()
-                case.folders.setdefault(name, folder)
-            case.rows.append(row)
-            case.probabilities.setdefault(name, []).append(probabilities)
-            case.fitted.setdefault(name, fit)
-            if asked:
-                fits[name, seed] = fit, folder
-            watch.row(row)
+    names = [label(method, methods) for method in methods]
+    watch.planned(names)
+    fits = Fits(case, cold, watch, out, choose)
+    if budget is None:
+        for method, name in zip(methods, names, strict=True):
+            for seed in range(len(case.datasets)):
+                if not fits.run(method, name, seed):
+                    break
+    else:
+        timed = within(budget, fits, dict(zip(names, methods, strict=True)), timed=timed)
     if timed and case.fitted:
         _time(case)
-    case.robustness = add(case.rows, fits, case.datasets[0].test, asked, watch.disturbed)
+    kept = fits.kept if asked else {}
+    case.robustness = add(case.rows, kept, case.datasets[0].test, asked, watch.disturbed)
 
 
 def _time(case: Case) -> None:
@@ -323,11 +257,14 @@ def _time(case: Case) -> None:
         )
 
 
-def _table(cases: Sequence[Case], command: str, device: str, storage: str, margin: float, choose: Rule) -> Table:
+def _table(
+    cases: Sequence[Case], command: str, device: str, storage: str, margin: float, choose: Rule, *, whole: bool
+) -> Table:
     first = cases[0]
     data, one = first.datasets[0], len(cases) == 1
     fingerprint = measures.machine(device)
     seeds = len(first.datasets)
+    paired = seeds if whole else min(len(found) for case in cases for found in case.probabilities.values())
     about = circumstances(
         data,
         {
@@ -353,12 +290,12 @@ def _table(cases: Sequence[Case], command: str, device: str, storage: str, margi
         for row in case.rows:
             table.add(row)
         for name, probabilities in case.probabilities.items():
-            if len(probabilities) < seeds:
+            if len(probabilities) < paired:
                 continue  # rows stand in the table, but nothing can be paired with the other methods
-            probabilities = case.answers(name)
+            several = case.answers(name)[:paired]
             curves = [*training_curves(case.fitted[name].history), *case.robustness.get(name, [])]
             table.details.append(
-                Detail.of(name, probabilities, case.tested().labels, model=case.backbone.name, data=case.spec, curves=curves)
+                Detail.of(name, several, case.tested().labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
         table.notes += case.skipped + case.cold.notes + case.notes
     if storage == "bf16":

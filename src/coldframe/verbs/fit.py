@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ def fit_and_evaluate(
     refit: bool = False,
     choose: Rule = "val",
     strangers: Strangers | None = None,
+    in_time: Callable[[], None] | None = None,
 ) -> tuple[Row, NDArray[np.float32]]:
     """Fit a method on train, choosing on val, and measure it on test.
 
@@ -62,6 +64,7 @@ def fit_and_evaluate(
         refit: whether the method learns from train and val together in the end, see :meth:`Method.refitted`.
         choose: the rule of choice; under ``loo`` and ``cv`` the data has no validation images.
         strangers: images of none of the classes, to be told from the test images.
+        in_time: called after each epoch; may raise to stop the fit.
 
     Returns:
         The row, and the calibrated probabilities of the test images [N, K].
@@ -71,7 +74,12 @@ def fit_and_evaluate(
         method.unlabelled = without_labels(dataset.test.images, dataset.test.name, dataset.classes)
     with measures.PeakMemory(method.backbone.device) as memory:
         start = time.perf_counter()
-        told = partial(watch.epoch, name, seed)
+
+        def told(metrics: dict[str, Any]) -> None:
+            watch.epoch(name, seed, metrics)
+            if in_time is not None:
+                in_time()
+
         if choose == "val" or settings_for(method, choose):
             method.fit(dataset.train, dataset.val, cold=cold, run=folder, report=told, refit=refit)
         else:

@@ -38,6 +38,9 @@ class Watch:
     def planned(self, methods: Sequence[str]) -> None:
         """These methods will be fitted, in this order."""
 
+    def promised(self, sentence: str) -> None:
+        """What a budget has room for, or what became of it."""
+
     def fitting(self, method: str, seed: int) -> None:
         """A fit begins."""
 
