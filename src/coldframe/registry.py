@@ -39,6 +39,9 @@ METHODS: dict[str, str] = {
     "conv-lora": "coldframe.methods.low_rank:ConvLoRA",
     "adaptformer": "coldframe.methods.adapters:AdaptFormer",
     "adapter": "coldframe.methods.adapters:Adapter",
+    "attentive-probe": "coldframe.methods.attentive_probe:AttentiveProbe",
+    "all-blocks": "coldframe.methods.all_blocks:AllBlocks",
+    "side-network": "coldframe.methods.side_network:SideNetwork",
     "ssf": "coldframe.methods.scaling:SSF",
     "ia3": "coldframe.methods.scaling:IA3",
     "bitfit": "coldframe.methods.scaling:BitFit",
@@ -49,7 +52,7 @@ METHODS: dict[str, str] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "peft": (
         "linear-probe", "lora", "dora", "lokr", "conv-lora", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune",
-        "bn-tune",
+        "bn-tune", "attentive-probe", "all-blocks", "side-network",
     ),
     "few-shot": (
         "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "tip-adapter-f", "lp++",

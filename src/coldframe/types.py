@@ -19,6 +19,14 @@ PROJECTION = "pre-projection"
 FEATURES = "features"
 """The cut after everything but the classifier: one vector per image [B, D]."""
 
+TOKENS = "tokens"
+"""Beside the chain: what the last block gives, before anything is pooled [B, T, D]; nothing can be run on from it."""
+POOLED = "pooled"
+"""Beside the chain: what enters every block and the last one's output, each pooled, and the features, end to end [B, P]."""
+LADDER = "ladder"
+"""Beside the chain: the tokens that enter every block and the last one's output [B, L + 1, T, D]."""
+BESIDE = (TOKENS, POOLED, LADDER)
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Precision = Literal["fp32", "bf16"]
 Row = dict[str, Any]

@@ -70,6 +70,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("lokr", {"last": 1, "epochs": 6, "lr": 0.01, "factor": 4}),
     ("adaptformer", {"last": 2, "epochs": 6, "lr": 0.01, "bottleneck": 8, "wise": 0.5, "head": "probe"}),
     ("adapter", {"last": 1, "epochs": 6, "lr": 0.01, "bottleneck": 8, "head": "probe"}),
+    ("attentive-probe", {"epochs": 10, "lr": 0.01, "augment": "flip"}),
+    ("side-network", {"epochs": 12, "lr": 0.01, "head": "probe"}),
+    ("all-blocks", {}),
+    ("all-blocks", {"penalty": 0.1, "head": "probe"}),
     ("ssf", {"last": 1, "epochs": 6, "lr": 0.02}),
     ("ia3", {"last": 2, "epochs": 6, "lr": 0.05, "head": "probe"}),
     ("bitfit", {"last": 1, "epochs": 6, "lr": 0.02}),
@@ -84,7 +88,10 @@ TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30
 
 
 TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal", "prolip", "transclip")
-LAST_BLOCKS = ("lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
+LAST_BLOCKS = (
+    "attentive-probe", "side-network", "all-blocks", "lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit",
+    "ln-tune",
+)  # fmt: skip
 
 
 def network(name: str, settings: dict[str, Any], seed: int = 0) -> Backbone:

@@ -129,6 +129,10 @@ class Backbone(ABC):
             raise InputError(f"{self.name} has no cut {cut!r}{nearest(cut, self.cuts)} {ends}")
         return self.cuts.index(cut)
 
+    def before(self, cut: str) -> tuple[str, ...]:
+        """Return the cuts from which ``cut`` can be run to, first to last, itself at the end."""
+        return self.cuts[: self.index(cut) + 1]
+
     def run(self, x: Tensor, start: str = PIXELS, stop: str = FEATURES) -> Tensor:
         """Run the stages from ``start`` to ``stop``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone, TextTower
-from coldframe.types import EMBED, FEATURES, PIXELS, Preprocess, block
+from coldframe.types import BESIDE, EMBED, FEATURES, LADDER, PIXELS, POOLED, TOKENS, Preprocess, block
 
 Function = Callable[[nn.Module, Tensor], Tensor]
 
@@ -63,6 +63,13 @@ def classify(classifier: nn.Module, features: Tensor) -> Tensor:
         return torch.flatten(classifier(features[:, :, None, None]), 1)
     logits: Tensor = classifier(features)
     return logits
+
+
+def pooled(x: Tensor, channels_last: bool = False) -> Tensor:
+    """Return one vector an image: the mean of maps [B, C, H, W], or the first and the mean of tokens [B, T, D]."""
+    if x.dim() == 3:
+        return torch.cat([x[:, 0], x.mean(1)], dim=1)  # [B, 2 D]
+    return x.mean((1, 2) if channels_last else (2, 3))
 
 
 Stages = Sequence[tuple[str, Sequence[Link]]]
@@ -130,6 +137,44 @@ class ChainBackbone(Backbone):
         for link in self._links[index]:
             x = link(self.module, x)
         return x
+
+    def before(self, cut: str) -> tuple[str, ...]:
+        if cut not in BESIDE or not self.layers:
+            return super().before(cut)
+        last = self.layers - 1 if cut == TOKENS else 0
+        return (*self.cuts[: self.index(block(last)) + 1], cut)
+
+    def run(self, x: Tensor, start: str = PIXELS, stop: str = FEATURES) -> Tensor:
+        if stop in BESIDE and self.layers and start != stop:
+            return self.taps(x, [stop], start)[stop]
+        return x if start == stop else super().run(x, start, stop)
+
+    def taps(self, x: Tensor, cuts: Iterable[str], start: str = PIXELS) -> dict[str, Tensor]:
+        wanted = list(cuts)
+        beside = [cut for cut in BESIDE if cut in wanted]
+        if not beside or not self.layers:
+            return super().taps(x, wanted, start)
+        blocks = [block(layer) for layer in range(self.layers)]
+        chain = {cut for cut in wanted if cut not in BESIDE} | {FEATURES for cut in beside if cut == POOLED}
+        needed = blocks[-1:] if beside == [TOKENS] else blocks
+        found = super().taps(x, {*chain, *needed}, start)
+        last = self.links(blocks[-1])[0](self.module, found[blocks[-1]])
+        every = [*(found[cut] for cut in needed), last]
+        if TOKENS in beside:
+            found[TOKENS] = last
+        if LADDER in beside:
+            found[LADDER] = torch.stack(every, dim=1)
+        if POOLED in beside:
+            channels_last = getattr(self.module, "output_fmt", "") == "NHWC"
+            found[POOLED] = torch.cat([*(pooled(each, channels_last) for each in every), found[FEATURES]], dim=1)
+        return {cut: found[cut] for cut in wanted}
+
+    def end(self, x: Tensor) -> Tensor:
+        """Map what the last block gives to the features [B, D]."""
+        last = block(self.layers - 1)
+        for link in self.links(last)[1:]:
+            x = link(self.module, x)
+        return super().run(x, self.cuts[self.index(last) + 1])
 
     def links(self, cut: str) -> tuple[Link, ...]:
         """Return the links between ``cut`` and the next one; none after ``features``."""

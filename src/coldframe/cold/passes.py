@@ -28,7 +28,7 @@ from coldframe.cold.store import Key, ShardWriter, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError, ModelError, nearest
 from coldframe.machine.room import check_batch
-from coldframe.types import PIXELS, Precision, digest_of
+from coldframe.types import BESIDE, PIXELS, Precision, digest_of
 
 VIEWS = ("plain", "flip")
 Want = tuple[str, str]
@@ -103,7 +103,7 @@ class ColdPass:
 
         Mirrored images have no shelf of their own: they are the plain ones, read backwards.
         """
-        backbone.index(cut)
+        backbone.before(cut)
         if view not in VIEWS:
             raise InputError(f"expected a view of {', '.join(VIEWS)}, found {view!r}")
         if cut == PIXELS:
@@ -180,12 +180,12 @@ class ColdPass:
     def _plan(
         self, backbone: Backbone, missing: Mapping[Want, set[str]], digests: set[str], report: PassReport
     ) -> dict[Key, set[str]]:
-        sizes = self.sizes(backbone, backbone.cuts)
+        sizes = self.sizes(backbone, {*backbone.cuts, *(cut for cut, _ in missing)})
         left = self.budget if self.budget is not None else self._free() // 2
         todo: dict[Key, set[str]] = {}
-        for cut, view in sorted(missing, key=lambda want: (sizes[want[0]], backbone.index(want[0]), want[1])):
+        for cut, view in sorted(missing, key=lambda want: (sizes[want[0]], len(backbone.before(want[0])), want[1])):
             wanted, place = self.key(backbone, cut, view), None
-            for name in reversed(backbone.cuts[: backbone.index(cut) + 1]):
+            for name in reversed(backbone.before(cut)):
                 key = self.key(backbone, name, view)
                 absent = todo[key] if key in todo else self._missing(key, digests)
                 # What is stored counts, so that the same wants have the same places in every run.
@@ -205,7 +205,7 @@ class ColdPass:
 
     def _find(self, backbone: Backbone, split: Split, cut: str, view: str) -> Activations | None:
         digests = _digests([split])
-        for name in reversed(backbone.cuts[: backbone.index(cut) + 1]):
+        for name in reversed(backbone.before(cut)):
             key = self.key(backbone, name, view)
             shards = self.store.shards(key)
             if not set(digests) <= {digest for shard in shards for digest in shard.digests}:
@@ -258,7 +258,7 @@ class ColdPass:
                         continue
                     some = pixels if len(rows) == len(digests) else pixels[rows]  # [b, 3, S, S]
                     taps = tapped(backbone, some.flip(-1) if view == "flip" else some, [key.cut for key in needs], run)
-                    for cut in backbone.cuts:
+                    for cut in (*backbone.cuts, *BESIDE):
                         if cut in taps:
                             check_finite(taps[cut], backbone.name, cut, partial(_name, splits, [digests[row] for row in rows]))
                     for key, absent in needs.items():

@@ -235,7 +235,7 @@ class DeepPrompt(Trained):
             logits=self._training(sources, keys), note=", keys and values of the last block kept" if keys else "",
         )  # fmt: skip
         validate = self.validation(val, cold)
-        if self.scores.now == "text" and validate is not None and self.reached is not None:
+        if self.scores.now == "text" and validate is not None and self.reached is not None and not self._short:
             learned, self.prompt = self.prompt, self.prompt[:, :0]
             plain = self._plain = validate()
             if better(*self.reached, *plain):

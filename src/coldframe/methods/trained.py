@@ -90,6 +90,8 @@ class Trained(Method):
         """Top-1 and cross-entropy on ``val`` before training."""
         self.reached: trials.Score | None = None
         """The same of what was learned."""
+        self._short = False
+        """Whether this is one of the runs that choose settings: only its epochs are measured."""
         self._stop: int | None = None
         """Epochs of a refit; None runs all and chooses among them."""
 
@@ -129,12 +131,18 @@ class Trained(Method):
 
         def attempt(settings: trials.Settings, epochs: int) -> trials.Score:
             try:
-                short = self.again(**settings, epochs=epochs).fit(kept, held, cold=cold)
+                short = self.again(**settings, epochs=epochs)
+                short._short = True
+                short.fit(kept, held, cold=cold)
             except TrainingError:  # a rate at which the loss overflows
                 return -1.0, math.inf
             return short.reached or (-1.0, math.inf)
 
         return trials.search(candidates, self.epochs, attempt)
+
+    def calibrate(self, train: Split, held: Split | None, cold: ColdPass) -> None:
+        if not self._short:
+            super().calibrate(train, held, cold)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -258,7 +266,7 @@ class Trained(Method):
 
         validate = self.validation(val, cold)
         start = {name: value.detach().clone() for name, value in parameters.items()}
-        before = self._before = validate() if validate is not None else None
+        before = self._before = validate() if validate is not None and not self._short else None
         learned = [value for value in parameters.values() if value.is_floating_point()]
         for value in learned:
             value.requires_grad_(True)
@@ -276,7 +284,7 @@ class Trained(Method):
                 for name, value in parameters.items():
                     value.copy_(start[name])
             self.reached = before
-        elif before is not None and result.best is not None and result.best_loss is not None:
+        elif result.best is not None and result.best_loss is not None:
             self.reached = result.best, result.best_loss
         self.settle()
         self.history = result.history

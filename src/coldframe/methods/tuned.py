@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.rewired import Layer, Rewired, first_block, layers_of, write
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
-from coldframe.methods import interpolation, solvers, templates, views
+from coldframe.methods import interpolation, views
 from coldframe.methods.base import Report
+from coldframe.methods.headed import Headed, head
 from coldframe.methods.trained import Trained
 from coldframe.training import Group
-from coldframe.types import FEATURES
 
-PROBE_L2 = (1e-2, 1e-3, 1e-4, 1e-5)
-"""Penalties of the probe that a head starts from."""
 MLP = ("fc1", "fc2")
 
 
@@ -50,13 +47,7 @@ class Merged:
         return head(self.backbone.run(pixels), self.weight, self.bias, self.unit)
 
 
-def head(features: Tensor, weight: Tensor, bias: Tensor, unit: bool) -> Tensor:
-    """Return logits [B, K] of features [B, D]."""
-    features = functional.normalize(features.float(), dim=-1) if unit else features.float()
-    return functional.linear(features, weight, bias)
-
-
-class Tuned(Trained):
+class Tuned(Headed, Trained):
     """A frozen network with small learned changes in its last blocks, and a learned head.
 
     The tokens or maps that enter the first changed block are stored; blocks before it never run again. A new method says at
@@ -66,9 +57,6 @@ class Tuned(Trained):
     Args:
         backbone: any backbone of blocks.
         last: k, how many of the last blocks are tuned, or ``all``.
-        head: where the head starts: ``text`` at the class embeddings, ``probe`` at a linear probe of the frozen features,
-            ``normal`` at N(0, 0.01^2); ``auto`` at the texts where the model knows every word, else at the probe.
-        template: texts of the class names.
         wise: alpha of WiSE: what was learned ends at (1 - alpha) start + alpha learned; ``"auto"`` chooses it on ``val``.
     """
 
@@ -79,18 +67,12 @@ class Tuned(Trained):
 
     _: KW_ONLY
     last: int | Literal["all"] = 3
-    head: Literal["auto", "text", "probe", "normal"] = "auto"
-    template: str | Sequence[str] = templates.PHOTO
     wise: interpolation.Mix = None
     epochs: int = 20
 
     def __post_init__(self) -> None:
         super().__post_init__()
         interpolation.check(self.wise)
-        templates.resolve(self.template)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
-        if self.head == "text" and self.backbone.text is None:
-            raise InputError(f"{self.backbone.name} has no text tower; use head probe, normal or auto")
         self._cut = first_block(self.backbone, self.last)
         whole = self.backbone.dtype == torch.float32
         self.base = self.backbone if whole else self.backbone.clone().to(dtype=torch.float32)
@@ -100,7 +82,6 @@ class Tuned(Trained):
             found = f"in the last blocks of {self.backbone.name}, found none; {self._instead}"
             raise InputError(f"expected {self._needs()} {found}")
         self.learned: dict[str, dict[str, Tensor]] = {}
-        self.weight, self.bias, self.unit = torch.zeros(0), torch.zeros(0), True
         self._dropping: torch.Generator | None = None
         self._begin()
         self.rewired = Rewired(self.base, self._cut, self.layers, self._changed)
@@ -209,43 +190,6 @@ class Tuned(Trained):
             start |= {name: parameters[name].detach().clone() for name in idle}
             alpha, path = interpolation.settle(parameters, start, self.wise, self.validation(val, cold))
             self.choices |= {"wise": alpha, "path": path}
-
-    def _start_head(self, train_split: Split, val: Split | None, cold: ColdPass) -> str:
-        """Set where the head starts; return it in words."""
-        classes, device = train_split.classes, self.base.device
-        known = self.backbone.text is not None and not templates.unknown_words(self.backbone, classes)
-        kind = ("text" if known else "probe") if self.head == "auto" else self.head
-        self.unit = kind != "normal"
-        if kind == "text":
-            embeddings = templates.class_embeddings(self.backbone, classes, self.template)
-            self.weight, self.bias = self.backbone.logit_scale * embeddings.float(), torch.zeros(len(classes), device=device)
-        elif kind == "probe":
-            self.weight, self.bias = self._probe(train_split, val, cold)
-        else:
-            drawn = torch.randn(len(classes), self.base.feature_dim, generator=torch.Generator().manual_seed(self.seed)) * 0.01
-            self.weight, self.bias = drawn.to(device), torch.zeros(len(classes), device=device)
-        return kind
-
-    def _probe(self, train_split: Split, val: Split | None, cold: ColdPass) -> tuple[Tensor, Tensor]:
-        """Return a probe of unit features; its penalty is the best on ``val``, or 1e-3 without images there."""
-
-        def features(split: Split) -> Tensor:
-            stored = cold.activations(self.backbone, split, FEATURES)
-            return functional.normalize(stored.gather(torch.arange(len(split))).float(), dim=-1)
-
-        x, y = features(train_split), torch.from_numpy(train_split.labels).to(self.base.device)
-        grid = PROBE_L2 if val is not None else (1e-3,)
-        best = None
-        for linear in solvers.logistic_path(x, y, len(train_split.classes), grid, solvers.Basis.of(x), tolerance=1e-2):
-            found, rank = linear.to(x), (0.0, 0.0)
-            if val is not None:
-                logits, truth = found(features(val)), torch.from_numpy(val.labels).to(x.device)
-                right = float((logits.argmax(-1) == truth).float().mean())
-                rank = (right, -float(functional.cross_entropy(logits, truth)))
-            if best is None or rank > best[0]:
-                best = rank, found
-        assert best is not None
-        return best[1].weight.float().clone(), best[1].bias.float().clone()
 
 
 def uniform(rows: int, columns: int, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,89 @@
+"""A learned head that starts where nothing is lost: at the class texts, or at a linear probe of the frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
+from coldframe.methods import solvers, templates
+from coldframe.methods.base import Method
+from coldframe.types import FEATURES
+
+PROBE_L2 = (1e-2, 1e-3, 1e-4, 1e-5)
+"""Penalties of the probe that a head starts from."""
+
+
+def head(features: Tensor, weight: Tensor, bias: Tensor, unit: bool) -> Tensor:
+    """Return logits [B, K] of features [B, D]."""
+    features = functional.normalize(features.float(), dim=-1) if unit else features.float()
+    return functional.linear(features, weight, bias)
+
+
+class Headed(Method):
+    """What is learned with a head that reads the features, and starts at what the frozen network can do already.
+
+    Args:
+        head: where the head starts: ``text`` at the class embeddings, ``probe`` at a linear probe of the frozen features,
+            ``normal`` at N(0, 0.01^2); ``auto`` at the texts where the model knows every word, else at the probe.
+        template: texts of the class names.
+        seed: of what is drawn.
+    """
+
+    _: KW_ONLY
+    head: Literal["auto", "text", "probe", "normal"] = "auto"
+    template: str | Sequence[str] = templates.PHOTO
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        templates.resolve(self.template)
+        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        if self.head == "text" and self.backbone.text is None:
+            raise InputError(f"{self.backbone.name} has no text tower; use head probe, normal or auto")
+        self.weight, self.bias, self.unit = torch.zeros(0), torch.zeros(0), True
+
+    def _start_head(self, train_split: Split, val: Split | None, cold: ColdPass) -> str:
+        """Set where the head starts; return it in words."""
+        classes, device = train_split.classes, self.backbone.device
+        known = self.backbone.text is not None and not templates.unknown_words(self.backbone, classes)
+        kind = ("text" if known else "probe") if self.head == "auto" else self.head
+        self.unit = kind != "normal"
+        if kind == "text":
+            embeddings = templates.class_embeddings(self.backbone, classes, self.template)
+            self.weight, self.bias = self.backbone.logit_scale * embeddings.float(), torch.zeros(len(classes), device=device)
+        elif kind == "probe":
+            self.weight, self.bias = self._probe(train_split, val, cold)
+        else:
+            generator = torch.Generator().manual_seed(self.seed)
+            drawn = torch.randn(len(classes), self.backbone.feature_dim, generator=generator) * 0.01
+            self.weight, self.bias = drawn.to(device), torch.zeros(len(classes), device=device)
+        return kind
+
+    def _probe(self, train_split: Split, val: Split | None, cold: ColdPass) -> tuple[Tensor, Tensor]:
+        """Return a probe of unit features; its penalty is the best on ``val``, or 1e-3 without images there."""
+
+        def features(split: Split) -> Tensor:
+            stored = cold.activations(self.backbone, split, FEATURES)
+            return functional.normalize(stored.gather(torch.arange(len(split))).float(), dim=-1)
+
+        x, y = features(train_split), torch.from_numpy(train_split.labels).to(self.backbone.device)
+        grid = PROBE_L2 if val is not None else (1e-3,)
+        best = None
+        for linear in solvers.logistic_path(x, y, len(train_split.classes), grid, solvers.Basis.of(x), tolerance=1e-2):
+            found, rank = linear.to(x), (0.0, 0.0)
+            if val is not None:
+                logits, truth = found(features(val)), torch.from_numpy(val.labels).to(x.device)
+                right = float((logits.argmax(-1) == truth).float().mean())
+                rank = (right, -float(functional.cross_entropy(logits, truth)))
+            if best is None or rank > best[0]:
+                best = rank, found
+        assert best is not None
+        return best[1].weight.float().clone(), best[1].bias.float().clone()
