@@ -38,6 +38,10 @@ def block(layer: int) -> str:
     return f"block{layer}"
 
 
+Fit = Literal["crop", "squash", "pad", "as-is"]
+"""How a picture of any shape becomes a square."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocess:
     """How an image file becomes the input of one model: decode, resize, crop, scale, normalise.
@@ -48,7 +52,8 @@ class Preprocess:
         mean: channel means in units of [0, 1], order RGB.
         std: channel standard deviations in units of [0, 1], order RGB.
         interpolation: resampling filter.
-        mode: ``"crop"`` resizes the shorter side and crops the centre; ``"squash"`` resizes both sides to S.
+        mode: ``"crop"`` resizes the shorter side and crops the centre; ``"squash"`` resizes both sides to S; ``"pad"`` resizes
+            the longer side to S and puts black around; ``"as-is"`` takes pictures of S x S and no others.
     """
 
     size: int
@@ -56,7 +61,7 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: Interpolation = "bicubic"
-    mode: Literal["crop", "squash"] = "crop"
+    mode: Fit = "crop"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, for ``results.json`` and digests."""

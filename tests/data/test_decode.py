@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from coldframe.data import decode as module
 from coldframe.data.arrays import Arrays
-from coldframe.data.decode import decode, fit, load_pixels
+from coldframe.data.decode import WHITE, decode, fit, load_pixels
 from coldframe.errors import DataError
 from coldframe.types import Preprocess
 
@@ -47,7 +47,10 @@ def pixel(content: bytes) -> tuple[int, int, int]:
         (Image.new("RGBA", (2, 2), (0, 0, 0, 128)), (127, 127, 127)),
         (Image.fromarray(np.full((2, 2), 65535, np.uint16)), (255, 255, 255)),
         (Image.fromarray(np.full((2, 2), 32896, np.uint16)), (128, 128, 128)),
-        (Image.fromarray(np.full((2, 2), 300, np.uint16)), (1, 1, 1)),
+        (Image.fromarray(np.full((2, 2), 300, np.uint16)), (75, 75, 75)),  # 10 bits
+        (Image.fromarray(np.full((2, 2), 4095, np.uint16)), (255, 255, 255)),  # 12 bits
+        (Image.fromarray(np.full((2, 2), 16383, np.uint16)), (255, 255, 255)),
+        (Image.fromarray(np.full((2, 2), 200, np.uint16)), (1, 1, 1)),
     ],
 )
 def test_modes_become_rgb(image: Image.Image, expected: tuple[int, int, int]) -> None:
@@ -152,3 +155,42 @@ def test_decoding_is_the_same_from_many_threads(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: decode(path, "a").tobytes(), range(40)))
     assert set(results) == {noise(20, 20).tobytes()}
+
+
+def test_deep_grey_keeps_its_levels_and_says_its_white() -> None:
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    found = decode(stored(Image.fromarray(ramp)), "x")
+    assert len(np.unique(np.asarray(found)[..., 0])) == 256 and found.info[WHITE] == "4095"
+    dim = Image.fromarray((ramp // 4).astype(np.uint16))
+    told = decode(stored(dim, "TIFF", tiffinfo={281: 4095}), "x")
+    assert told.info[WHITE] == "4095" and np.asarray(told).max() == 64
+    assert decode(stored(dim), "x").info[WHITE] == "1023"
+
+
+def test_large_profiles_and_texts_are_no_damage() -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    marks = PngInfo()
+    marks.add_text("note", "x" * 3_000_000, zip=True)
+    profile = np.random.default_rng(0).bytes(2_500_000)
+    for content in (stored(Image.new("RGB", (2, 2), (9, 8, 7)), pnginfo=marks),
+                    stored(Image.new("RGB", (2, 2), (9, 8, 7)), icc_profile=profile)):  # fmt: skip
+        assert pixel(content) == (9, 8, 7)
+
+
+def test_every_way_to_a_square() -> None:
+    wide = Image.fromarray(np.full((10, 40, 3), 200, np.uint8))
+    ways: dict[str, np.ndarray] = {}
+    for mode in ("crop", "squash", "pad"):
+        preprocess = Preprocess(20, 24, (0, 0, 0), (1, 1, 1), "bilinear", mode)
+        ways[mode] = fit(wide, preprocess)
+        assert ways[mode].shape == (3, 20, 20)
+    assert (ways["crop"] == 200).all() and (ways["squash"] == 200).all()
+    rows = (ways["pad"][0] == 200).all(1)
+    assert rows.sum() == 5 and (ways["pad"][0][~rows] == 0).all() and rows[7:12].all()
+    assert len({Preprocess(20, 24, (0, 0, 0), (1, 1, 1), "bilinear", mode).pixel_digest() for mode in ways}) == 3
+    as_is = Preprocess(20, 24, (0, 0, 0), (1, 1, 1), "bilinear", "as-is")
+    pixels = noise(20, 20)
+    assert (fit(Image.fromarray(pixels), as_is).transpose(1, 2, 0) == pixels).all()
+    with pytest.raises(DataError, match="20 x 20 to take as it is, found 40 x 10"):
+        fit(wide, as_is)

@@ -101,8 +101,25 @@ def test_files_of_answers_hold_what_the_run_says_and_leave_out_what_is_unsure(
     for wrong, said in (
         ((*words, "--abstain", "1"), "--out beside --abstain"),
         ((str(album), "--abstain", "0.9", "--out", "c.csv"), "a saved run with --abstain"),
+        ((*words, "--fit", "pad"), "--run or --fit, found both"),
+        ((str(album), "--model", "timm:test_resnet/random", "--fit", "as-is"), "to take as it is, found 40 x 50"),
         ((*words, "--out", "c.txt"), "ending in .csv"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main(["predict", *wrong])
         assert stopped.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_a_run_keeps_the_way_its_pictures_became_square(album: Path, tmp_path: Path) -> None:
+    from fakes import coloured
+
+    from coldframe.backbones import load_backbone
+    from coldframe.methods import load, method_class
+
+    padded = load_backbone("timm:test_resnet/random", fit="pad")
+    probe = method_class("linear-probe")(padded).fit(coloured(18, 0, "train"), coloured(12, 1, "val"))
+    back = load(probe.save(tmp_path / "run"))
+    assert back.backbone.preprocess.mode == "pad"
+    torch.testing.assert_close(back.predict_proba(album), probe.predict_proba(album))
+    plain = load_backbone("timm:test_resnet/random")
+    assert plain.preprocess.mode == "crop" and plain.preprocess.pixel_digest() != padded.preprocess.pixel_digest()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from coldframe.errors import InputError, ModelError, nearest
 from coldframe.files.own import is_own
 from coldframe.machine.lean import put_off_compiler
 from coldframe.registry import BACKBONES, resolve
+from coldframe.types import Fit
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +31,7 @@ def load_backbone(
     pretrained: bool = True,
     checkpoint: str | Path | None = None,
     download: bool = False,
+    fit: Fit | None = None,
 ) -> Backbone:
     """Load a frozen network by its id.
 
@@ -50,6 +54,7 @@ def load_backbone(
         pretrained: False means the same as ``/random``.
         checkpoint: the same as ``@PATH``.
         download: whether weights that are not on this disk may be fetched; without it the network is never used.
+        fit: how pictures become square; the model's own way when None. See :class:`coldframe.types.Preprocess`.
 
     Returns:
         The network in evaluation mode, with no parameter that requires a gradient.
@@ -68,7 +73,7 @@ def load_backbone(
     if is_own(name):
         from coldframe.backbones.module import load_own
 
-        return load_own(name).to(device, _precision(dtype, device))
+        return shaped(load_own(name), fit).to(device, _precision(dtype, device))
     model = parse(name, pretrained=pretrained, checkpoint=checkpoint, download=download)
     if model.zoo not in BACKBONES:
         from coldframe.backbones.short import completed
@@ -80,7 +85,18 @@ def load_backbone(
     if model.options and model.zoo != "timm":
         raise ModelError(f"options behind the ? are for checkpoints of timm's networks, found some in {name!r}; leave them out")
     backbone: Backbone = resolve(BACKBONES, model.zoo, "model")(model)
-    return backbone.to(device, _precision(dtype, device))
+    return shaped(backbone, fit).to(device, _precision(dtype, device))
+
+
+def shaped(backbone: Backbone, fit: Fit | str | None) -> Backbone:
+    """Return the backbone with another way to make pictures square, a part of its preprocessing and so of every digest."""
+    if fit is None or fit == backbone.preprocess.mode:
+        return backbone
+    if fit not in get_args(Fit):
+        raise ModelError(f"expected fit of {', '.join(get_args(Fit))}, found {fit!r}{nearest(fit, get_args(Fit))}")
+    changed = copy.copy(backbone)
+    changed.preprocess = replace(backbone.preprocess, mode=cast(Fit, fit))
+    return changed
 
 
 def _precision(dtype: str | None, device: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from coldframe.cli import common, numbers
+from coldframe.types import Fit
 
 if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
@@ -24,6 +25,7 @@ def compare(
     *,
     data: list[str] | None = None,
     model: list[str] | None = None,
+    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     methods: list[str] | None = None,
     seeds: numbers.Seeds = 3,
     folds: numbers.Count | None = None,
@@ -67,6 +69,9 @@ def compare(
     model:
         A model id, such as open_clip:ViT-B-32/openai or lite0; by default pocket. 'coldframe models' lists them. Repeat the
         option for several.
+    fit_:
+        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
+        size; the model's own way when left out. A part of the preprocessing and of every digest.
     methods:
         Names separated by commas, or FILE.py:NAME of a class of your own.
         When left out: zero-shot, linear-probe, pixel-prompt, deep-prompt and fine-tune, as far as
@@ -157,11 +162,14 @@ def compare(
     watch = Watch() if json else Terminal()
     specs, tables, names = data, {}, folder_names(data)
     models: Sequence[str | Backbone] = model or [registry.EMBEDDED]
-    if len(specs) > 1:
+    backbones: list[Backbone] = []
+    if len(specs) > 1 or fit_ is not None:
         where = common.device_name(device)
         models = backbones = [
-            load_backbone(name, device=where, dtype=precision, download=download) for name in model or [registry.EMBEDDED]
+            load_backbone(name, device=where, dtype=precision, download=download, fit=fit_)
+            for name in model or [registry.EMBEDDED]
         ]
+    if len(specs) > 1:
         look_ahead(
             specs,
             lambda spec: load_dataset(

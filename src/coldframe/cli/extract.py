@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from coldframe.cli import common, numbers
+from coldframe.types import Fit
+
+if TYPE_CHECKING:
+    from coldframe.backbones.base import Backbone
 
 
 def extract(
@@ -13,6 +19,7 @@ def extract(
     model: str,
     data: str,
     out: Path,
+    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     layers: list[str] | None = None,
     normalised: bool = False,
     shard: str = "1/1",
@@ -34,6 +41,9 @@ def extract(
     ----------
     model:
         A model id.
+    fit_:
+        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
+        size; the model's own way when left out. A part of the preprocessing and of every digest.
     data:
         A data spec, or without labels a folder of loose images, a file or a glob.
     out:
@@ -62,13 +72,17 @@ def extract(
     json:
         Print the manifest.
     """
+    from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
     from coldframe.verbs.extract import extract_data
 
     watch = Terminal()
+    backbone: str | Backbone = model
+    if fit_ is not None:
+        backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download, fit=fit_)
     try:
         found = extract_data(
-            model, data, out, layers=common.names(layers), normalised=normalised, shard=shard, seed=seed, on_error=on_error,
+            backbone, data, out, layers=common.names(layers), normalised=normalised, shard=shard, seed=seed, on_error=on_error,
             download=download, precision=precision, batch_size=batch, device=common.device_name(device),
             progress=watch.cold, seen=common.seen, engine=engine,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Group, Parameter
 
 from coldframe.cli import common, numbers
+from coldframe.types import Fit
 
 SHARED = {
     "data": "Data spec, such as mini:cifar10 or folder:PATH.",
@@ -20,6 +21,7 @@ SHARED = {
     "preset": "Published settings to start from; settings given beside it win.",
     "classes": "Class names in place of the data's own: a,b,c or a file of lines.",
     "on_error": "What to do with images that do not decode: raise stops, skip leaves them out and counts them.",
+    "fit_": "How pictures become square: crop, squash, pad or as-is; by default the model's own way.",
     "device": "cpu, cuda or cuda:N; by default a GPU if there is one.",
     "precision": "Arithmetic of the frozen part.",
     "storage": "How activations are stored; bf16 takes half the space and is an approximation.",
@@ -100,6 +102,7 @@ def _fit(
     data: str,
     out: Path,
     model: str = "pocket",
+    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     shots: numbers.Count | None = None,
     seed: numbers.Seed | None = None,
     preset: str | None = None,
@@ -123,7 +126,7 @@ def _fit(
     from coldframe.verbs.fit import fit_one
     from coldframe.verbs.watch import Watch
 
-    backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download)
+    backbone = load_backbone(model, device=common.device_name(device), dtype=precision, download=download, fit=fit_)
     names = common.class_names(classes)
     seed = protocols.seed_of(kind, preset, seed)
     dataset, left = protocols.load_as(

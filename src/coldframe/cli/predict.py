@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from coldframe.cli import common, numbers
+from coldframe.types import Fit
+
+if TYPE_CHECKING:
+    from coldframe.backbones.base import Backbone
 
 
 def predict(
     *images: str,
     model: str | None = None,
     run: Path | None = None,
+    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     top: numbers.Top = 3,
     own: list[str] | None = None,
     device: str | None = None,
@@ -38,6 +43,9 @@ def predict(
         A model id with a classifier; lite0 when neither a model nor a run is given.
     run:
         Folder of a saved adaptation, in place of a model; the folder of a comparison stands for the method in its best/.
+    fit_:
+        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
+        size; the model's own way when left out. For --model; a run keeps the way that it learned with.
     top:
         Classes a file.
     own:
@@ -67,6 +75,7 @@ def predict(
     json:
         The same as --format json.
     """
+    from coldframe.backbones import load_backbone
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
     from coldframe.verbs.predict import MOST_DRAWN, draw
@@ -81,12 +90,17 @@ def predict(
         raise InputError("expected --out beside --abstain, found none; name a .csv, .jsonl or .parquet file")
     if conformal is not None and out is not None:
         raise InputError("expected --conformal or --out, found both; sets are printed, --json prints them for programs")
+    if run is not None and fit_ is not None:
+        raise InputError("expected --run or --fit, found both; a run takes pictures as it learned them")
+    source: str | Path | Backbone = run or model or CLASSIFIER
+    if fit_ is not None:
+        source = load_backbone(model or CLASSIFIER, device=common.device_name(device), download=download, fit=fit_)
     skipped: dict[str, str] = {}
     if out is not None:
         from coldframe.verbs.answer_file import answer_file
 
         done, silent, least = answer_file(
-            run or model or CLASSIFIER, images, out, abstain=abstain, device=common.device_name(device), batch_size=batch,
+            source, images, out, abstain=abstain, device=common.device_name(device), batch_size=batch,
             download=download, on_error=on_error, left=skipped, seen=common.seen, progress=common.predicted,
         )  # fmt: skip
         common.say_left_out(skipped)
@@ -94,7 +108,7 @@ def predict(
         common.say(f"{out}: {done:,} pictures{unsure}")
         return
     found = run_predict(
-        run or model or CLASSIFIER, images, top=top, device=common.device_name(device), on_error=on_error, left=skipped,
+        source, images, top=top, device=common.device_name(device), on_error=on_error, left=skipped,
         seen=common.seen, most=most_images, download=download, conformal=conformal,
     )  # fmt: skip
     common.say_left_out(skipped)

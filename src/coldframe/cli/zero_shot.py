@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from coldframe.cli import common, numbers
+from coldframe.types import Fit
 
 
 def zero_shot(
     *,
     model: str = "pocket",
+    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     data: str = "mini:cifar10",
     template: list[str] | None = None,
     classes: str | None = None,
@@ -31,6 +35,9 @@ def zero_shot(
     ----------
     model:
         A vision-language model, such as open_clip:ViT-B-32/openai; by default the bundled one.
+    fit_:
+        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
+        size; the model's own way when left out. A part of the preprocessing and of every digest.
     data:
         A data spec, or a folder of images without labels, for your own --classes.
     template:
@@ -59,11 +66,12 @@ def zero_shot(
     json:
         Print JSON.
     """
+    from coldframe.backbones import load_backbone
     from coldframe.verbs.zero_shot import ask
 
     answer = ask(
         data,
-        model,
+        model if fit_ is None else load_backbone(model, device=common.device_name(device), download=download, fit=fit_),
         template=template or None,
         classes=common.class_names(classes),
         split=split,

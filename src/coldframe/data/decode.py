@@ -1,8 +1,9 @@
 """From stored bytes to upright 8-bit RGB, and from there to the pixels of one model.
 
-Choices made here: transparent pixels are laid on white; 16-bit values are scaled by 255/65535 and rounded, never
-clipped; of an animation the first frame counts; pictures of more than ``LARGEST`` pixels are refused before they are
-decoded. Resizing and cropping equal ``torchvision.transforms.Resize`` and ``CenterCrop`` on PIL images to the bit.
+Choices made here: transparent pixels are laid on white; grey of more than 8 bits is scaled by 255/white and rounded, never
+clipped, with the white of :func:`white_of`; of an animation the first frame counts; pictures of more than ``LARGEST`` pixels
+are refused before they are decoded. Resizing and cropping equal ``torchvision.transforms.Resize`` and ``CenterCrop`` on PIL
+images to the bit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, PngImagePlugin, UnidentifiedImageError, features
 
 from coldframe.data.base import Images, Unreadable
 from coldframe.data.own_png import is_fitted
@@ -34,6 +35,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000"
 """What is opened at all. Pillow knows more, and hands some of it (EPS) to programs of the system."""
 READS = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000" + (", AVIF" if "AVIF" in FORMATS else "")
 
+# A large colour profile or text is no damage; what unpacks to more than this is.
+PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = 2**26, 2**28
+WHITE = "coldframe-white"
+"""In ``info`` of a picture that was scaled from deep grey: the value that became 255."""
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -131,7 +136,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return the picture as 8-bit RGB: CMYK, palettes, grey and 1 bit converted, transparency on white, 16 bits scaled.
+    """Return the picture as 8-bit RGB: CMYK, palettes, grey and 1 bit converted, transparency on white, deep grey scaled.
 
     Raises:
         DataError: 32-bit values outside 0 .. 65535 (integers) or 0 .. 1 (floats), which have no known white.
@@ -152,21 +157,44 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _deep(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.float64)  # [H, W]
     least, most = float(values.min()), float(values.max())
-    white = 1.0 if image.mode == "F" else 65535.0
+    white = 1.0 if image.mode == "F" else white_of(image, most)
     if not (least >= 0 and most <= white):
         raise DataError(
             f"expected grey values from 0 to {white:g} in a picture of mode {image.mode}, found {least:g} to {most:g}; "
             "store it with 8 or 16 bits"
         )
-    return Image.fromarray(np.floor(values * (255 / white) + 0.5).astype(np.uint8)).convert("RGB")
+    scaled = Image.fromarray(np.floor(values * (255 / white) + 0.5).astype(np.uint8)).convert("RGB")
+    scaled.info[WHITE] = f"{white:g}"
+    return scaled
+
+
+def white_of(image: Image.Image, most: float) -> float:
+    """Return the value that is white in a picture of deep grey: what its file says, else that of its depth.
+
+    A TIFF may say its largest value (tag 281) or how many bits it uses (tag 258). Else the depth is the fewest bits of 10, 12,
+    14 and 16 that hold the picture's values, so that 12 bits in a file of 16 keep their levels; values up to 255 are no deep
+    grey of that kind and count as 16 bits.
+
+    Args:
+        image: of integers.
+        most: its largest value.
+    """
+    tags = getattr(image, "tag_v2", {})
+    for said in (tags.get(281), tuple(2**bits - 1 for bits in tags.get(258, ()) if isinstance(bits, int))):
+        value = said[0] if isinstance(said, tuple) and said else said
+        if isinstance(value, int) and 255 < value < 65535 and most <= value:
+            return float(value)
+    return 65535.0 if most <= 255 else next((2.0**bits - 1 for bits in (10, 12, 14) if most < 2**bits), 65535.0)
 
 
 def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
     """Resize and crop to a model's input.
 
     ``mode="crop"``: the shorter side becomes ``resize``, the longer int(resize * long / short), then the central S x S
-    are cut out, with black around what is smaller. ``mode="squash"``: both sides become S. A picture that is marked as the
-    input of a model (:mod:`coldframe.data.own_png`) is whole: it stays as it is at S x S, and is scaled to any other S.
+    are cut out, with black around what is smaller. ``mode="squash"``: both sides become S. ``mode="pad"``: the longer side
+    becomes S, the shorter round(S * short / long), with black around it. ``mode="as-is"``: nothing is resized. A picture
+    that is marked as the input of a model (:mod:`coldframe.data.own_png`) is whole: it stays as it is at S x S, and is scaled
+    to any other S.
 
     Args:
         image: RGB.
@@ -176,8 +204,13 @@ def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
         Pixels 0 .. 255, uint8 [3, S, S].
     """
     size, (width, height) = preprocess.size, image.size
-    if preprocess.mode == "squash" or is_fitted(image):
+    if preprocess.mode == "as-is" and image.size != (size, size):
+        raise DataError(f"expected a picture of {size} x {size} to take as it is, found {width} x {height}; leave as-is out")
+    if preprocess.mode == "as-is" or preprocess.mode == "squash" or is_fitted(image):
         target = (size, size)
+    elif preprocess.mode == "pad":
+        longer = max(width, height)
+        target = (max(1, round(size * width / longer)), max(1, round(size * height / longer)))
     elif width <= height:
         target = (preprocess.resize, int(preprocess.resize * height / width))
     else:

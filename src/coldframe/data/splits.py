@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from coldframe.data.base import Dataset, Images, LoadOptions, Split, Unreadable
+from coldframe.data.decode import WHITE
 from coldframe.data.names import by_wordnet, chosen_names
 from coldframe.errors import ColdframeError, DataError, InputError
 
@@ -80,6 +81,7 @@ def assemble(
     if options.classes is not None:
         pairs = [f"{mine}: {given}" for mine, given in zip(train.classes, names, strict=True) if mine != given]
         notes.append(f"class names given, {', '.join(pairs[:10])}{' ...' if len(pairs) > 10 else ''}" if pairs else "")
+    notes.append(_depth(drawn["train"]))
     if named:
         notes.append(f"names of WordNet ids by timm's table, such as {train.classes[0]}: {names[0]}")
     if unused:
@@ -104,6 +106,15 @@ def _whole(spec: str, splits: dict[str, Split], skipped: dict[str, str], unused:
     notes += [f"{len(skipped)} unreadable files skipped ({counted(skipped.values())})"] if skipped else []
     train, val = replace(none, name="train"), replace(none, name="val")
     return Dataset(spec, train, val, every, "; ".join(notes), tuple(skipped), skipped)
+
+
+def _depth(split: Split) -> str:
+    """Say how deep grey is scaled, where the first picture is of that kind."""
+    try:
+        white = split.images.open(0).info.get(WHITE)
+    except DataError:  # said where it is used
+        return ""
+    return "" if white is None else f"grey of more than 8 bits: {white} is white in the first picture, by each one's depth"
 
 
 def drop_unreadable(split: Split) -> tuple[Split, dict[str, str]]:

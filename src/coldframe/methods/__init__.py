@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coldframe.backbones import load_backbone
+from coldframe.backbones import load_backbone, shaped
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError, visible
 from coldframe.files.own import is_own, named
@@ -50,6 +50,8 @@ def load(folder: str | Path, backbone: Backbone | None = None, *, device: str = 
             f"{folder} was learned on other weights of {visible(about.backbone.name)} than those loaded "
             f"({visible(about.backbone.digest[:8])} expected, {backbone.digest[:8]} found); use the same weights or fit again"
         )
+    if isinstance(mode := about.preprocess.get("mode"), str) and about.config.get("resize") != "squash":
+        backbone = shaped(backbone, mode)
     method = saving.unfitted(about, backbone, folder)
     method.restore(about.classes, saving.state_of(about, folder), folder)
     method.validated = saving.validated_of(folder)
