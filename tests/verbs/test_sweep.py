@@ -49,9 +49,10 @@ def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(done.lines) == 9 and len(calls) == 9
     assert [line.published for line in done.lines].count(0.5) == 1
     table = done.table()
-    assert table[0][:7] == ["data", "method", "tokens", "layer", "position", "readout", "top-1 (%)"]
-    assert table[0][-1] == "published" and table[1][1:4] == ["zero-shot", "", ""]
-    assert table[2][1:6] == ["deep-prompt", "1", "0", "front", "first"] and table[2][-1] == "50.00"
+    assert table[0][:8] == ["data", "method", "tokens", "layer", "position", "readout", "val (%)", "test (%)"]
+    assert table[0][-1] == "published" and any(line[1:4] == ["zero-shot", "", ""] for line in table)
+    (known,) = [line for line in table if line[2:6] == ["1", "0", "front", "first"]]
+    assert known[1] == "deep-prompt" and known[-1] == "50.00"
 
     # One cell is what the method alone gives.
     data = load_dataset("mini:mnist", shots=2, seed=0)
@@ -68,6 +69,22 @@ def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
         "heat-deep-prompt.png", "heat-deep-prompt.svg", "report.html", "mini-mnist", "results.json",
     }  # fmt: skip
+
+
+def test_cells_stand_below_a_baseline_and_are_ranked_by_validation_images_alone(tmp_path: Path) -> None:
+    plan = Plan((Part("knn", grid={"k": [1, 2, 5]}),), ("mini:mnist",), shots=4, seeds=2)
+    done = sweep(plan, model=tiny_clip(), cold=ColdPass(Store(tmp_path / "store")), command="coldframe sweep")
+    head, first, *rest = done.table()
+    val, test = head.index("val (%)"), head.index("test (%)")
+    assert first[1] == "zero-shot (baseline)" and first[val] != "-" and len(rest) == len(done.lines) == 3
+    assert {row["method"] for row in done.results()["rows"]} > {"zero-shot"}
+    lines = done.ranked("mini:mnist")
+    known = [line.group.mean("val_top1") for line in lines]
+    assert known == sorted(known, reverse=True) and [line[2] for line in rest] == [str(line.cell["k"]) for line in lines]
+    # The last by validation becomes the first, whatever it says of test images.
+    for row in lines[-1].group.rows:
+        row["val_top1"], row["top1"] = 1.0, 0.0
+    assert done.ranked("mini:mnist")[0] is lines[-1] and done.table()[2][test].startswith("0.0")
 
 
 @pytest.mark.parametrize("spelling", [str.lower, str.upper, str])

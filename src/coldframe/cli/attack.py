@@ -13,6 +13,7 @@ from coldframe.cli import common, numbers
 def attack(
     *images: str,
     model: str | None = None,
+    own: list[str] | None = None,
     target: list[str] | None = None,
     eps: Annotated[str, Parameter(allow_leading_hyphen=True)] = "8/255",
     robust: bool = False,
@@ -37,6 +38,8 @@ def attack(
         Files, folders (searched below) and globs.
     model:
         A model id with a classifier, or the folder of a saved run; by default lite0.
+    own:
+        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     target:
         Number or name of the wanted class; once for all images, or repeated, once for each. By default any wrong class.
     eps:
@@ -73,6 +76,7 @@ def attack(
         raise InputError("expected --samples with --robust only; add --robust or leave --samples out")
     size = radius(eps)
     way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
+    common.run_own(own)
     name = model or CLASSIFIER
     done = attack_files(
         name, images, way, target or (), device=common.device_name(device), download=download, on_error=on_error,

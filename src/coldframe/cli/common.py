@@ -40,7 +40,7 @@ def settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         path, equals, value = pair.partition("=")
-        method, dot, name = path.partition(".")
+        method, dot, name = path.rpartition(".")  # a file of one's own has points before
         if not (equals and dot and method and name):
             raise InputError(f"expected --set METHOD.NAME=VALUE, such as fine-tune.epochs=5, found {pair!r}")
         try:

@@ -98,6 +98,7 @@ def disagreements(
     a: Path,
     b: Path,
     *,
+    own: list[str] | None = None,
     data: str | None = None,
     split: Literal["train", "val", "test"] = "test",
     seed: numbers.Seed | None = None,
@@ -115,6 +116,7 @@ def disagreements(
     Args:
         a: folder of a saved run.
         b: folder of another, on the same classes.
+        own: FILE.py:NAME of a method or model of your own that a run was made with. Repeat the option for several.
         data: a data spec; by default that of run A.
         split: which images.
         seed: seed of the splits that the data does not fix; by default that of run A.
@@ -129,6 +131,7 @@ def disagreements(
     """
     from coldframe.verbs.disagreements import runs
 
+    common.run_own(own)
     found = runs(
         a, b, data=data, split=split, seed=seed, classes=common.class_names(classes), most=most, out=out,
         device=common.device_name(device), download=download, cold=common.cold_pass("fp32", None, batch),

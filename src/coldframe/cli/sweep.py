@@ -34,12 +34,14 @@ def sweep(
 ) -> None:
     """Run a grid of settings on one shared cold pass; print a table, write heat maps.
 
+    The table is ranked by accuracy on validation images and begins with a baseline: class names alone, or a linear probe.
     A stopped sweep goes on where it stood when it is given the same --out again, and finished runs are not run again.
 
     Parameters
     ----------
     plan:
-        A TOML file, a recipe that comes with coldframe (uva-a2-table3, prompting), or the name of a method.
+        A TOML file, a recipe that comes with coldframe (uva-a2-table3, prompting), the name of a method, or FILE.py:NAME of
+        one of your own.
     data:
         Data specs in place of the plan's. Repeat the option for several.
     model:
@@ -78,6 +80,7 @@ def sweep(
     """
     from coldframe.cli.live import Terminal
     from coldframe.verbs import plan as plans
+    from coldframe.verbs.sweep import RANKED
     from coldframe.verbs.sweep import sweep as run
     from coldframe.verbs.watch import Watch
 
@@ -104,6 +107,7 @@ def sweep(
         common.print_json(done.results())
     else:
         common.print_lines(done.table())
+        common.say(RANKED)
         if out is not None:
             common.say(f"report: {out / 'report.html'}")
     common.refuse(watch.failures)

@@ -46,6 +46,8 @@ def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None
     logits = method.logits(split, cold=cold)  # [N, K]
     raw, probabilities = logits.softmax(-1).numpy(), (logits / method.divisor).softmax(-1).numpy()
     row = row_of(method, split, raw, data=data, seed=seed)
+    if method.validated is not None and len(method.validated.right):
+        row["val_top1"] = float(method.validated.right.double().mean())
     row |= trust(raw, probabilities, split.labels, method.validated, method.divisor, split.classes)
     return Evaluation(row, probabilities, logits)
 

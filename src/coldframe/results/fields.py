@@ -64,6 +64,7 @@ TRUST = tuple(
 FIELDS: tuple[Field, ...] = (
     Field("top1", "top-1", "percent of test images whose first answer is right, ± the 95% interval over seeds",
           "fraction", 99, wording.percent, measure=top1),
+    Field("val_top1", "", "top-1 on the validation images, which choices were made on", "fraction", 0, PLAIN, optional=True),
     Field("top5", "top-5", "percent of test images whose true class is among the first five answers",
           "fraction", 3, PLAIN, measure=top5),
     Field("mean_per_class", "per class", "top-1 averaged over classes, so that small classes count as much as large ones",

@@ -8,6 +8,7 @@ from typing import Any
 from coldframe.backbones.base import Backbone
 from coldframe.data.base import Dataset
 from coldframe.errors import ColdframeError, InputError, ModelError
+from coldframe.files.own import is_own
 from coldframe.methods import Method, method_class
 from coldframe.registry import GROUPS
 from coldframe.results.wording import TRANSDUCTIVE
@@ -64,7 +65,8 @@ def methods_for(
             if name not in grouped or name in options:
                 raise
             skipped.append(f"{name} left out: {error}")
-    unknown = set(options) - {method.name for method in chosen}
+    own = {name for name in names if isinstance(name, str) and is_own(name)}
+    unknown = set(options) - {method.name for method in chosen} - own
     if unknown:
         raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")
     if not chosen:

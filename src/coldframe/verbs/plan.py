@@ -13,7 +13,9 @@ from typing import Any
 from coldframe import registry
 from coldframe.errors import InputError, nearest
 from coldframe.files.formats import PlanFile, Published
+from coldframe.files.own import is_own
 from coldframe.files.reading import read_toml, typed
+from coldframe.methods import method_class
 
 Settings = dict[str, Any]
 
@@ -91,7 +93,8 @@ def read(name: str) -> Plan:
         InputError: nothing has this name, or the file is not a plan.
     """
     known = recipes()
-    if name in registry.METHODS:
+    if name in registry.METHODS or is_own(name):
+        method_class(name)
         return Plan((Part(name),), (), title=f"A grid of {name}")
     path = known.get(name, Path(name))
     if not path.is_file():
@@ -107,7 +110,9 @@ def _plan(text: PlanFile, path: Path) -> Plan:
         typed(known, Published, f"{path}, published {number}", remedy="correct the file", strict=False)
     parts = []
     for run in text.runs:
-        if run.method not in registry.METHODS:
+        if is_own(run.method):
+            method_class(run.method)
+        elif run.method not in registry.METHODS:
             raise InputError(f"{path} asks for the unknown method {run.method!r}{nearest(run.method, registry.METHODS)}")
         grid = {key: value if isinstance(value, list) else [value] for key, value in run.grid.items()}
         empty = [key for key, value in grid.items() if not value]
@@ -160,11 +165,16 @@ def changed(plan: Plan, fixed: Mapping[str, Mapping[str, Any]], varied: Mapping[
     """
     names = [part.method for part in plan.parts]
     for method in fixed:
-        if method not in names:
+        if method not in names and all(method_class(name).name != method for name in names):
             raise InputError(f"settings were given for {method}, which is not in the plan ({', '.join(dict.fromkeys(names))})")
     if varied and len(plan.parts) > 1:
         raise InputError(f"expected a plan of one method for --grid, found {len(plan.parts)}; write the grid into a TOML file")
     parts = [
-        replace(part, settings={**part.settings, **fixed.get(part.method, {})}, grid=varied or part.grid) for part in plan.parts
+        replace(part, settings={**part.settings, **_of(part, fixed)}, grid=varied or part.grid) for part in plan.parts
     ]
     return replace(plan, parts=tuple(parts))
+
+
+def _of(part: Part, fixed: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what is fixed of a part's method, by the name in the plan or by the method's own."""
+    return fixed.get(part.method, fixed.get(method_class(part.method).name, {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +30,34 @@ from coldframe.verbs.plan import Part, Plan, Settings
 from coldframe.verbs.watch import Watch, command_line, folder_names
 from coldframe.version import __version__
 
+RANKED = "Lines are ranked by top-1 on validation images; test images, read once a run, have no say."
+BASELINES = ("zero-shot", "linear-probe")
+"""What a sweep is measured against: the first that the model allows."""
+
 
 @dataclass(frozen=True)
 class Line:
     """One run of a plan on one data set.
 
     Args:
-        part: which of the plan's methods.
+        part: which of the plan's methods; None for the baseline.
         cell: what is varied.
         data: the data's name.
         group: its rows over seeds.
         published: a known top-1 of the same settings, a fraction, or None.
     """
 
-    part: Part
+    part: Part | None
     cell: Settings
     data: str
     group: Group
     published: float | None
+
+    @property
+    def kind(self) -> type[Method]:
+        """The class of the method."""
+        assert self.part is not None, "a baseline is no part of the plan"
+        return method_class(self.part.method)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class Sweep:
         plan: what was run.
         tables: by data.
         lines: one for each data set, method and cell.
+        baselines: by data, what the cells have to beat.
         command: what makes it again.
         machine: where it ran.
     """
@@ -67,6 +78,7 @@ class Sweep:
     lines: Sequence[Line]
     command: str
     machine: Mapping[str, Any]
+    baselines: Mapping[str, Group] = field(default_factory=dict)
 
     def results(self) -> dict[str, Any]:
         """Return the value of ``results.json``: the rows of all tables."""
@@ -74,24 +86,24 @@ class Sweep:
         return {"coldframe": __version__, "command": self.command, "machine": dict(self.machine), "rows": rows}
 
     def table(self) -> list[list[str]]:
-        """Return a head and a line for each run: data, method, what is varied, top-1 with its interval, costs."""
+        """Return a head and a line for each run: data, method, what is varied, top-1 on val and on test, costs.
+
+        Of each data set the baseline stands first, then the cells by their mean top-1 on validation images.
+        """
         noisy = any(line.group.mean("noise_top1") is not None for line in self.lines)
         known = any(line.published is not None for line in self.lines)
         varied = list(dict.fromkeys(name for line in self.lines for name in line.cell))
-        head = ["data", "method", *varied, "top-1 (%)", *(["noise"] if noisy else []), "trained", "seconds"]
-        return [head + (["published"] if known else []), *(self._cells(line, varied, noisy, known) for line in self.lines)]
+        head = ["data", "method", *varied, "val (%)", "test (%)", *(["noise"] if noisy else []), "trained", "seconds"]
+        found = [head + (["published"] if known else [])]
+        for spec in self.tables:
+            if spec in self.baselines:
+                found.append(_cells(Line(None, {}, spec, self.baselines[spec], None), varied, noisy, known))
+            found += [_cells(line, varied, noisy, known) for line in self.ranked(spec)]
+        return found
 
-    def _cells(self, line: Line, varied: Sequence[str], noisy: bool, known: bool) -> list[str]:
-        group = line.group
-        top1, seconds = group.over_seeds("top1"), group.mean("train_seconds")
-        noise, trained = group.mean("noise_top1"), group.mean("trainable_parameters")
-        accuracy = "-" if top1 is None else f"{100 * top1.mean:.1f}"
-        if top1 is not None and top1.half is not None:
-            accuracy += f" ± {100 * top1.half:.1f}"
-        cells = [line.data, line.part.method, *(str(line.cell.get(name, "")) for name in varied), accuracy]
-        cells += ["-" if noise is None else f"{100 * noise:.1f}"] if noisy else []
-        cells += ["-" if trained is None else f"{trained:,.0f}", "-" if not seconds else f"{seconds:.1f}"]
-        return cells + (["-" if line.published is None else f"{100 * line.published:.2f}"] if known else [])
+    def ranked(self, spec: str) -> list[Line]:
+        """Return the lines of one data set, the highest mean top-1 on validation images first; test images have no say."""
+        return sorted((line for line in self.lines if line.data == spec), key=lambda line: -(line.group.mean("val_top1") or 0))
 
     def figures(self) -> dict[str, tuple[str, Any]]:
         """Return a heat map for each method with two varied names or more: file stem -> (caption, figure)."""
@@ -124,8 +136,26 @@ class Sweep:
             save_figure(figure, out / stem)
         about = f"{self.machine['device']}, {hardware.threads(self.machine)}, torch {self.machine['torch']}"
         each = "The report of each data set lies in its own folder beside this page."
-        notes = [f"{self.plan.model}; seeds 0 to {self.plan.seeds - 1}; {about}. Intervals are 95% over seeds.", each]
+        notes = [f"{self.plan.model}; seeds 0 to {self.plan.seeds - 1}; {about}. Intervals are 95% over seeds.", RANKED, each]
         write_text(out / "report.html", page(self.plan.title, self.table(), notes, figures, self.command))
+
+
+def _cells(line: Line, varied: Sequence[str], noisy: bool, known: bool) -> list[str]:
+    group = line.group
+    noise, trained, seconds = (group.mean(name) for name in ("noise_top1", "trainable_parameters", "train_seconds"))
+    method = f"{group.method} (baseline)" if line.part is None else line.kind.name
+    settings = (str(line.cell.get(name, "")) for name in varied)
+    cells = [line.data, method, *settings, _percent(group, "val_top1"), _percent(group, "top1")]
+    cells += ["-" if noise is None else f"{100 * noise:.1f}"] if noisy else []
+    cells += ["-" if trained is None else f"{trained:,.0f}", "-" if not seconds else f"{seconds:.1f}"]
+    return cells + (["-" if line.published is None else f"{100 * line.published:.2f}"] if known else [])
+
+
+def _percent(group: Group, name: str) -> str:
+    found = group.over_seeds(name)
+    if found is None:
+        return "-"
+    return f"{100 * found.mean:.1f}" + (f" ± {100 * found.half:.1f}" if found.half is not None else "")
 
 
 def _axes(part: Part) -> tuple[str, str]:
@@ -179,9 +209,10 @@ def sweep(
     chosen = model if model is not None else plan.model
     backbone = load_backbone(chosen, device=device, dtype=precision, download=download) if isinstance(chosen, str) else chosen
     made = [(part, cell, make(part, cell, backbone)) for part in plan.parts for cell in part.cells()]
-    methods = [method for _, _, method in made]
+    base = baseline([method for _, _, method in made], backbone)
+    methods = [*([] if base is None else [base]), *(method for _, _, method in made)]
     cold, folder = cold or ColdPass(), None if out is None else Path(out)
-    tables, lines, names = {}, [], folder_names(plan.data)
+    tables, lines, baselines, names = {}, [], {}, folder_names(plan.data)
     look_ahead(
         plan.data,
         lambda spec: load_dataset(spec, shots=plan.shots_of(spec), download=download, on_error=on_error),
@@ -198,11 +229,24 @@ def sweep(
         if own is not None:
             save_report(table, own)
         groups = {group.key[0]: group for group in table.groups()}
+        if base is not None and (group := groups.get(label(base, methods))) is not None:
+            baselines[spec] = group
         for part, cell, method in made:
             group = groups.get(label(method, methods))  # a cell that could not be finished is named in the table's notes
             if group is not None:
                 lines.append(Line(part, cell, spec, group, _published(plan, part, cell, spec)))
-    return Sweep(plan, tables, lines, command or command_line(), measures.machine(device))
+    return Sweep(plan, tables, lines, command or command_line(), measures.machine(device), baselines)
+
+
+def baseline(methods: Sequence[Method], backbone: Backbone) -> Method | None:
+    """Return what the cells have to beat: class names alone, or a linear probe where the model has no texts.
+
+    None where the plan runs one of these itself.
+    """
+    if any(method.name in BASELINES for method in methods):
+        return None
+    name = next(name for name in BASELINES if not method_class(name).unfit(backbone, ()))
+    return method_class(name)(backbone)
 
 
 def make(part: Part, cell: Settings, backbone: Backbone) -> Method:
