@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from coldframe.cli.remaining import SHORT, Remaining
 from coldframe.cold import PassReport
 from coldframe.errors import visible
 from coldframe.report import Table
@@ -39,6 +40,7 @@ class Terminal(Watch):
         )
         self._pass: TaskID | None = None
         self._table: LiveTable | None = None
+        self._left, self._told = Remaining(), set[str]()
 
     def _say(self, line: str) -> None:
         self.console.print(Text(visible(line)))
@@ -80,7 +82,8 @@ class Terminal(Watch):
         for note in report.notes:
             self._say(f"  {note}")
 
-    def planned(self, methods: Sequence[str]) -> None:
+    def planned(self, methods: Sequence[str], epochs: Mapping[str, int], seeds: int) -> None:
+        self._left = Remaining(epochs, seeds)
         self._table = live_table(Table(), methods)
         self._table.__enter__()
 
@@ -88,13 +91,22 @@ class Terminal(Watch):
         self._say(sentence)
 
     def fitting(self, method: str, seed: int) -> None:
+        self._left.begin(method)
         if self._table is not None:
             self._table.status(method, f"seed {seed}")
 
     def epoch(self, method: str, seed: int, metrics: Mapping[str, Any]) -> None:
+        left = self._left.after(metrics["epoch"]) or 0.0
+        known = left >= SHORT
         if self._table is not None:
             val = f", val {metrics['val']:.1%}" if "val" in metrics else ""
-            self._table.status(method, f"seed {seed}, epoch {metrics['epoch']}: loss {metrics['loss']:.3f}{val}")
+            last = self._left.epochs.get(method)
+            epoch = f"{metrics['epoch']}" + (f" of {last}" if last is not None else "")
+            ahead = f", about {seconds(left)} left" if known else ""
+            self._table.status(method, f"seed {seed}, epoch {epoch}{ahead}: loss {metrics['loss']:.3f}{val}")
+        if known and not self.console.is_terminal and method not in self._told:
+            self._told.add(method)
+            self._say(f"  {method}: about {seconds(left)} left")
 
     def row(self, row: Row) -> None:
         if self._table is not None:

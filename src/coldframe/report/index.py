@@ -9,6 +9,7 @@ from typing import Any
 from coldframe import files
 from coldframe.report.page import rendered
 from coldframe.report.table import Table
+from coldframe.results import wording
 from coldframe.results.columns import cells, columns, headline, title
 from coldframe.results.verdict import verdict
 
@@ -31,6 +32,7 @@ def save_index(tables: Mapping[str, Table], folder: str | Path, *, heading: str 
                 "verdict": verdict(table),
                 "head": ["method", *(title(column, table.about) for column in columns(table))],
                 "lines": cells(table)[1:],
+                "handed": wording.handed_over(table.handed, name),
             }
         )
     files.write_json(Path(folder) / "results.json", joined(tables))

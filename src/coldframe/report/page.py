@@ -82,6 +82,7 @@ def _parts(
         "legend": [
             *((title(column, about), column.meaning) for column in shown),
             *([("choices", about.choices)] if about.choices else []),
+            *([("best/", REFIT)] if table.handed.get("refit") else []),
         ],
         "comparisons": _comparisons(table),
         "published": _published(table),
@@ -106,6 +107,13 @@ def _parts(
         "facts": _facts(table),
         "settings": about.settings,
     }
+
+
+REFIT = (
+    "Every line of the table learned from train alone. The recommended method alone learned once more, from train and val "
+    "together, with all that was chosen kept: settings, and how many epochs. That model is handed over; it changes no line."
+)
+"""The one rule of refitting, for the page's legend."""
 
 
 def _sorted_by(texts: Sequence[str], group: Group, shown: Sequence[Field]) -> list[tuple[str, float | None]]:

@@ -24,6 +24,7 @@ from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.methods.folds import Rule, all_shots
+from coldframe.methods.trained import Trained
 from coldframe.registry import EMBEDDED
 from coldframe.report import Detail, Table, recommended
 from coldframe.results.parts import training_curves
@@ -226,7 +227,8 @@ def _run(
     case.cold = attempts.prepare(cold, case.backbone, splits + strange, wants, note)
     watch.cold_done(case.cold)
     names = [label(method, methods) for method in methods]
-    watch.planned(names)
+    lengths = {name: int(one.epochs) for name, one in zip(names, methods, strict=True) if isinstance(one, Trained)}
+    watch.planned(names, lengths, len(case.datasets))
     fits = Fits(case, cold, watch, out, choose)
     if budget is None:
         for method, name in zip(methods, names, strict=True):

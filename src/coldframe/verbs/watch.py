@@ -35,8 +35,8 @@ class Watch:
     def cold_done(self, report: PassReport) -> None:
         """The cold pass is over."""
 
-    def planned(self, methods: Sequence[str]) -> None:
-        """These methods will be fitted, in this order."""
+    def planned(self, methods: Sequence[str], epochs: Mapping[str, int], seeds: int) -> None:
+        """These methods will be fitted, in this order, each with every seed; for how many epochs, where they have them."""
 
     def promised(self, sentence: str) -> None:
         """What a budget has room for, or what became of it."""

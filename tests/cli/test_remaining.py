@@ -1,0 +1,51 @@
+"""How long fits will still take."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from coldframe.cli.live import Terminal
+from coldframe.cli.remaining import Remaining
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_rest_of_this_fit_and_the_fits_of_the_other_seeds() -> None:
+    clock = Clock()
+    left = Remaining({"probe": 4}, seeds=3, clock=clock)
+    left.begin("probe")
+    clock.now = 7.0  # 4 s of tried rates, then an epoch of 3 s
+    assert left.after(1) is None
+    clock.now = 10.0
+    assert left.after(2) == pytest.approx(2 * 3 + 2 * (4 + 4 * 3))
+    left.begin("probe")
+    clock.now = 17.0
+    left.after(1)
+    clock.now = 20.0
+    assert left.after(2) == pytest.approx(2 * 3 + 16)
+    left.begin("other")
+    assert left.after(1) is None and left.after(2) is None
+
+
+def test_a_log_names_what_is_left_of_a_long_fit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, clock = Terminal(), Clock()
+    watch.console = Console(file=io.StringIO(), width=120)
+    watch.planned(["probe", "quick"], {"probe": 100, "quick": 2}, 1)
+    watch._left.clock = clock
+    watch.fitting("probe", 0)
+    for epoch in range(1, 5):
+        clock.now += 2
+        watch.epoch("probe", 0, {"epoch": epoch, "loss": 1.0, "val": 0.5})
+    watch.fitting("quick", 0)
+    watch.epoch("quick", 0, {"epoch": 1, "loss": 1.0})
+    watch.stop()
+    assert watch.console.file.getvalue().split("\n") == ["  probe: about 3 min left", ""]  # type: ignore[attr-defined]
+    Terminal.shown = None
