@@ -18,7 +18,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import logits_of, opened, own_logits
+from coldframe.evaluation.classifiers import logits_of, opened, own_classifier
 from coldframe.methods import method_class
 from coldframe.registry import METHODS
 
@@ -55,7 +55,8 @@ def test_gradients_of_every_method_agree_with_finite_differences(name: str, tmp_
     (gradient,) = torch.autograd.grad((logits * weights).sum(), images)
     assert (gradient.flatten(1) != 0).any(1).all()
     way = torch.randn(images.shape, generator=generator)
-    short = 1e-4 if name in ("conv-lora", "bn-tune") else 1e-3  # a longer one crosses the kinks of a network of ReLUs
+    # A longer step crosses the kinks of a network of ReLUs; a shorter one drowns in the rounding of small logits in float32.
+    short = {"conv-lora": 1e-4, "bn-tune": 1e-4, "transclip": 3e-3}.get(name, 1e-3)
     with torch.no_grad():
         ahead, behind = ((model(images + step * way) * weights).double().sum() for step in (short, -short))
     expected = float((gradient.double() * way.double()).sum())
@@ -132,7 +133,7 @@ def test_batch_normalisation_is_folded_for_an_attack_and_changes_nothing(branch:
     assert branch or not any(isinstance(part, nn.BatchNorm2d) for part in folded.module.modules())
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
     expected = backbone.head(backbone.run(backbone.normalise(images)))
-    attacked = own_logits(backbone)
+    attacked = own_classifier(backbone)[0]
     if not branch:
         monkeypatch.setattr(nn.BatchNorm2d, "forward", None)  # an attack that still called one would fail
     found = attacked(images)

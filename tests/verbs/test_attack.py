@@ -18,7 +18,7 @@ from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.own_png import is_fitted
 from coldframe.errors import DataError, InputError
-from coldframe.evaluation.classifiers import logits_of, own_logits
+from coldframe.evaluation.classifiers import logits_of, own_classifier
 from coldframe.files import read_json
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.verbs import attack as verb
@@ -61,7 +61,7 @@ def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) ->
     results = read_json(tmp_path / "out" / "results.json")
     assert results["settings"] == {"eps": "24/255"} and len(results["images"]) == 3
     assert any(row["fooled"] for row in results["images"])
-    model = own_logits(backbone)
+    model = own_classifier(backbone)[0]
     for i, row in enumerate(results["images"]):
         picture = torch.from_numpy(np.array(Image.open(tmp_path / "out" / f"adversarial_{i:02}_{files[i].stem}.png")))
         image = picture.permute(2, 0, 1)[None].float() / 255

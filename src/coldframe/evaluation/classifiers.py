@@ -21,32 +21,12 @@ Classifier = Callable[[Tensor], Tensor]
 """uint8 images [B, 3, S, S] at the model's resolution -> probabilities [B, K]."""
 
 
-def own_logits(backbone: Backbone) -> Model:
-    """Return a model's own classifier as a callable from images, uint8 or in [0, 1], [B, 3, S, S], to logits [B, K].
+def own_classifier(backbone: Backbone) -> tuple[Model, tuple[str, ...]]:
+    """Return a model's own classifier, and the names of its classes; numbers stand for names that nobody gave.
 
-    Batch normalisations are folded first (:meth:`~coldframe.backbones.base.Backbone.folded`): whoever asks, asks the same
-    weights many times. The weights are those of the moment of the call.
-
-    Raises:
-        InputError: the model has no classifier of its own.
-    """
-    own_classes(backbone)
-    backbone = backbone.folded()
-
-    def model(images: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
-            features = backbone.run(backbone.normalise(images))
-        else:
-            features = tapped(backbone, images, [FEATURES])[FEATURES]
-        logits = backbone.head(features)
-        assert logits is not None
-        return logits
-
-    return model
-
-
-def own_classes(backbone: Backbone) -> tuple[str, ...]:
-    """Return the names of the classes that a model knows by itself; numbers stand for names that nobody gave.
+    The classifier takes images, uint8 or in [0, 1], [B, 3, S, S], and returns logits [B, K]. Batch normalisations are folded
+    first (:meth:`~coldframe.backbones.base.Backbone.folded`): whoever asks, asks the same weights many times. The weights are
+    those of the moment of the call.
 
     Raises:
         InputError: the model has no classifier of its own.
@@ -54,13 +34,24 @@ def own_classes(backbone: Backbone) -> tuple[str, ...]:
     side = backbone.preprocess.size
     with torch.no_grad():
         blank = torch.zeros(1, 3, side, side, device=backbone.device, dtype=backbone.dtype)
-        logits = backbone.head(backbone.run(blank))
-    if logits is None:
+        tried = backbone.head(backbone.run(blank))
+    if tried is None:
         raise InputError(
             f"{backbone.name} has no classifier of its own; choose a model with one, such as lite0, "
             "fit one with 'coldframe fit linear-probe', or name classes with 'coldframe zero-shot'"
         )
-    return tuple(backbone.classes) or tuple(f"class {index}" for index in range(logits.shape[-1]))
+    folded = backbone.folded()
+
+    def model(images: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            features = folded.run(folded.normalise(images))
+        else:
+            features = tapped(folded, images, [FEATURES])[FEATURES]
+        logits = folded.head(features)
+        assert logits is not None
+        return logits
+
+    return model, tuple(backbone.classes) or tuple(f"class {index}" for index in range(tried.shape[-1]))
 
 
 def logits_of(method: Method) -> Model:
@@ -99,7 +90,7 @@ def opened(
     if isinstance(source, Method):
         return logits_of(source), source.classes, source.backbone
     backbone = source if isinstance(source, Backbone) else load_backbone(source, device=device, download=download)
-    return own_logits(backbone), backbone.classes, backbone
+    return *own_classifier(backbone), backbone
 
 
 def set_limit(source: str | Path | Backbone, level: float, *, device: str = "cpu", download: bool = False) -> float:
@@ -128,10 +119,10 @@ def classifier(
         method = load(source, device=device, download=download)
         return method.predict_proba, method.classes, method.backbone
     backbone = source if isinstance(source, Backbone) else load_backbone(str(source), device=device, download=download)
-    logits = own_logits(backbone)
+    logits, names = own_classifier(backbone)
 
     @torch.no_grad()
     def probabilities(images: Tensor) -> Tensor:
         return logits(images).float().softmax(-1).cpu()
 
-    return probabilities, own_classes(backbone), backbone
+    return probabilities, names, backbone

@@ -112,13 +112,12 @@ def attack_files(
         if min(size) < SMALLEST:
             least, side = f"{SMALLEST} x {SMALLEST}", f"{size[0]} x {size[1]}"
             raise DataError(f"expected pictures of at least {least} pixels, found {side} in {file}; leave it out")
-    model, known, backbone = opened(source, device=device, download=download)
+    model, names, backbone = opened(source, device=device, download=download)
     pixels = torch.from_numpy(load_pixels(held, list(range(len(files))), backbone.preprocess))
     images = pixels.to(backbone.device).float().div(LEVELS)
     with torch.no_grad():
         clean = torch.cat([model(piece).float().softmax(-1) for piece in images.split(PIECE)])  # type: ignore[no-untyped-call]
     label_probability, labels = clean.max(-1)
-    names = known or tuple(f"class {index}" for index in range(clean.shape[1]))
     wanted = None
     if targets:
         numbers = [class_index(text, names) for text in targets]
