@@ -3,9 +3,9 @@
     python bench/self_tuning.py [--data mini:caltech7] [--corrupt gaussian_noise:3] [--methods deep-prompt] [--seeds 0 1 2]
                                 [--shots 20] [--epochs 4] [--model pocket] [--keep rows.jsonl]
 
-For each seed the images are drawn, and zero-shot and each method are fitted as ``compare`` fits them. Printed are top-1 on the
-test images in percent, the processor's seconds of the fit with its search and without (the same settings, given), and what was
-chosen.
+For each seed the images are drawn, and zero-shot (a linear probe where the model does not know the words) and each method are
+fitted as ``compare`` fits them. Printed are top-1 on the test images in percent, the seconds of the processor with the search
+and without (the same settings, given), and what was chosen.
 ``--corrupt`` disturbs all images, train, validation and test. With ``--keep`` finished rows are kept and not run again.
 """
 
@@ -26,7 +26,7 @@ from coldframe import files, load_backbone, load_dataset
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Images, Split
 from coldframe.data.corruptions import corrupt
-from coldframe.methods import Method, method_class
+from coldframe.methods import Method, method_class, templates
 from coldframe.types import PIXELS, digest_of
 
 
@@ -86,7 +86,9 @@ def main() -> None:
     if options.keep is not None and options.keep.exists():
         rows = {row["key"]: row for row in map(json.loads, options.keep.read_text().splitlines())}
     print(f"{options.model} on {options.data} {options.corrupt}, shots {options.shots}, {options.epochs} epochs")
-    for name in ["zero-shot", *options.methods]:
+    first = load_dataset(options.data, shots=options.shots, seed=options.seeds[0])
+    texts = backbone.text is not None and not templates.unknown_words(backbone, first.classes)
+    for name in ["zero-shot" if texts else "linear-probe", *options.methods]:
         found = []
         for seed in options.seeds:
             key = f"{options.model} {options.data} {options.corrupt} {options.shots} {options.epochs} {name} {seed}"

@@ -20,6 +20,7 @@ from coldframe.errors import InputError
 from coldframe.machine.room import check_fits
 from coldframe.methods import heads, templates, views
 from coldframe.methods.base import Report
+from coldframe.methods.headed import head, probe_of
 from coldframe.methods.prompt_tokens import Keys, like_tokens
 from coldframe.methods.trained import SMALL, Beside, Logits, Trained
 from coldframe.training import better
@@ -61,7 +62,8 @@ class DeepPrompt(Trained):
         readout: ``class`` reads what the network reads; ``first`` the first token of the sequence.
         init: ``tokens`` draws from a normal distribution with mean and covariance of the training images' own tokens entering
             the block, ``normal`` from N(0, 0.02^2), ``uniform`` from +- sqrt(6 / (3 patch^2 + D)) as VPT does.
-        head: ``text``, ``linear``, or ``auto``: texts where the model has them and knows every word of the class names.
+        head: ``text``, ``probe`` (a linear probe of the features without prompts, then kept as it is), ``linear`` (trained with
+            the prompts), or ``auto``: texts where the model has them and knows every word of the class names, else a probe.
         template: texts of ``text``.
 
     Source:
@@ -98,7 +100,7 @@ class DeepPrompt(Trained):
     position: Literal["back", "front"] = "back"
     readout: Literal["class", "first"] = "class"
     init: Literal["tokens", "normal", "uniform"] = "tokens"
-    head: Literal["auto", "text", "linear"] = "auto"
+    head: Literal["auto", "text", "probe", "linear"] = "auto"
     template: str | Sequence[str] = templates.PHOTO
     _: KW_ONLY
     lr: float | Literal["auto"] = "auto"
@@ -122,7 +124,9 @@ class DeepPrompt(Trained):
         if self.readout == "first" and self.network.reads is None:
             raise InputError(f"{backbone.name} reads the mean of its tokens, not one of them; choose readout=class")
         self.template = self.template if isinstance(self.template, str) else list(self.template)
-        self.scores = heads.Head(self.head, backbone, self.template)
+        self.scores = heads.Head("linear" if self.head == "probe" else self.head, backbone, self.template)
+        self.probe: tuple[Tensor, Tensor] | None = None
+        """Weight [K, D] and bias [K] of a probe of unit features, where it is the head."""
         self.prompt = torch.zeros(0)
         self._plain: tuple[float, float] | None = None
         """Top-1 and cross-entropy on ``val`` without prompts."""
@@ -172,15 +176,17 @@ class DeepPrompt(Trained):
         return self.prompt.shape[1] if self.prompt.ndim == 3 else self.tokens
 
     def warm(self, x: Tensor) -> Tensor:
-        return self.scores(self._features(x))
+        return self._scored(self._features(x))
 
     def state(self) -> dict[str, Tensor]:
-        return {"prompt": self.prompt.detach(), **{name: value.detach() for name, value in self.scores.tensors.items()}}
+        kept = {} if self.probe is None else {"probe.weight": self.probe[0], "probe.bias": self.probe[1]}
+        return {"prompt": self.prompt.detach(), **kept, **{name: value.detach() for name, value in self.scores.tensors.items()}}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self.prompt = state["prompt"]
+        self.probe = (state["probe.weight"], state["probe.bias"]) if "probe.weight" in state else None
         self.scores.prepare(self.classes, self.seed)
-        self.scores.tensors = {name: state[name] for name in self.scores.tensors}
+        self.scores.tensors = {} if self.probe else {name: state[name] for name in self.scores.tensors}
 
     def labels_alone(self, classes: Sequence[str]) -> str:
         return self.scores.labels_alone(self.name, "head", classes)
@@ -203,8 +209,13 @@ class DeepPrompt(Trained):
 
     def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         self.scores.prepare(train_split.classes, self.seed)
+        if self.head == "probe" or (self.head == "auto" and self.scores.now != "text"):
+            self.probe, self.scores.tensors = probe_of(self.backbone, train_split, None, cold), {}
         self.prompt = self._drawn(self.stored(train_split, cold)).to(self.backbone.device)
         return {"prompt": self.prompt, **self.scores.tensors}
+
+    def _scored(self, features: Tensor) -> Tensor:
+        return self.scores(features) if self.probe is None else head(features, *self.probe, unit=True)
 
     def finish(self, learned: dict[str, Tensor]) -> None:
         self.prompt = learned["prompt"]
@@ -220,7 +231,7 @@ class DeepPrompt(Trained):
         def logits(x: Tensor) -> Tensor:
             every = self._features(x.repeat(len(prompts), 1, 1), prompts).view(len(prompts), len(x), -1)  # [S, B, D]
             if not self.scores.tensors:
-                return self.scores(every)
+                return self._scored(every)
             weight, bias = parameters["head.weight"], parameters["head.bias"]
             return every.float() @ weight.mT + bias[:, None]
 
@@ -235,7 +246,7 @@ class DeepPrompt(Trained):
             logits=self._training(sources, keys), note=", keys and values of the last block kept" if keys else "",
         )  # fmt: skip
         validate = self.validation(val, cold)
-        if self.scores.now == "text" and validate is not None and self.reached is not None and not self._short:
+        if (self.probe or self.scores.now == "text") and validate is not None and self.reached is not None and not self._short:
             learned, self.prompt = self.prompt, self.prompt[:, :0]
             plain = self._plain = validate()
             if better(*self.reached, *plain):
@@ -257,7 +268,7 @@ class DeepPrompt(Trained):
         if chosen.choices.get("prompts") != LEFT_OUT:
             super()._refit(chosen, both, cold, run, report)
             return
-        self.scores.prepare(both.classes, self.seed)
+        self.begin(both, cold)
         self.prompt = torch.zeros(1, 0, self.network.width, device=self.backbone.device)
 
     def _training(self, sources: Sequence[Activations], keys: Sequence[Keys]) -> Logits:
@@ -268,7 +279,7 @@ class DeepPrompt(Trained):
                 return self.warm(views.drawn(sources, items, epoch, self.seed))
             columns = zip(*(view.columns for view in keys), strict=True)
             row, q, k, v = (views.drawn(column, items, epoch, self.seed) for column in columns)
-            return self.scores(self.network.end(self._last(row, q, k, v)))
+            return self._scored(self.network.end(self._last(row, q, k, v)))
 
         return logits
 

@@ -18,6 +18,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
 from coldframe.methods import interpolation, templates
 from coldframe.methods.base import Report
+from coldframe.methods.headed import probe_of
 from coldframe.methods.trained import Trained
 from coldframe.training import Group
 from coldframe.types import FEATURES, PROJECTION, block
@@ -44,10 +45,11 @@ class FineTune(Trained):
         layer_decay: further factor on the learning rate for each trained stage further down.
         weight_decay: on matrices and filters; never on biases and normalisation.
         label_smoothing: share of the target spread over all classes.
-        head: ``normal`` draws weights from N(0, 0.01^2) with bias 0; ``text`` starts from class embeddings.
+        head: ``normal`` draws weights from N(0, 0.01^2) with bias 0; ``text`` starts from class embeddings, ``probe`` from a
+            linear probe of the frozen features.
         template: texts of ``head="text"``.
-        wise: alpha of WiSE-FT: the weights end at (1 - alpha) zero-shot + alpha fine-tuned, which takes ``head="text"``;
-            ``"auto"`` chooses alpha among 0, 0.1 .. 1 by ``val`` top-1; None leaves the fine-tuned weights.
+        wise: alpha of WiSE-FT: the weights end at (1 - alpha) start + alpha fine-tuned, which takes ``head="text"`` or
+            ``"probe"``; ``"auto"`` chooses alpha among 0, 0.1 .. 1 by ``val`` top-1; None leaves the fine-tuned weights.
         normalisation: ``weights`` as pretrained, or the channel statistics of ``cifar10`` or ``cifar100``.
         resize: ``weights`` as pretrained, or ``squash``: both sides to S, bilinear, nothing cropped.
 
@@ -97,7 +99,7 @@ class FineTune(Trained):
     backbone_lr: float = 0.3
     layer_decay: float = 1.0
     label_smoothing: float = 0.0
-    head: Literal["normal", "text"] = "normal"
+    head: Literal["normal", "text", "probe"] = "normal"
     template: str = templates.PHOTO
     wise: interpolation.Mix = None
     normalisation: Literal["weights", "cifar10", "cifar100"] = "weights"
@@ -109,9 +111,11 @@ class FineTune(Trained):
         super().__post_init__()
         backbone, head, wise = self.backbone, self.head, self.wise
         interpolation.check(wise)
-        if wise is not None and (head != "text" or backbone.text is None):
-            needs = "head='text'" if backbone.text is not None else "a model with a text tower, such as pocket or open_clip's"
-            raise InputError(f"expected wise with a zero-shot head to start from, found none; it needs {needs}")
+        if head == "text" and backbone.text is None:
+            raise InputError(f"{backbone.name} has no text tower; use head probe or normal")
+        if wise is not None and head == "normal":
+            raise InputError(f"expected wise with a head that starts at something, found head='normal'; it needs head='probe'"
+                             f"{' or text' if backbone.text is not None else ''}")  # fmt: skip
         self.backbone = self._prepared(backbone)
         self._stages = trained_stages(self.backbone, self.layers)
         self.network = self.backbone
@@ -137,7 +141,7 @@ class FineTune(Trained):
 
     def warm(self, x: Tensor) -> Tensor:
         features = self.network.run(x.to(self.network.dtype), start=self.cut)  # [B, D]
-        if self.head == "text":
+        if self.head != "normal":
             features = functional.normalize(features, dim=-1)
         logits: Tensor = self.linear(features.float())
         return logits  # [B, K]
@@ -193,6 +197,11 @@ class FineTune(Trained):
         self._prepare(len(train_split.classes))
         if self.head == "text":
             self._start_from_texts(train_split.classes)
+        if self.head == "probe":
+            weight, bias = probe_of(self.backbone, train_split, val, cold)
+            with torch.no_grad():
+                self.linear.weight.copy_(weight)
+                self.linear.bias.copy_(bias)
         start = {name: value.detach().clone() for name, value in self.parameters().items()} if self.wise is not None else {}
         self.learn(
             dict(self.parameters()), train_split, val, cold=cold, run=run, report=report, groups=self._groups(),

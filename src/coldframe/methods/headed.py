@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -60,30 +61,31 @@ class Headed(Method):
             embeddings = templates.class_embeddings(self.backbone, classes, self.template)
             self.weight, self.bias = self.backbone.logit_scale * embeddings.float(), torch.zeros(len(classes), device=device)
         elif kind == "probe":
-            self.weight, self.bias = self._probe(train_split, val, cold)
+            self.weight, self.bias = probe_of(self.backbone, train_split, val, cold)
         else:
             generator = torch.Generator().manual_seed(self.seed)
             drawn = torch.randn(len(classes), self.backbone.feature_dim, generator=generator) * 0.01
             self.weight, self.bias = drawn.to(device), torch.zeros(len(classes), device=device)
         return kind
 
-    def _probe(self, train_split: Split, val: Split | None, cold: ColdPass) -> tuple[Tensor, Tensor]:
-        """Return a probe of unit features; its penalty is the best on ``val``, or 1e-3 without images there."""
 
-        def features(split: Split) -> Tensor:
-            stored = cold.activations(self.backbone, split, FEATURES)
-            return functional.normalize(stored.gather(torch.arange(len(split))).float(), dim=-1)
+def probe_of(backbone: Backbone, train: Split, val: Split | None, cold: ColdPass) -> tuple[Tensor, Tensor]:
+    """Return weight [K, D] and bias [K] of a probe of unit features; its penalty is the best on ``val``, or 1e-3 without."""
 
-        x, y = features(train_split), torch.from_numpy(train_split.labels).to(self.backbone.device)
-        grid = PROBE_L2 if val is not None else (1e-3,)
-        best = None
-        for linear in solvers.logistic_path(x, y, len(train_split.classes), grid, solvers.Basis.of(x), tolerance=1e-2):
-            found, rank = linear.to(x), (0.0, 0.0)
-            if val is not None:
-                logits, truth = found(features(val)), torch.from_numpy(val.labels).to(x.device)
-                right = float((logits.argmax(-1) == truth).float().mean())
-                rank = (right, -float(functional.cross_entropy(logits, truth)))
-            if best is None or rank > best[0]:
-                best = rank, found
-        assert best is not None
-        return best[1].weight.float().clone(), best[1].bias.float().clone()
+    def features(split: Split) -> Tensor:
+        stored = cold.activations(backbone, split, FEATURES)
+        return functional.normalize(stored.gather(torch.arange(len(split))).float(), dim=-1)
+
+    x, y = features(train), torch.from_numpy(train.labels).to(backbone.device)
+    grid = PROBE_L2 if val is not None else (1e-3,)
+    best = None
+    for linear in solvers.logistic_path(x, y, len(train.classes), grid, solvers.Basis.of(x), tolerance=1e-2):
+        found, rank = linear.to(x), (0.0, 0.0)
+        if val is not None:
+            logits, truth = found(features(val)), torch.from_numpy(val.labels).to(x.device)
+            right = float((logits.argmax(-1) == truth).float().mean())
+            rank = (right, -float(functional.cross_entropy(logits, truth)))
+        if best is None or rank > best[0]:
+            best = rank, found
+    assert best is not None
+    return best[1].weight.float().clone(), best[1].bias.float().clone()
