@@ -99,3 +99,16 @@ def test_cifar10(shared_data: Path) -> None:
     assert (len(data.train), len(data.val), len(data.test)) == (100, 100, 10000)
     assert data.classes[0] == "airplane"
     assert data.train.images.open(0).size == (32, 32)
+
+
+def test_few_test_images_are_drawn_evenly_over_the_classes(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", {"kind": [0, 1] * 5}, NAMED)
+    write(tmp_path / "test.parquet", {"kind": [0] * 9 + [1] * 3}, NAMED, 20)
+    few, again = load_dataset(f"parquet:{tmp_path}?test=4"), load_dataset(f"parquet:{tmp_path}?test=4", seed=5)
+    assert np.bincount(few.test.labels).tolist() == [2, 2]
+    assert [few.test.images.name(i) for i in range(4)] == [again.test.images.name(i) for i in range(4)]
+    assert "4 of 12 images" in few.origin
+    assert len(load_dataset(f"parquet:{tmp_path}?test=99").test) == 12
+    for wrong in ("0", "-3", "x", ""):
+        with pytest.raises(InputError, match="number of test images"):
+            load_dataset(f"parquet:{tmp_path}?test={wrong}")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from fakes import TinyBackbone, split
 
+from coldframe.data.splits import evenly
 from coldframe.errors import InputError
-from coldframe.evaluation.disturbances import DEVIATIONS, Disturbances, deviations, radii, sample
+from coldframe.evaluation.disturbances import DEVIATIONS, Disturbances, deviations, radii
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 
@@ -35,12 +36,12 @@ def test_what_is_asked_for() -> None:
 
 def test_a_sample_is_even_over_classes_and_the_same_every_time() -> None:
     lopsided = replace(TEST, labels=np.array([0] * 12 + [1] * 4 + [2] * 2))
-    chosen = sample(lopsided, 6)
+    chosen = evenly(lopsided, 6)
     assert np.bincount(chosen.labels).tolist() == [2, 2, 2]
-    assert sorted(np.bincount(sample(lopsided, 9).labels).tolist()) in ([2, 3, 4], [3, 3, 3])
-    again = sample(lopsided, 6)
+    assert sorted(np.bincount(evenly(lopsided, 9).labels).tolist()) in ([2, 3, 4], [3, 3, 3])
+    again = evenly(lopsided, 6)
     assert [chosen.images.digest(i) for i in range(6)] == [again.images.digest(i) for i in range(6)]
-    assert sample(lopsided, 50) is lopsided
+    assert evenly(lopsided, 50) is lopsided
 
 
 def test_an_attack_that_is_asked_for() -> None:

@@ -14,9 +14,10 @@ from coldframe.attacks import PGD
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
+from coldframe.data.splits import evenly
 from coldframe.evaluation import disturbed
 from coldframe.evaluation.classifiers import logits_of
-from coldframe.evaluation.disturbances import Disturbances, sample
+from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import jointly, measure
 from coldframe.measures.robustness import unit_noise
 from coldframe.methods.deep_prompt import DeepPrompt
@@ -146,7 +147,7 @@ def test_an_attack_is_made_on_each_method_and_its_answers(cold: ColdPass) -> Non
     steps: list[tuple[int, int]] = []
     found = measure(methods, DATA.train, Disturbances(eps=(0.0, 12 / 255), steps=4, images=9), lambda *at: steps.append(at))
     assert steps == [(1, 2), (2, 2)]
-    chosen = sample(DATA.train, 9)
+    chosen = evenly(DATA.train, 9)
     images = torch.from_numpy(load_pixels(chosen.images, range(9), PREPROCESS)).float() / 255
     labels = torch.from_numpy(chosen.labels)
     for name, method in methods.items():

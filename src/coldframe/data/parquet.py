@@ -2,7 +2,8 @@
 
 Splits are told by file names (``train-00000-of-00002.parquet``, ``test*``, ``valid*``) or, failing that, by the name of
 the folder that holds the file. Columns are told by type: images are a struct with ``bytes`` or a binary column, labels a
-ClassLabel of the Hub's metadata, else integers, else text. ``parquet:PATH?image=img&label=fine_label`` chooses them.
+ClassLabel of the Hub's metadata, else integers, else text. ``parquet:PATH?image=img&label=fine_label`` chooses them, and
+``&test=1000`` measures on so many of the test images, drawn evenly over the classes with seed 0.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from coldframe.data.columns import (
     sound,
 )
 from coldframe.data.folder import SPLIT_NAMES
-from coldframe.data.splits import assemble
+from coldframe.data.splits import assemble, evenly
 from coldframe.data.stored import Stored
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import expanded, explained
 
+CHOICES = ("image", "label", "test")
+"""What may stand behind the ``?``."""
 KEPT_BYTES = 2**30
 """Row groups stay in memory up to this many bytes per split; the longest unused goes first."""
 
@@ -98,8 +101,10 @@ def load(path: str, options: LoadOptions) -> Dataset:
     place, _, query = path.partition("?")
     choice = dict(parse_qsl(query, keep_blank_values=True))
     for key in choice:
-        if key not in ("image", "label"):
-            raise InputError(f"unknown choice {key!r} in parquet:{path}{nearest(key, ['image', 'label'])}")
+        if key not in CHOICES:
+            raise InputError(f"unknown choice {key!r} in parquet:{path}{nearest(key, CHOICES)}")
+    if (most := choice.get("test")) is not None and not (most.isascii() and most.isdigit() and int(most[:9]) > 0):
+        raise InputError(f"expected a number of test images such as test=1000 in parquet:{path}, found {most!r}")
     found = _find(expanded(place))
     schema = open_parquet(found["train"][0]).schema_arrow
     described = features_of(schema)
@@ -115,6 +120,9 @@ def load(path: str, options: LoadOptions) -> Dataset:
     }  # fmt: skip
     labels_in = f"column {label!r} of {place}"
     data = assemble(f"parquet:{path}", splits["train"], splits.get("val"), splits.get("test"), options, labels_in)
+    if most is not None and int(most) < len(data.test):
+        said = f"test: {int(most):,} of {len(data.test):,} images, drawn evenly over classes with seed 0"
+        data = replace(data, test=evenly(data.test, int(most)), origin="; ".join(filter(None, (data.origin, said))))
     if withheld:
         said = f"{' and '.join(withheld)} left out: its labels in column {label!r} are withheld"
         data = replace(data, origin="; ".join(filter(None, (data.origin, said))))

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-import numpy as np
-
 from coldframe.attacks.checks import radius
 from coldframe.data.base import Split
 from coldframe.data.corruptions import LEVELS, NAMES
+from coldframe.data.splits import evenly
 from coldframe.errors import InputError, nearest
 from coldframe.measures.adversarial import STEPS, AttackCurve, checked_radii, eps_text
 from coldframe.measures.robustness import NoiseCurve, Space, checked_deviations
@@ -93,7 +92,7 @@ class Disturbances:
             split: the images.
             methods: those that were measured: some cannot be attacked.
         """
-        n = len(sample(split, self.images, self.seed))
+        n = len(evenly(split, self.images, self.seed))
         of = f"all {n:,} test images" if n == len(split) else f"{n:,} of {len(split):,} test images, drawn evenly over classes"
         said = []
         if self.noise:
@@ -150,16 +149,3 @@ def radii(texts: Sequence[str] | None) -> list[float]:
         [0.0, 0.2, 0.5]
     """
     return [radius(text) for text in _parts(texts)]
-
-
-def sample(split: Split, most: int | None, seed: int = 0) -> Split:
-    """Return at most ``most`` items, as evenly over the classes as they come, in their own order."""
-    if most is None or most >= len(split):
-        return split
-    order = np.random.default_rng(seed).permutation(len(split))
-    rank, seen = np.empty(len(split), dtype=np.int64), dict.fromkeys(range(len(split.classes)), 0)
-    for row in order.tolist():
-        label = int(split.labels[row])
-        rank[row], seen[label] = seen[label], seen[label] + 1
-    place = np.argsort(order)
-    return split.subset(np.sort(np.lexsort((place, rank))[:most]))

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.data.base import Split
+from coldframe.data.splits import evenly
 from coldframe.evaluation.classifiers import logits_of
-from coldframe.evaluation.disturbances import Disturbances, sample
+from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.robustness import DisturbedScores, curves
 from coldframe.files.reading import read
 from coldframe.measures.adversarial import attack_curve
@@ -56,7 +57,7 @@ def measure(
         asked: what to measure.
         progress: called with (steps done, steps in all); a step is a batch of one kind of disturbance.
     """
-    chosen = sample(split, asked.images, asked.seed)
+    chosen = evenly(split, asked.images, asked.seed)
     groups: dict[tuple[int, str], dict[Who, Method]] = {}
     for who, method in methods.items():
         method.check_classes(split.classes)
