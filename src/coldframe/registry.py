@@ -96,6 +96,7 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "gcn": ("coldframe.foundations.graphs.study:gcn", "Graph networks that name the subjects of a citation graph's papers."),
     "mlp": ("coldframe.foundations.mlp.study:mlp", "A perceptron by hand in NumPy, or its PyTorch twin, on small images."),
     "cnn": ("coldframe.foundations.convnet.study:cnn", "Small convolutional networks: plain, normalised, and a better one."),
+    "batch-norm": ("coldframe.foundations.batch_norm.study:batch_norm", "What batch normalisation cancels, where it fails."),
     "vae": ("coldframe.foundations.generative.vae_study:vae", "A variational autoencoder of digits, in bits per dimension."),
     "aae": ("coldframe.foundations.generative.adversarial_study:aae", "An adversarial autoencoder of digits."),
     "digit-classifier": (

@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sample": ("coldframe.cli.sample:sample", "Pictures from a trained generative model."),
     "manifold": ("coldframe.cli.manifold:manifold", "What the two latent dimensions of a generative model hold, as a grid."),
     "graph": ("coldframe.cli.graph:app", "Matrices, walks and identities of a graph."),
+    "reproduce": ("coldframe.cli.reproduce:reproduce", "Answer an assignment of a course, question by question, as one page."),
     "models": ("coldframe.cli.models:models", "List models that can be loaded, and what is on this disk."),
     "check": ("coldframe.cli.check:check", "What is wrong with a data set: repeats, doubtful labels, odd pictures, shortcuts."),
     "datasets": ("coldframe.cli.datasets:datasets", "List kinds of data, or describe one data set."),

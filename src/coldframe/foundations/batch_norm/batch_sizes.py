@@ -1,6 +1,6 @@
 """Small batches against six ways to normalise: one small network, the same images, steps in proportion.
 
-Run it with ``python -m coldframe.foundations.batch_norm.batch_sizes FOLDER``; its figures stand in docs/batch-norm.md.
+``coldframe train batch-norm`` runs it; its figures stand in docs/batch-norm.md.
 
 The network has both places where batch normalisation is used: convolutions, where a channel is averaged over the batch and all
 positions, and a hidden linear layer, where there is only the batch. Behind the linear layer two images become -1 and +1
@@ -10,14 +10,13 @@ whatever they were, and one image has nothing to be compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coldframe import files
 from coldframe.data import load_dataset
 from coldframe.errors import InputError, nearest
 from coldframe.foundations.mlp.normalisation import check_batch
@@ -202,18 +201,3 @@ def figure(outcomes: Sequence[Outcome]) -> Figure:
         axes.text(0, 1, "batch normalisation\nrefuses a batch of 1", ha="left", va="bottom", fontsize=8, color=INK)
     axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     return drawn
-
-
-if __name__ == "__main__":
-    from argparse import ArgumentParser
-
-    from coldframe.report.figures.style import save_figure
-
-    parser = ArgumentParser(description="Small batches against six ways to normalise; takes minutes.")
-    parser.add_argument("folder", help="folder for batch-sizes.json and batch-sizes.png")
-    folder = parser.parse_args().folder
-    measured = compare()
-    files.write_json(f"{folder}/batch-sizes.json", [asdict(outcome) for outcome in measured])
-    save_figure(figure(measured), f"{folder}/batch-sizes.png")
-    for (kind, batch), (mean, half) in over_seeds(measured, "running").items():
-        print(f"{kind:10s} {batch:3d}  {100 * mean:.1f} +- {100 * half:.1f}")

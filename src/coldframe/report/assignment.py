@@ -1,0 +1,140 @@
+"""The page of an assignment, its Markdown and its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from coldframe import files
+from coldframe.report.figures.style import data_uri
+from coldframe.report.page import rendered
+
+PICTURE = 900
+"""Widest side of a picture on the page, in pixels."""
+
+
+class Numbered(Protocol):
+    """A number as it was found."""
+
+    number: Any
+    shown: str
+    over: str
+    verdict: str
+
+
+class AnsweredQuestion(Protocol):
+    """What the page needs of a question; see ``verbs/reproduce.py``."""
+
+    question: Any
+    steps: list[Any]
+    findings: dict[str, Any]
+    claims: list[tuple[str, str, str, str]]
+    tables: list[tuple[str, list[list[str]]]]
+    figures: list[tuple[str, Path]]
+    answer: str
+
+
+def save(results: dict[str, Any], assignment: Any, answered: Sequence[Any], out: Path) -> Path:
+    """Write ``report.html``, ``report.md`` and ``results.json``; return the page.
+
+    Args:
+        results: the value of ``results.json``.
+        assignment: title, course and what the modes mean.
+        answered: its questions.
+        out: the folder.
+    """
+    files.write_json(out / "results.json", results)
+    files.write_text(out / "report.md", markdown(results, assignment, answered, out))
+    parts = {
+        "title": assignment.title, "headline": f"{assignment.course}. {_about(results)}", "about": assignment.about,
+        "missing": results["missing"], "command": results["command"],
+        "questions": [_part(one) for one in answered],
+        "facts": [(key, str(value)) for key, value in results["machine"].items() if value not in (None, "")],
+    }  # fmt: skip
+    return files.write_text(out / "report.html", rendered("assignment.html", parts))
+
+
+def _about(results: dict[str, Any]) -> str:
+    kind = "Real data where it is here" if results["mode"] == "full" else "Bundled data, small settings"
+    return f"{kind}; {len(results['questions'])} questions answered by coldframe {results['coldframe']}."
+
+
+def numbers(one: AnsweredQuestion) -> list[list[str]]:
+    """Return a question's numbers, a head and its lines; with the published ones where there are any."""
+    known = any(found.number.published is not None for found in one.findings.values())
+    head = ["measured", "ours (95% interval)", "over", *(["published", "how they stand", "source"] if known else [])]
+    lines = []
+    for found in one.findings.values():
+        more = [_published(found.number), found.verdict, found.number.source] if known else []
+        lines.append([found.number.label, found.shown, found.over, *more])
+    return [head, *lines] if lines else []
+
+
+def _published(number: Any) -> str:
+    if number.published is None:
+        return ""
+    return f"{100 * number.published:.4g}%" if number.unit == "percent" else f"{number.published:g}"
+
+
+def _time(one: AnsweredQuestion) -> str:
+    spent = sum(step.seconds for step in one.steps)
+    fast, full = one.question.minutes
+    expected = f"expected on two idle cores: {_minutes(fast)} fast, {_minutes(full)} full"
+    return f"{expected}; here it took {spent:,.0f} s"
+
+
+def _minutes(value: float) -> str:
+    return "under a minute" if value < 1 else f"{value:g} minute{'' if value == 1 else 's'}"
+
+
+def _part(one: AnsweredQuestion) -> dict[str, Any]:
+    return {
+        "id": one.question.id, "title": one.question.title, "asks": one.question.asks, "answer": one.answer,
+        "change": one.question.change, "time": _time(one), "numbers": numbers(one),
+        "claims": [["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)] if one.claims else [],
+        "commands": [step.command for step in one.steps if step.command],
+        "failed": [f"{step.name}: {step.failed}" for step in one.steps if step.failed],
+        "missing": list(dict.fromkeys(what for step in one.steps for what in step.missing)),
+        "tables": one.tables, "figures": [(caption, data_uri(_small(path))) for caption, path in one.figures],
+    }  # fmt: skip
+
+
+def _small(path: Path) -> bytes:
+    """Return a picture as it is, or made smaller where it is wider than the page."""
+    from PIL import Image
+
+    from coldframe.report.figures.thumbnail import thumbnail
+
+    with Image.open(path) as image:
+        return path.read_bytes() if max(image.size) <= 2 * PICTURE else thumbnail(image.convert("RGB"), 2 * PICTURE)
+
+
+def markdown(results: dict[str, Any], assignment: Any, answered: Sequence[AnsweredQuestion], out: Path) -> str:
+    """Return the same in Markdown; pictures are named by their place below ``out``."""
+    lines = [f"# {assignment.title}", "", f"{assignment.course}. {_about(results)}", "", assignment.about.strip(), ""]
+    lines += ["```", results["command"], "```", ""]
+    lines += [f"- Missing here: {what}" for what in results["missing"]] + [""] * bool(results["missing"])
+    for one in answered:
+        lines += [f"## {one.question.id} {one.question.title}", "", f"*{' '.join(one.question.asks.split())}*", ""]
+        lines += [one.answer, ""]
+        lines += _grid(numbers(one))
+        if one.claims:
+            lines += _grid([["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)])
+        for caption, table in one.tables:
+            lines += [caption, "", *_grid(table)]
+        for caption, path in one.figures:
+            lines += [f"![{caption}]({path.relative_to(out).as_posix()})", "", caption, ""]
+        if one.question.change:
+            lines += [f"**Change this and see.** {' '.join(one.question.change.split())}", ""]
+        commands = [step.command for step in one.steps if step.command]
+        lines += ["```", *commands, "```", "", f"Time: {_time(one)}.", ""] if commands else []
+        lines += [f"- Failed: {step.name}: {step.failed}" for step in one.steps if step.failed]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _grid(table: Sequence[Sequence[str]]) -> list[str]:
+    if not table:
+        return []
+    written = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
+    return [written[0], "| " + " | ".join("---" for _ in table[0]) + " |", *written[1:], ""]
