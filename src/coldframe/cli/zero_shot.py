@@ -19,6 +19,7 @@ def zero_shot(
     template: list[str] | None = None,
     classes: str | None = None,
     split: Literal["train", "val", "test", "all"] = "test",
+    shots: numbers.Count | None = None,
     probabilities: Literal["auto", "softmax", "sigmoid"] = "auto",
     show: numbers.Shown = 0,
     seed: numbers.Seed = 0,
@@ -46,6 +47,8 @@ def zero_shot(
         Your own classes separated by commas, or a file of lines; by default the data's own, and then accuracy is measured.
     split:
         Which images; all reads every image as one split. A folder of images without class folders is read as a whole.
+    shots:
+        Training images per class, for --split train; all by default.
     probabilities:
         softmax over the texts, sigmoid of each text by itself (SigLIP), or auto: a sigmoid for your own --classes where the
         model was trained with one, else a softmax.
@@ -75,6 +78,7 @@ def zero_shot(
         template=template or None,
         classes=common.class_names(classes),
         split=split,
+        shots=shots,
         probabilities=probabilities,
         show=show,
         seed=seed,

@@ -260,4 +260,4 @@ def words(command: str, places: Mapping[str, Any]) -> list[str]:
 def spoken(command: str, places: Mapping[str, Any]) -> str:
     """Return the command as a reader types it."""
     filled = re.sub(r"\{(\w+)\}", lambda found: str(places.get(found[1], found[0])), command.replace(DATA, "$COLDFRAME_DATA"))
-    return f"coldframe {' '.join(filled.split())}"
+    return " ".join(["coldframe", *(f'"{word}"' if re.search(r"[\s?&{*]", word) else word for word in shlex.split(filled))])

@@ -59,10 +59,12 @@ def found_at(content: Any, place: str) -> list[tuple[Any, Any]]:
                     following.append((value[key], value))
                 elif isinstance(value, list):
                     following += [(one[key], one) for one in value if isinstance(one, Mapping) and key in one]
-            elif test.lstrip("-").isdigit():
-                following += [(value[int(test)], value)] if isinstance(value, list) and value else []
+            elif test[:1] == '"':
+                following += [(value[name], value)] if isinstance(value, Mapping) and (name := test.strip('"')) in value else []
+            elif test.isdigit():
+                following += [(value[int(test)], value)] if isinstance(value, list) and int(test) < len(value) else []
             elif isinstance(value, list):
-                wanted = [part.partition("=")[::2] for part in test.split(",")]
+                wanted = [part.partition("=")[::2] for part in re.split(r",(?=[\w/]+=)", test)]
                 following += [(one, value) for one in value if all(_matches(one, name, text) for name, text in wanted)]
         reached = following
     return reached

@@ -33,6 +33,8 @@ from coldframe.version import __version__
 RANKED = "Lines are ranked by top-1 on validation images; test images, read once a run, have no say."
 BASELINES = ("zero-shot", "linear-probe")
 """What a sweep is measured against: the first that the model allows."""
+CELL = ("method", "model", "data", "seed", "n", "top1", "ece", "train_seconds", "trainable_parameters", "stored_bytes", "noise")
+"""What ``results.json`` says of a cell beside its settings."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,15 @@ class Sweep:
     baselines: Mapping[str, Group] = field(default_factory=dict)
 
     def results(self) -> dict[str, Any]:
-        """Return the value of ``results.json``: the rows of all tables."""
+        """Return the value of ``results.json``: the rows of all tables, and by its settings what each cell and seed reached."""
         rows = [row for table in self.tables.values() for row in table.to_json()["rows"]]
-        return {"coldframe": __version__, "command": self.command, "machine": dict(self.machine), "rows": rows}
+        cells = [
+            {"settings": {**line.part.settings, **line.cell}, **{key: row.get(key) for key in CELL}}
+            for line in self.lines
+            for row in line.group.rows
+        ]
+        head = {"coldframe": __version__, "command": self.command, "machine": dict(self.machine)}
+        return head | {"rows": rows, "cells": cells}
 
     def table(self) -> list[list[str]]:
         """Return a head and a line for each run: data, method, what is varied, top-1 on val and on test, costs.

@@ -64,6 +64,7 @@ def ask(
     template: str | Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     split: str = "test",
+    shots: int | None = None,
     probabilities: Probabilities = "auto",
     show: int = 0,
     seed: int = 0,
@@ -81,6 +82,7 @@ def ask(
         template: one text with ``{}``, several, or an ensemble's name; the photo template when None.
         classes: own classes; the data's when None, and then accuracy is measured.
         split: ``train``, ``val``, ``test``, or ``all`` images; a folder of images without class folders is read as a whole.
+        shots: training images per class, of which ``train`` then consists; all when None.
         probabilities: ``softmax`` over the texts, ``sigmoid`` of each by itself, or ``auto``: a sigmoid for own classes where
             the model was trained with one (SigLIP), else a softmax.
         show: number of random images to draw, into ``out``.
@@ -106,7 +108,7 @@ def ask(
         paths, left = readable(find_files([place]), on_error)
         chosen = Split("all", Files(tuple(paths)), np.zeros(len(paths), dtype=np.int64), ("no label",))
     else:
-        dataset = load_dataset(data, download=download, on_error=on_error, whole=split == "all")
+        dataset = load_dataset(data, shots=shots, download=download, on_error=on_error, whole=split == "all")
         chosen, left = everything(dataset) if split == "all" else dataset.split(split), dict(dataset.reasons)
         classes = tuple(classes) if classes else None
     names = tuple(classes or chosen.classes)
