@@ -52,8 +52,8 @@ def reproduce(
 
     if not name:
         for known in assignment.assignments():
-            found = assignment.read(known)
-            common.say(f"{known:12}  {found.title}: {', '.join(question.id for question in found.questions)}")
+            each = assignment.read(known)
+            common.say(f"{known:12}  {each.title}: {', '.join(question.id for question in each.questions)}")
         return
     if fast and full:
         raise InputError("expected --fast or --full, found both; choose one")

@@ -221,14 +221,14 @@ def by_process(arguments: Sequence[str], folder: Path) -> None:
 def _photos(folder: Path) -> None:
     """Write the bundled photographs that commands name."""
     from coldframe.data import load_dataset
+    from coldframe.data.own_png import as_png
 
     if all((folder / f"{name}.png").is_file() for name in PHOTOS):
         return
     test = load_dataset("mini:caltech7").test
     for name, (word, number) in PHOTOS.items():
         index = int((test.labels == test.classes.index(word)).nonzero()[0][number])
-        picture = test.images.open(index)
-        files.write_figure(folder / f"{name}.png", lambda place, picture=picture: picture.save(place, "PNG"))
+        files.write_bytes(folder / f"{name}.png", as_png(test.images.open(index)))
 
 
 def answered(question: Question, steps: Sequence[Ran], folder: Path) -> Answered:

@@ -86,7 +86,7 @@ class Sweep:
         """Return the value of ``results.json``: the rows of all tables, and by its settings what each cell and seed reached."""
         rows = [row for table in self.tables.values() for row in table.to_json()["rows"]]
         cells = [
-            {"settings": {**line.part.settings, **line.cell}, **{key: row.get(key) for key in CELL}}
+            {"settings": {**(line.part.settings if line.part else {}), **line.cell}, **{key: row.get(key) for key in CELL}}
             for line in self.lines
             for row in line.group.rows
         ]

@@ -87,13 +87,13 @@ def algebra(seed: int = 0, draws: int = 20) -> list[dict[str, Any]]:
         one, _ = turn(h, w, r, 0.01)
         two, _ = turn(h, 2 * w, r, 0.04)
         right_angle = abs(w @ slope.w) / float(np.linalg.norm(w) * np.linalg.norm(slope.w))
-        for name, difference in (
-            ("bias", float(np.abs(neuron(h, w, 7.0) - z).max() / np.abs(z).max())),
-            ("scale", float(np.abs(neuron(h, 5 * w) - z).max() / np.abs(z).max())),
-            ("gradient", max(right_angle, abs(neuron_gradients(h, w, r, 3.0).b))),
-            ("decay", abs(one - two) / one),
-        ):
-            worst[name] = max(worst[name], difference)
+        differences = {
+            "bias": float(np.abs(neuron(h, w, 7.0) - z).max() / np.abs(z).max()),
+            "scale": float(np.abs(neuron(h, 5 * w) - z).max() / np.abs(z).max()),
+            "gradient": max(float(right_angle), abs(float(neuron_gradients(h, w, r, 3.0).b))),
+            "decay": abs(one - two) / one,
+        }
+        worst = {name: max(worst[name], difference) for name, difference in differences.items()}
     with torch.no_grad():
         net, x = network("batch", seed), torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
         net(x)  # running averages that are not 0 and 1
