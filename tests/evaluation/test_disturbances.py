@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 from fakes import TinyBackbone, split
 
-from coldframe.data.splits import evenly
 from coldframe.errors import InputError
 from coldframe.evaluation.disturbances import DEVIATIONS, Disturbances, deviations, radii
 from coldframe.methods.knn import NearestNeighbours
@@ -32,16 +28,6 @@ def test_what_is_asked_for() -> None:
             Disturbances.of(**arguments)
     with pytest.raises(InputError, match=r"such as .*, found 'a lot'"):
         deviations(["0, a lot"])
-
-
-def test_a_sample_is_even_over_classes_and_the_same_every_time() -> None:
-    lopsided = replace(TEST, labels=np.array([0] * 12 + [1] * 4 + [2] * 2))
-    chosen = evenly(lopsided, 6)
-    assert np.bincount(chosen.labels).tolist() == [2, 2, 2]
-    assert sorted(np.bincount(evenly(lopsided, 9).labels).tolist()) in ([2, 3, 4], [3, 3, 3])
-    again = evenly(lopsided, 6)
-    assert [chosen.images.digest(i) for i in range(6)] == [again.images.digest(i) for i in range(6)]
-    assert evenly(lopsided, 50) is lopsided
 
 
 def test_an_attack_that_is_asked_for() -> None:

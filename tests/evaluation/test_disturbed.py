@@ -14,7 +14,7 @@ from coldframe.attacks import PGD
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
-from coldframe.data.splits import evenly
+from coldframe.data.sampling import evenly
 from coldframe.evaluation import disturbed
 from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances

@@ -32,7 +32,8 @@ from coldframe.data.columns import (
     sound,
 )
 from coldframe.data.folder import SPLIT_NAMES
-from coldframe.data.splits import assemble, evenly
+from coldframe.data.sampling import evenly
+from coldframe.data.splits import assemble
 from coldframe.data.stored import Stored
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import expanded, explained

@@ -9,7 +9,7 @@ from typing import get_args
 from coldframe.attacks.checks import radius
 from coldframe.data.base import Split
 from coldframe.data.corruptions import LEVELS, NAMES
-from coldframe.data.splits import evenly
+from coldframe.data.sampling import evenly
 from coldframe.errors import InputError, nearest
 from coldframe.measures.adversarial import STEPS, AttackCurve, checked_radii, eps_text
 from coldframe.measures.robustness import NoiseCurve, Space, checked_deviations

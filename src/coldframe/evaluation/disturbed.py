@@ -15,7 +15,7 @@ from torch import Tensor
 
 from coldframe import files
 from coldframe.data.base import Split
-from coldframe.data.splits import evenly
+from coldframe.data.sampling import evenly
 from coldframe.evaluation.classifiers import logits_of
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.robustness import DisturbedScores, curves
