@@ -83,3 +83,39 @@ def test_a_sound_data_set_has_no_faults(tmp_path: Path) -> None:
     for number in range(20):
         draw(tmp_path / ("cat" if number % 2 else "dog") / f"{number}.png", number)
     assert check(load_dataset(f"folder:{tmp_path}"), model=None).faults == []
+
+
+def test_groups_on_both_sides_outliers_and_copies_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cleanlab")
+    for number in range(60):
+        pixels = np.random.default_rng(number).integers(0, 60, (32, 32, 3), dtype=np.uint8)
+        pixels[..., number % 2] += 150
+        split = "train" if number < 40 else "val" if number < 48 else "test"
+        patient = f"patient{number % 6}" if number != 59 else "patient9"
+        path = tmp_path / "d" / split / ("red" if number % 2 == 0 else "green") / f"{patient}_slice{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    ring = np.zeros((32, 32, 3), dtype=np.uint8)
+    ring[4:28:4] = (255, 255, 0)
+    Image.fromarray(ring).save(tmp_path / "d" / "train" / "red" / "odd_1.png")
+    first = next((tmp_path / "d" / "train" / "red").glob("patient0_*"))
+    (tmp_path / "d" / "test" / "red" / "again_7.png").write_bytes(first.read_bytes())
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    for number, colour in enumerate(((180, 30, 30), (30, 180, 30), (105, 105, 30))):
+        Image.new("RGB", (32, 32), colour).save(pool / f"{number}.png")
+    words = ["check", f"folder:{tmp_path / 'd'}", "--out", str(tmp_path / "out"), "--unlabelled", str(pool), "--next", "2"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--device", "cpu"])
+    said = capsys.readouterr().out
+    assert not stopped.value.code, said
+    assert "6 stems of names are in test and outside it, such as 'patient" in said and "?group={group}_*" in said
+    assert "1 of 13 test images are copies of training images" in said and "without them" in said
+    with (tmp_path / "out" / "issues.csv").open() as file:
+        rows = {(Path(row["image"]).name, row["issue"]) for row in csv.DictReader(file)}
+    assert ("odd_1.png", "outlier") in rows
+    assert len((tmp_path / "out" / "label-next.csv").read_text().splitlines()) == 3
+    assert "to label next, of 3 pictures" in said
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--model", "none"])
+    assert stopped.value.code == 2 and "to label next" in capsys.readouterr().err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from coldframe.cli import common, numbers
 
@@ -15,6 +17,8 @@ def check(
     seed: numbers.Seed = 0,
     out: Path = Path("runs/check"),
     fix: Path | None = None,
+    unlabelled: list[str] | None = None,
+    next_: Annotated[numbers.Count, Parameter(name="--next")] = 20,
     device: str | None = None,
     download: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
@@ -29,6 +33,8 @@ def check(
         model: a model id, by whose features labels are doubted; by default pocket; none looks at pixels alone.
         seed: decides which images are drawn where splits are drawn.
         out: folder of what is written.
+        unlabelled: files, folders or globs without labels: those that would teach most are named and written to label-next.csv.
+        next_: how many of them.
         fix: write a cleaned list there, which csv: reads: without repeats of the same pixels, pictures with two labels and
             blank ones. Doubtful labels stay.
         device: cpu, cuda or cuda:N; by default a GPU if there is one.
@@ -37,6 +43,7 @@ def check(
         json: print results.json to stdout.
     """
     from coldframe.data import load_dataset
+    from coldframe.data.places import find_files, readable
     from coldframe.registry import EMBEDDED
     from coldframe.verbs import check as verb
     from coldframe.verbs.check_files import write
@@ -44,7 +51,9 @@ def check(
 
     name = None if model == "none" else model or EMBEDDED
     held = load_dataset(data, seed=seed, download=download, on_error=on_error)
-    found = verb.check(held, model=name, device=common.device_name(device))
+    pool, left = readable(find_files(unlabelled), on_error) if unlabelled else ([], {})
+    common.say_left_out(left)
+    found = verb.check(held, model=name, device=common.device_name(device), unlabelled=pool, count=next_)
     results = write(found, out, command_line(), fix)
     if json:
         common.print_json(results)

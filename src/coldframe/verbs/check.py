@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Images, Split
+from coldframe.data.folder import Files
 from coldframe.data.joined import everything
-from coldframe.errors import MissingPackage
+from coldframe.data.stems import leaking, stem_of, taken
+from coldframe.errors import InputError, MissingPackage
+from coldframe.evaluation.copies import copied
+from coldframe.evaluation.copies import said as said_of_copies
+from coldframe.measures.outliers import outliers, to_label
 from coldframe.measures.repeats import BLANK, SIDE, near_pairs, neighbour_accuracy
+from coldframe.methods.ridge import Ridge
 from coldframe.registry import EMBEDDED
+from coldframe.types import FEATURES
 
 _MOST_SHORTCUT = 4000
 
@@ -48,6 +59,7 @@ class Checked:
     splits: list[str]
     faults: list[Fault] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    next: list[str] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Fault]:
         """Return the findings of a kind, the worst first."""
@@ -64,7 +76,10 @@ class _Looked:
     borders: NDArray[np.float64]
 
 
-def check(data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", cold: ColdPass | None = None) -> Checked:
+def check(
+    data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", cold: ColdPass | None = None,
+    unlabelled: Sequence[Path] = (), count: int = 20,
+) -> Checked:  # fmt: skip
     """Check a data set.
 
     Args:
@@ -72,8 +87,11 @@ def check(data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", c
         model: whose features say which labels are doubtful; None leaves these out.
         device: where the model runs.
         cold: how features are kept.
+        unlabelled: files without labels, of which those that would teach most are named.
+        count: how many of them.
 
     Raises:
+        InputError: unlabelled files without a model.
         MissingPackage: a model is given and the extra ``check`` is not installed.
     """
     whole = everything(data)
@@ -83,8 +101,12 @@ def check(data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", c
     _odd(found, looked)
     _balance(found)
     _shortcut(found, looked)
+    _leaks(found)
+    cold = cold or ColdPass()
+    if unlabelled and model is None:
+        raise InputError("expected a model to say which pictures to label next, found none; leave --model none out")
     if model is not None:
-        _labels(found, model, device, cold)
+        _model(found, *_labels(found, model, device, cold), cold, unlabelled, count)
     return found
 
 
@@ -188,18 +210,66 @@ def _shortcut(found: Checked, looked: _Looked) -> None:
             found.lines.append(f"the {word} names {right:.1%} of {len(rows):,} images (largest class {majority:.1%}){warn}")
 
 
-def _labels(found: Checked, model: str, device: str, cold: ColdPass | None) -> None:
+def _leaks(found: Checked) -> None:
+    """Say what belongs together by its name or its camera and lies on both sides."""
+    if found.data.train.groups is not None:
+        return  # the loader says which groups splits share
+    names = [found.images.name(row) for row in range(len(found.labels))]
+    labels = found.labels.tolist()
+    for what, keys, way in (
+        ("names", [stem_of(name) for name in names], "if a stem is one patient, plate or video, give ?group={group}_*"),
+        ("EXIF data", [taken(name) for name in names], "pictures of one minute may show one thing"),
+    ):
+        shared = leaking(keys, found.splits, labels)
+        if shared:
+            key = max(shared, key=lambda name: shared[name])
+            kinds = "stems of names" if what == "names" else "minutes of one camera"
+            said = f"{len(shared):,} {kinds} are in test and outside it, such as {key!r}"
+            found.lines.append(f"{said} ({sum(shared.values()):,} test images in all): {way}")
+            for row, mine in enumerate(keys):
+                if mine in shared and found.splits[row] == "test":
+                    found.faults.append(Fault(row, "group on both sides", 0.5, f"{what}: {mine}"))
+
+
+def _model(found: Checked, backbone: Backbone, whole: Split, cold: ColdPass, pool: Sequence[Path], count: int) -> None:
+    """Say what is unlike all others, what copies are worth, and which unlabelled pictures would teach most."""
+    x = _unit(backbone, whole, cold)
+    far = outliers(x)
+    for row, score in far:
+        found.faults.append(Fault(row, "outlier", score, "unlike all other pictures by its features"))
+    if far:
+        found.lines.append(f"{len(far):,} images are unlike all others by the features of {backbone.name}")
+    data = found.data
+    if len(data.test) and len(data.train):
+        copies = copied(data, backbone, cold)
+        if copies.any() and not copies.all():
+            probe = Ridge(backbone, prior="none").fit(data.train, data.val, cold=cold)
+            right = (probe.predict(data.test, cold=cold).numpy() == data.test.labels)[None]
+            found.lines.append(f"with ridge regression on {backbone.name}: {said_of_copies(copies, right)}")
+    if pool:
+        probe = Ridge(backbone, prior="none", choose="loo").fit(whole, cold=cold)
+        held = Split("pool", Files(tuple(pool)), np.zeros(len(pool), dtype=np.int64), data.classes)
+        chosen = to_label(probe.predict_proba(held, cold=cold), _unit(backbone, held, cold), x, count)
+        found.next = [str(pool[row]) for row in chosen]
+        found.lines.append(f"to label next, of {len(pool):,} pictures: {', '.join(Path(p).name for p in found.next[:3])} ...")
+
+
+def _unit(backbone: Backbone, split: Split, cold: ColdPass) -> torch.Tensor:
+    rows = torch.arange(len(split))
+    return torch.nn.functional.normalize(cold.activations(backbone, split, FEATURES).gather(rows).float().cpu(), dim=-1)
+
+
+def _labels(found: Checked, model: str, device: str, cold: ColdPass) -> tuple[Backbone, Split]:
     """Rank doubtful labels by confident learning on probabilities in which no image had a part in its own."""
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
         raise MissingPackage("check with a model needs cleanlab; install it with: pip install 'coldframe[check]'") from error
     from coldframe.backbones import load_backbone
-    from coldframe.methods.ridge import Ridge
 
     backbone = load_backbone(model, device=device)
     whole = Split("train", found.images, found.labels, found.data.classes)
-    method = Ridge(backbone, prior="none", choose="loo").fit(whole, cold=cold or ColdPass())
+    method = Ridge(backbone, prior="none", choose="loo").fit(whole, cold=cold)
     probabilities = method.out_of_sample.softmax(-1).double().cpu().numpy()
     probabilities /= probabilities.sum(1, keepdims=True)
     rows = find_label_issues(found.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
@@ -211,3 +281,4 @@ def _labels(found: Checked, model: str, device: str, cold: ColdPass | None) -> N
         found.faults.append(Fault(row, "label", 1 - float(own), says))
     said = f"{len(rows):,} labels are doubtful by confident learning on left-out probabilities of {model}"
     found.lines.append(f"{said}, which names {top1:.1%} of the images: the weaker the model, the more are falsely doubted")
+    return backbone, whole

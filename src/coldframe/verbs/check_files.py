@@ -44,6 +44,9 @@ def write(found: Checked, out: Path, command: str, fix: Path | None = None) -> d
         "coldframe": __version__, "command": command, "data": found.data.spec, "origin": found.data.origin,
         "n": len(found.labels), "counts": {kind: len(found.of(kind)) for kind in kinds}, "lines": found.lines,
     }  # fmt: skip
+    if found.next:
+        results["label_next"] = found.next
+        write_text(out / "label-next.csv", "".join(f"{line}\n" for line in ("image", *found.next)))
     write_text(out / "issues.csv", _csv(found))
     write_text(out / "report.html", page)
     write_json(out / "results.json", results)

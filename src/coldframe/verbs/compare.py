@@ -15,6 +15,8 @@ from coldframe.data.anything import Anything, pictures
 from coldframe.data.base import Dataset, OnError, without_labels
 from coldframe.data.crossing import crossed
 from coldframe.errors import InputError, nearest
+from coldframe.evaluation.copies import copied
+from coldframe.evaluation.copies import said as said_of_copies
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
@@ -169,7 +171,7 @@ def compare(
                  None if budget is None else budget.part(len(backbones) - number))  # fmt: skip
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
-    table = _table(cases, command or command_line(), device, cold.storage, margin, choose, whole=budget is None)
+    table = _table(cases, command or command_line(), device, cold, margin, choose, whole=budget is None)
     table.notes += without + seen
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
@@ -260,7 +262,7 @@ def _time(case: Case) -> None:
 
 
 def _table(
-    cases: Sequence[Case], command: str, device: str, storage: str, margin: float, choose: Rule, *, whole: bool
+    cases: Sequence[Case], command: str, device: str, cold: ColdPass, margin: float, choose: Rule, *, whole: bool
 ) -> Table:
     first = cases[0]
     data, one = first.datasets[0], len(cases) == 1
@@ -300,7 +302,7 @@ def _table(
                 Detail.of(name, several, case.tested().labels, model=case.backbone.name, data=case.spec, curves=curves)
             )
         table.notes += case.skipped + case.cold.notes + case.notes
-    if storage == "bf16":
+    if cold.storage == "bf16":
         table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:
         table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
@@ -310,11 +312,21 @@ def _table(
     best = recommended(table)
     for case in cases:
         if best is not None and case.backbone.name == best.model:
+            _say_copies(table, case, best.method, cold)
             table.hardest = hardest(case.answers(best.method), case.tested(), case.spec)
             table.wrong = wrong(case.answers(best.method), case.tested(), case.spec)
         for name, method in case.fitted.items():
             table.prompts += prompts(name, method, data)
     return table
+
+
+def _say_copies(table: Table, case: Case, method: str, cold: ColdPass) -> None:
+    """Say how many test images repeat what was learned from, and what is left without them; folds have one of each."""
+    if case.folds:
+        return
+    right = next((d.correct for d in table.details if d.method == method and d.model == case.backbone.name), None)
+    if right is not None and (text := said_of_copies(copied(case.datasets[0], case.backbone, cold), right)):
+        table.notes.append(text)
 
 
 def _cold_words(case: Case) -> str:

@@ -1,0 +1,38 @@
+"""Distances against all pairs, the fence by hand, and choices that a person would make."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from coldframe.measures.outliers import distances, outliers, to_label
+
+
+def unit(n: int, seed: int, near: float = 0.1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return functional.normalize(torch.ones(n, 8) + near * torch.randn(n, 8, generator=generator), dim=1)
+
+
+def test_distances_are_those_of_all_pairs() -> None:
+    x = unit(60, 0)
+    pairs = torch.cdist(x.double(), x.double()).sort(dim=1).values
+    assert distances(x, 10) == pytest.approx(pairs[:, 10].numpy(), abs=1e-5)
+
+
+def test_an_outlier_lies_outside_the_fence() -> None:
+    x = unit(80, 1)
+    x[7] = functional.normalize(torch.tensor([1.0, -1, 1, -1, 1, -1, 1, -1]), dim=0)
+    found = outliers(x)
+    assert found[0][0] == 7 and found[0][1] > 0.5
+    assert not outliers(unit(10, 2))
+
+
+def test_what_to_label_is_unsure_and_far() -> None:
+    x = functional.normalize(torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 1, 0.01], [0, 0, 1]]), dim=1)
+    odds = torch.tensor([[0.5, 0.5], [0.6, 0.4], [0.6, 0.4], [0.99, 0.01]])
+    chosen = to_label(odds, x, functional.normalize(torch.tensor([[1.0, 0, 0.001]]), dim=1), 3)
+    assert chosen[0] in (1, 2) and chosen[1] == 3  # the first is labelled as good as already; 1 and 2 are one
+    assert sorted(to_label(odds, x, x[:1], 9)) == [0, 1, 2, 3]
+    assert np.isfinite(distances(x, 10)).all()
