@@ -112,7 +112,7 @@ def test_the_page_has_sections_and_the_table_stays_narrow(cold: ColdPass, make_t
     assert len(heads) == 3 and heads[-1].endswith("(9 images of x)")
     text = page(table, figures={})
     assert ".021 (.010–.030)" in text and "Can its probabilities be believed?" in text
-    assert "2.1 points in the mean (ECE) after temperature scaling" in verdict(table)
+    assert "2.1 points on average (ECE) after temperature scaling" in verdict(table)
     assert "(ECE)" in json.dumps(table.to_json())
     assert Table.from_json(json.loads(json.dumps(table.to_json()))).rows[0]["intervals"] == {"ece_scaled": [0.01, 0.03]}
 

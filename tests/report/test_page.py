@@ -55,7 +55,7 @@ def test_the_page_stands_by_itself(make_table):
 def test_it_opens_with_the_verdict_and_names_the_worst_classes(make_table):
     html = page(make_table())
     assert html.index("Verdict.") < html.index("<table") < html.index("Class by class")
-    assert "Right least often: <strong>" in html
+    assert "Lowest accuracy: <strong>" in html
     assert "undecided" in html or "worse" in html
     assert "Chosen on val; test was read once." in html and "LinearProbe(l2=&#39;auto&#39;)" in html
 

@@ -108,7 +108,7 @@ def test_one_method_is_not_compared():
 
 def test_one_seed_is_said():
     said = verdict(table_of(dict([PROBE, TUNE]), {PAIR: (-0.01, -0.1, 0.1)}, seeds=1, n=50))
-    assert "Seeds were not repeated: intervals speak of the images only" in said
+    assert "There was one seed: intervals cover the images only" in said
     assert "on 50 test images:" in said and "±" not in said
 
 

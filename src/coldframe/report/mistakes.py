@@ -35,7 +35,7 @@ def mistakes(table: Results) -> dict[str, Any]:
     if table.wrong:
         found["wrong"] = _by_class(table.wrong, names)
         found["wrong_words"] = (
-            f"Test images that {found['main']} gets wrong in the mean over seeds, the surest first: {len(table.wrong):,}."
+            f"Test images that {found['main']} gets wrong on average over seeds, most confident first: {len(table.wrong):,}."
         )
     return found
 

@@ -160,7 +160,7 @@ def _sure(table: Results, found: Decision[Key], lines: dict[Key, Group], margin:
         return f"Sure: on {on} no other method can be better by more than {margin} (95% intervals)."
     open_ = [c for name in found.named("undecided") if (c := table.compared(name, found.best)) is not None]
     if not open_:
-        return f"Not sure: {_names([lines[name] for name in found.named('untested')])} answered other images or seeds."
+        return f"Not sure: {_names([lines[name] for name in found.named('untested')])} were measured on other images or seeds."
     needed = {c.a: _needed(c, found.margin) for c in open_}
     nearest = min(open_, key=lambda c: abs(c.difference))
     closest = f"{lines[nearest.a].subject} ({_interval(nearest)})"
@@ -208,9 +208,9 @@ def _trust(table: Results, lines: list[Group]) -> str:
     if pick is None or after is None:
         return ""
     before, size, held = (pick.mean(name) for name in ("ece", "lac_size", "lac_coverage"))
-    said = f"Its confidence is off by {wording.points(after).lstrip('+')} points in the mean (ECE)"
+    said = f"Its confidence is off by {wording.points(after).lstrip('+')} points on average (ECE)"
     if before is not None and pick.mean("temperature") != 1:
-        said += f" after temperature scaling, {wording.points(before).lstrip('+')} before"
+        said += f" after temperature scaling ({wording.points(before).lstrip('+')} before)"
     if size is not None and held is not None:
         said += f"; sets of {size:.1f} classes hold the true one in {wording.percent(held)}% of cases (asked: 90%)"
     worst, names = pick.mean("worst_class"), {str(row.get("worst_class_name") or "") for row in pick.rows}
@@ -224,5 +224,5 @@ def _seeds(lines: list[Group]) -> str:
     learned = [group for group in lines if cost(group) != (0.0, 0.0)]
     single = [group for group in learned if len(group.rows) == 1]
     if single and len(single) == len(learned):
-        return "Seeds were not repeated: intervals speak of the images only, not of how much another run would differ."
+        return "There was one seed: intervals cover the images only, not how much another run would differ."
     return f"Seeds were not repeated for {_names(single)}." if single else ""
