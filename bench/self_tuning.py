@@ -1,6 +1,6 @@
 """What prompts that tune themselves gain over doing nothing, and what the choice of their settings costs.
 
-    python bench/self_tuning.py [--data mini:caltech7] [--corrupt gaussian_noise:3] [--methods deep-prompt] [--seeds 0 1 2]
+    python bench/self_tuning.py [--data mini:caltech7] [--corrupt gaussian-noise:3] [--methods deep-prompt] [--seeds 0 1 2]
                                 [--shots 20] [--epochs 4] [--model pocket] [--keep rows.jsonl]
 
 For each seed the images are drawn, and zero-shot (a linear probe where the model does not know the words) and each method are

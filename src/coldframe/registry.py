@@ -42,6 +42,7 @@ METHODS: dict[str, str] = {
     "attentive-probe": "coldframe.methods.attentive_probe:AttentiveProbe",
     "all-blocks": "coldframe.methods.all_blocks:AllBlocks",
     "side-network": "coldframe.methods.side_network:SideNetwork",
+    "ensemble": "coldframe.methods.ensemble:Ensemble",
     "ssf": "coldframe.methods.scaling:SSF",
     "ia3": "coldframe.methods.scaling:IA3",
     "bitfit": "coldframe.methods.scaling:BitFit",

@@ -74,6 +74,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("side-network", {"epochs": 12, "lr": 0.01, "head": "probe"}),
     ("all-blocks", {}),
     ("all-blocks", {"penalty": 0.1, "head": "probe"}),
+    ("ensemble", {"members": "linear-probe,knn"}),
     ("ssf", {"last": 1, "epochs": 6, "lr": 0.02}),
     ("ia3", {"last": 2, "epochs": 6, "lr": 0.05, "head": "probe"}),
     ("bitfit", {"last": 1, "epochs": 6, "lr": 0.02}),
@@ -89,8 +90,8 @@ TRAIN, VAL, TEST = coloured(48, 0, "train"), coloured(18, 1, "val"), coloured(30
 
 TEXT_HEADS = ("lp++", "clap", "taskres", "clip-adapter", "cross-modal", "prolip", "transclip")
 LAST_BLOCKS = (
-    "attentive-probe", "side-network", "all-blocks", "lora", "dora", "lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit",
-    "ln-tune",
+    "attentive-probe", "ensemble", "side-network", "all-blocks", "lora", "dora", "lokr", "adaptformer", "adapter", "ssf",
+    "ia3", "bitfit", "ln-tune",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def restore(method: Method, folder: Path, classes: Sequence[str]) -> None:
     if isinstance(settled, dict):
         checked = method.again(**{name: value for name, value in settled.items() if isinstance(name, str)}).config()
         method.take({name: checked[name] for name in settled if name in checked})
+    method.choices = about.choices
     method.restore(classes, state_of(about, folder), folder)
 
 
