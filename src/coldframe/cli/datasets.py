@@ -164,4 +164,4 @@ def _print_described(described: dict[str, Any]) -> None:
     ):
         common.say(line)
     if "examples" in described:
-        common.say(f"a test picture of each class: {', '.join(described['samples'])}")
+        common.say(f"a test picture of each class: {', '.join(described['examples'])}")
