@@ -76,9 +76,10 @@ def warn(found: Compared, what: str, remedy: str) -> None:
         remedy: how the other padding is asked for.
     """
     if found.wrong:
+        sure = f"(entropy {found.other:.2f} against {found.own:.2f} nats)"
         said = (
-            f"{what} runs with PyTorch's padding, but is surer of {found.n} photographs with TensorFlow's "
-            f"(entropy {found.other:.2f} against {found.own:.2f} nats): it was probably trained with that, and loses points without it; {remedy}"
+            f"{what} runs with PyTorch's padding, but is surer of {found.n} photographs with TensorFlow's {sure}: "
+            f"it was probably trained with that, and loses points without it; {remedy}"
         )
         warnings.warn(said, PaddingWarning, stacklevel=3)
 
