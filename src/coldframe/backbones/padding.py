@@ -96,6 +96,6 @@ def _photographs(preprocess: Preprocess) -> Tensor:
 @torch.no_grad()
 def _entropy(network: nn.Module, x: Tensor) -> Tensor:
     training = network.training
-    logs = torch.cat([network.eval()(part).log_softmax(1) for part in x.split(14)])
+    logs = torch.cat([network.eval()(part).log_softmax(1) for part in torch.split(x, 14)])
     network.train(training)
     return -(logs.exp() * logs).sum(1)  # [N]
