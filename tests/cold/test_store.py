@@ -247,3 +247,18 @@ def test_an_empty_store_has_no_shelves_and_frees_nothing(tmp_path: Path) -> None
 def test_the_manifest_says_what_is_stored(tmp_path: Path) -> None:
     manifest = json.loads((write(Store(tmp_path), ["a"], torch.ones(1, 4)) / "manifest.json").read_text())
     assert manifest == {"digests": ["a"], "shape": [4], "dtype": "float32", "bytes": 16}
+
+
+def test_a_manifest_is_read_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coldframe.cold import store as module
+
+    store, counted = Store(tmp_path), list[Path]()
+    writer = store.writer(KEY)
+    writer.add(["a" * 32, "b" * 32], torch.zeros(2, 3))
+    writer.close()
+    plain = module.reading.read
+    monkeypatch.setattr(module.reading, "read", lambda path, kind, **more: counted.append(path) or plain(path, kind, **more))
+    assert len(store.shards(KEY)) == 1 and len(store.shards(KEY)) == 1 and len(counted) == 1
+    manifest = next(tmp_path.rglob("manifest.json"))
+    manifest.write_text(manifest.read_text().replace("a" * 32, "c" * 32) + " ")
+    assert store.shards(KEY)[0].digests[0] == "c" * 32 and len(counted) == 2

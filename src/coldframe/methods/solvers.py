@@ -167,7 +167,7 @@ def logistic_path(
             done = left <= tolerance * loss or loss >= before * (1 - _STALLED) or spent >= most_steps
             before = loss
         found = basis.back(weight.to(basis.vectors), bias.to(basis.vectors)).to(x)
-        yield replace(found, left=left / loss)
+        yield replace(found, left=left / loss if loss > 0 else 0.0)  # nothing is under a loss of 0
 
 
 def _descend(
@@ -179,7 +179,8 @@ def _descend(
         The classifier, what is left to gain, the loss, and how often it was evaluated.
     """
     p = (x @ weight.T + bias).softmax(-1)
-    curvature = max(float((p * (1 - p)).mean()), torch.finfo(x.dtype).tiny)
+    tiny = torch.finfo(x.dtype).tiny
+    curvature = max(float((p * (1 - p)).mean()), tiny)
     scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
     scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_()
     optimiser = torch.optim.LBFGS(
@@ -204,7 +205,7 @@ def _descend(
         assert scaled.grad is not None and shift.grad is not None
         slope, tilt = scaled.grad / scale, shift.grad / unit
         # p (1 - p) is about the loss where the loss is small: the curvature of the bias, which no penalty bounds.
-        left = float(slope.square().sum()) / (2 * l2) + float(tilt.square().sum()) / (2 * min(curvature, loss))
+        left = float(slope.square().sum()) / (2 * l2) + float(tilt.square().sum()) / (2 * max(min(curvature, loss), tiny))
         if left <= tolerance * loss:
             break
     return (scaled * scale).detach(), (shift * unit).detach(), left, loss, calls

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coldframe.cold import ColdPass
+from coldframe.backbones.base import Backbone
+from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import views
@@ -86,10 +87,10 @@ def check(runs: Sequence[Trained]) -> None:
 
 def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdPass) -> list[str]:
     first = runs[0]
-    starts = []
+    starts, kept_once = list[dict[str, Tensor]](), _Once(cold)
     for run in runs:
         run.classes = train.classes
-        starts.append(run.begin(train, cold))
+        starts.append(run.begin_beside(first, train, kept_once) if starts else run.begin(train, kept_once))
     parameters = {name: torch.stack([start[name] for start in starts]).contiguous() for name in starts[0]}
     before = {name: value.clone() for name, value in parameters.items()}
     stored = first.stored(train, cold)
@@ -105,10 +106,14 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
     truth = None if val is None else torch.from_numpy(val.labels)
 
     @torch.no_grad()
-    def validate() -> list[tuple[float, float]]:
+    def answers() -> Tensor:
         assert seen is not None and truth is not None
         parts = [answer(seen.gather(rows)).float().cpu() for rows in torch.split(torch.arange(len(truth)), 64)]
-        logits = torch.cat(parts, dim=1)  # [S, N, K]
+        return torch.cat(parts, dim=1)  # [S, N, K]
+
+    def validate() -> list[tuple[float, float]]:
+        assert truth is not None
+        logits = answers()
         right = (logits.argmax(-1) == truth).double().mean(1)
         return list(zip(right.tolist(), _cross_entropy(logits, truth).tolist(), strict=True))
 
@@ -124,15 +129,32 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
         epoch, kept = result.best_epoch, (result.best or 0.0, result.best_loss)
         if zeroth is not None and not better(*kept, *zeroth[number]):
             epoch, kept = 0, zeroth[number]
-        source = parameters if epoch or not zeroth else before
-        run.finish({name: value[number].detach().clone() for name, value in source.items()})
+        if zeroth is not None and epoch == 0:
+            for name, value in parameters.items():
+                value[number] = before[name][number]
+        run.finish({name: value[number].detach().clone() for name, value in parameters.items()})
         run.history, run._before = result.history, None if zeroth is None else zeroth[number]
         run.choices = {"epoch": epoch, "cut": run.cut, "cold": stored[0].note, **run.told()}
         run.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
         if val is not None:
             run.choices |= {"chosen on": val.name, "validation": kept}
-        run.calibrate(train, val, cold)
+    if truth is not None:
+        for run, logits in zip(runs, answers(), strict=True):
+            run.keep_held(logits, truth, "validation images")
     return [result.failed for result in results]
+
+
+class _Once(ColdPass):
+    """A cold pass that finds each activation once for all runs."""
+
+    def __init__(self, cold: ColdPass) -> None:
+        self._cold, self._found = cold, dict[tuple[int, str, str], Activations]()
+
+    def activations(self, backbone: Backbone, split: Split, cut: str, view: str = "plain") -> Activations:
+        key = (id(split), cut, view)
+        if key not in self._found:
+            self._found[key] = self._cold.activations(backbone, split, cut, view)
+        return self._found[key]
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

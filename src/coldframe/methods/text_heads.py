@@ -31,6 +31,8 @@ class TextHead(Trained):
     """
 
     stacks: ClassVar[bool] = True
+    shared: ClassVar[tuple[str, ...]] = ("texts", "hold")
+    """What runs beside each other have in common."""
 
     _: KW_ONLY
     template: str | Sequence[str] = templates.PHOTO
@@ -76,6 +78,11 @@ class TextHead(Trained):
         self.texts = templates.class_embeddings(self.backbone, train_split.classes, self.template)
         self.learned = self._start()
         self._ready(train_split, cold)
+        return self.learned
+
+    def begin_beside(self, first: Self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
+        shared = {name: value for name, value in vars(first).items() if name in self.shared}
+        vars(self).update(shared, learned={name: value.clone() for name, value in first.learned.items()})
         return self.learned
 
     def finish(self, learned: dict[str, Tensor]) -> None:

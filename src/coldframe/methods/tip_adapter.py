@@ -170,7 +170,8 @@ class TipAdapter(Method):
 
 class TipAdapterF(Trained, TipAdapter):
     """Tip-Adapter whose keys f_i are trained by cross-entropy from the training features; then alpha and beta are searched.
-    Without ``val`` a fifth of ``train`` is held out for both choices, and joins again after them.
+    Without ``val`` a fifth of ``train`` is held out for both choices, and joins again after them; where that is no image, the
+    last epoch is kept and alpha and beta are searched on ``train``, each image without its own vote.
 
     Args:
         backbone: a vision-language model.
@@ -205,8 +206,11 @@ class TipAdapterF(Trained, TipAdapter):
         return self.keys.numel()
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        if val is None:
-            part, held = holdout(train_split)
+        part, held = (train_split, val) if val is not None else holdout(train_split)
+        if held is None or len(held) == 0:  # too few images to hold any out: the last epoch, each image without its own vote
+            self._learn(train_split, None, cold, run, report)
+            self._search(None, cold, train_split)
+        elif val is None:
             self._learn(part, held, cold, None if run is None else run / "held-out", report)
             self._search(held, cold, part)
             kept = self.choices

@@ -169,6 +169,10 @@ class Trained(Method):
         """Make what is trained, as it starts, and return it by name; asked of methods that stack."""
         raise NotImplementedError
 
+    def begin_beside(self, first: Self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
+        """Return what :meth:`begin` does, for a run beside one that has begun; what both share need not be made again."""
+        return self.begin(train_split, cold)
+
     def beside(self, runs: Sequence[Self], parameters: Mapping[str, Tensor]) -> Beside:
         """Return what runs beside each other answer, from their parameters behind a leading axis [S, ...]."""
         raise NotImplementedError
@@ -207,12 +211,6 @@ class Trained(Method):
             return float(top1), float(functional.cross_entropy(logits, truth))
 
         return measured
-
-    @property
-    def settings_tried(self) -> int:
-        short = self.choices.get("search") or []
-        apart = [{word: value for word, value in row.items() if word not in ("epochs", "val", "val_loss")} for row in short]
-        return max(1, sum(row not in apart[:number] for number, row in enumerate(apart)))
 
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         found: dict[Hashable, tuple[float, float]] = {} if self._before is None else {0: self._before}
