@@ -118,15 +118,26 @@ NAMED: Mapping[str, Number] = {
     "tokens": WIDTH, "size": WIDTH, "sources": WIDTH, "depth": DEPTH, "test_views": Number(int, 1, 1000), "k": COUNT,
     "shift": Number(int, 0, 4096), "levels": Number(int, 2, 256),
     "dropout": FRACTION, "momentum": FRACTION, "label_smoothing": FRACTION, "hold_out": FRACTION, "wise": FRACTION,
-    "weight": FRACTION, "layer_decay": FRACTION, "temperature": POSITIVE, "scale": POSITIVE,
+    "weight": FRACTION, "hold": FINITE, "gamma": FINITE, "layer_decay": FRACTION, "temperature": POSITIVE, "scale": POSITIVE,
     "minutes": Number(float, 0, 525_600, above=True),
     "lr": POSITIVE, "discriminator_lr": POSITIVE,
     "clip": POSITIVE, "max_alpha": POSITIVE, "max_beta": POSITIVE, "shrinkage": POSITIVE, "penalty": POSITIVE,
     "l2": POSITIVE, "text_weight": FINITE, "alpha": FINITE, "beta": FINITE, "weight_decay": FINITE, "backbone_lr": FINITE,
+    "neighbours": COUNT, "rounds": STEPS, "queries": WIDTH,
     "layer": PLACE, "rank": WIDTH, "bottleneck": WIDTH, "factor": WIDTH, "last": DEPTH,
     "ratio": FRACTION, "reduction": COUNT, "steps": STEPS,
 }  # fmt: skip
 """Argument of a method's constructor or a network's function -> what is accepted for it."""
+
+
+def spelled(argument: str) -> str:
+    """Return the option of ``coldframe train`` for an argument of a network's function; images a step are as in ``fit``.
+
+    Example:
+        >>> spelled("weight_decay"), spelled("batch")
+        ('--weight-decay', '--batch-size')
+    """
+    return "--" + ("batch_size" if argument == "batch" else argument).replace("_", "-")
 
 
 def _converted(kind: type[int] | type[float], value: Any) -> float:

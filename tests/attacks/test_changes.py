@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +29,18 @@ def test_every_change_is_judged_on_both_images(net: nn.Module, pictures: Tensor,
 def test_without_targets_the_true_class_must_stay_away(net: nn.Module, pictures: Tensor, labels: Tensor) -> None:
     first = survival(net, pictures, pictures, labels)[0]
     assert not first.survived.any() and torch.equal(first.target_probability, first.clean_probability)
+
+
+def test_a_crop_keeps_four_fifths_of_the_area_and_a_turn_is_of_thirty_degrees() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    line = CHANGES["80% crop"](ramp)[0, 0, 32]
+    assert len(line) == 64 and float(line[-1] - line[0]) == pytest.approx(0.8**0.5, abs=0.02)
+    spot = torch.zeros(1, 3, 65, 65)
+    spot[..., 30:35, 50:55] = 1  # 20 pixels to the right of the middle
+    turned = CHANGES["30 degrees"](spot)[0, 0]
+    rows, columns = torch.meshgrid(torch.arange(65.0) - 32, torch.arange(65.0) - 32, indexing="ij")
+    y, x = (float((turned * at).sum() / turned.sum()) for at in (rows, columns))
+    assert abs(math.degrees(math.atan2(y, x))) == pytest.approx(30, abs=1) and math.hypot(x, y) == pytest.approx(20, abs=0.5)
 
 
 def test_round_trips() -> None:

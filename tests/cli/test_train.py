@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -85,3 +86,23 @@ def test_missing_data_is_one_sentence(
         main(["train", "gcn", "--seeds", "1"])
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("coldframe: expected the Planetoid files in")
+
+
+def test_the_command_of_a_study_names_options_that_there_are() -> None:
+    """Parsed, not run: each option is one, and takes the value."""
+    from coldframe.foundations.convnet import study as convnet
+    from coldframe.foundations.generative import adversarial_study, vae_study
+    from coldframe.foundations.mlp import study as perceptron
+
+    given = {"batch": 64, "flip": True, "epochs": 2}
+    commands = [
+        perceptron._command("folder:my digits", "torch", (4,), True, perceptron.Settings(batch=64), 2),
+        vae_study._command("mini:mnist", vae_study.Settings(), 2, 2),
+        adversarial_study._command("mini:mnist", adversarial_study.Settings(), 2),
+        convnet._command("mini:cifar10", ("plain",), given, (), 0.1, 1, "cpu", "fp32"),
+    ]
+    for command in commands:
+        words = shlex.split(command)
+        assert words[:2] == ["coldframe", "train"]
+        _, bound, _ = train_room.app.parse_args(words[2:], exit_on_error=False, print_error=False)
+        assert bound.arguments["batch"] == int(words[words.index("--batch-size") + 1])

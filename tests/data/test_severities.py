@@ -7,6 +7,20 @@ import pytest
 from coldframe.data.severities import GROUPS, LENGTHS, LEVELS, NAMES, PUBLISHED, strengths
 from coldframe.errors import InputError
 
+WEIGHED = {
+    224: {
+        "gaussian-noise": 3.8, "shot-noise": 181, "impulse-noise": 2.45, "defocus-blur": 125.2, "glass-blur": 196.4,
+        "motion-blur": 565, "zoom-blur": 19.29, "snow": 1937.55, "frost": 30.8, "fog": 86.2, "brightness": 5.5,
+        "contrast": 2.25, "elastic": 2735.24, "pixelate": 5.25, "jpeg": 181,
+    },
+    32: {
+        "gaussian-noise": 1.26, "shot-noise": 1850, "impulse-noise": 0.69, "defocus-blur": 23.1, "glass-blur": 106.75,
+        "motion-blur": 174, "zoom-blur": 18.2, "snow": 1729.7, "frost": 24.55, "fog": 81.45, "brightness": 3,
+        "contrast": 4.9, "elastic": 168.64, "pixelate": 11.55, "jpeg": 784,
+    },
+}  # fmt: skip
+"""Sums over a table, value k of severity s times k and s: no value moves unseen, nor do two change places."""
+
 
 def test_fifteen_corruptions_in_four_groups_with_five_rows_each() -> None:
     assert len(NAMES) == len(set(NAMES)) == 15 and len(GROUPS) == 4
@@ -22,6 +36,13 @@ def test_published_values_at_published_sizes() -> None:
     assert strengths("motion-blur", 5, 224) == (20, 15) and strengths("glass-blur", 4, 32) == (0.25, 1, 2)
     assert strengths("elastic", 2, 224) == pytest.approx((488, 19.52, 48.8))
     assert [strengths("jpeg", s, 224)[0] for s in LEVELS] == [25, 18, 15, 10, 7]
+
+
+def test_no_published_value_has_moved() -> None:
+    for side, table in PUBLISHED.items():
+        for name, rows in table.items():
+            found = sum(s * k * value for s, row in enumerate(rows, 1) for k, value in enumerate(row, 1))
+            assert found == pytest.approx(WEIGHED[side][name], abs=1e-6)
 
 
 @pytest.mark.parametrize(("size", "table"), [(16, 32), (64, 32), (84, 32), (85, 224), (112, 224), (336, 224)])

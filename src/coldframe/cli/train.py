@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 
 from coldframe import registry
 from coldframe.cli import common, numbers
+from coldframe.values import spelled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,6 @@ def _with_json(network: Callable[..., Outcome]) -> Callable[..., None]:
 
 
 def _option(name: str, annotation: Any) -> Any:
-    """Return the annotation of a network's argument; images a training step are --batch-size here as they are in ``fit``."""
+    """Return the annotation of a network's argument, with the name of its option."""
     typed = numbers.option(name, annotation)
-    return Annotated[typed, Parameter(name="--batch-size")] if name == "batch" else typed
+    return Annotated[typed, Parameter(name=spelled(name))] if name == "batch" else typed

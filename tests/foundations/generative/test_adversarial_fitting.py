@@ -130,3 +130,30 @@ def test_losses_that_are_not_finite_stop_the_run(splits: dict[str, Digits]) -> N
 def test_settings_out_of_range_are_refused(setting: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         Settings(**setting)
+
+
+def test_what_is_diagnosed_follows_from_codes_and_prior() -> None:
+    codes = torch.tensor([[3.0, 0.0], [5.0, 4.0], [7.0, 8.0]])
+    pictures = torch.zeros(3, 28, 28, dtype=torch.uint8)
+
+    class Known:
+        """Codes that are far from the prior, and pictures that are all white."""
+
+        def __init__(self, verdict: float) -> None:
+            self.verdict = verdict
+
+        def encode(self, _: Any) -> Any:
+            return codes
+
+        def decode(self, z: Any) -> Any:
+            return torch.ones(len(z), 28, 28)
+
+        def discriminator(self, z: Any) -> Any:
+            return torch.where(z[:, 0] > 2.5, -self.verdict, self.verdict)
+
+    def found(verdict: float) -> dict[str, float]:
+        return diagnose(Known(verdict), pictures)  # type: ignore[arg-type]
+
+    assert [found(verdict)["discriminator_accuracy"] for verdict in (1.0, -1.0, 0.0)] == [1.0, 0.0, 0.5]
+    assert found(1.0)["code_mean"] == pytest.approx(41**0.5) and found(1.0)["code_std"] == pytest.approx(10**0.5)
+    assert found(1.0)["error"] == pytest.approx(4.0)

@@ -26,6 +26,7 @@ def test_the_folder_is_whole(run: tuple[Study, Path]) -> None:
     results = read_json(folder / "results.json")
     row = results["rows"][0]
     assert (row["method"], row["data"], row["n"], row["latent"], row["epochs"]) == ("aae", "mini:mnist", 1_000, 2, 2)
+    assert row["stored_bytes"] >= 4 * row["trainable_parameters"] > 10_000
     assert results["quality"]["classifier_sha256"] == classifier.load().digest == row["classifier_sha256"]
     assert results["quality"]["floor"] < min(results["quality"]["controls"].values())
     assert [line["epoch"] for line in results["curves"]] == [1, 2]

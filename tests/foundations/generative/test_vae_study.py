@@ -41,7 +41,8 @@ def test_a_run_writes_its_model_its_numbers_and_its_figures(
     study = vae(data=str(folder), latent=2, channels=2, epochs=2, batch=8, every=1, device="cpu", out=out)
     assert {path.name for path in out.iterdir()} == FILES
     results = json.loads((out / "results.json").read_text())
-    test = results["test"]
+    test, row = results["test"], results["rows"][0]
+    assert row["stored_bytes"] >= 4 * row["trainable_parameters"] > 1_000
     assert results["rows"][0]["bits_per_dimension"] == test["bits_per_dimension"] == study.test.bits
     assert test["bits_per_dimension"] == pytest.approx((test["rec"] + test["kl"]) * np.log2(np.e) / 784)
     assert results["importance_weighted"]["samples"] == 64

@@ -63,3 +63,7 @@ def test_what_cannot_be_trained_is_one_sentence(blobs: Examples) -> None:
         Settings(epochs=0)
     with pytest.raises(InputError, match="expected validation images"):
         fit(MLP(6, [8], 3), blobs, Examples(blobs.x[:0], blobs.labels[:0], blobs.classes), Settings())
+
+
+def test_what_nobody_names() -> None:
+    assert Settings() == Settings(epochs=10, batch=128, lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant")

@@ -19,6 +19,7 @@ def test_the_folder_holds_numbers_figures_and_a_page_that_stands_alone(tmp_path:
     first, second, mean = written["rows"]
     assert first["model"] == "mlp-16-8-bn" and first["n"] == 1000 and first["split"] == "test" and first["chosen_on"] == "val"
     assert mean["mean"]["top1"] == pytest.approx((first["top1"] + second["top1"]) / 2) and "top1" in mean["ci95"]
+    assert first["stored_bytes"] >= 4 * first["trainable_parameters"] > 10_000
     assert len(written["curves"]) == 2 and len(written["curves"][0]["val_loss"]) == 2
     assert sum(map(sum, written["confusion"][0])) == 1000 and len(written["per_class"][0]["f2"]) == 10
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

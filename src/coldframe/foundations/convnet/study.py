@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.pictures import Examples, read
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import plain_text, write
+from coldframe.report.study import flags, plain_text, write
 from coldframe.results.rows import complete, groups
 from coldframe.training import Optimiser, Schedule
 from coldframe.types import Row
@@ -276,10 +277,8 @@ def _command(
     data: str, network: tuple[str, ...], given: dict[str, Any], width: tuple[int, ...], hold_out: float, seeds: int,
     device: str, precision: str,
 ) -> str:  # fmt: skip
-    parts = [f"coldframe train cnn --data {data}", *(f"--network {name}" for name in network)]
-    for name, value in given.items():
-        flag = f"--{name.replace('_', '-')}"
-        parts.append(flag if value is True else f"--no-{flag[2:]}" if value is False else f"{flag} {value}")
+    parts = [f"coldframe train cnn --data {shlex.quote(data)}", *(f"--network {name}" for name in network)]
+    parts += [flags(given).strip()] * bool(given)
     if "better" in network and tuple(width) != BETTER.widths:
         parts += [f"--width {value}" for value in width]
     parts += [f"--hold-out {hold_out}"] * bool(hold_out) + [f"--seeds {seeds}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from coldframe.foundations.generative.adversarial_fitting import Settings, diagn
 from coldframe.foundations.generative.digits import Digits
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import plain_text, write
+from coldframe.report.study import flags, plain_text, write
 from coldframe.results.rows import complete, plain
 from coldframe.training.checkpoint import Progress
 from coldframe.training.schedules import Schedule
@@ -217,5 +218,4 @@ def _say(line: str) -> None:
 
 def _command(data: str, settings: Settings, epochs: int) -> str:
     values = asdict(settings) | {"epochs": epochs}
-    flags = "".join(f" --{name.replace('_', '-')} {value}" for name, value in values.items())
-    return f"coldframe train aae --data {data}{flags}"
+    return f"coldframe train aae --data {shlex.quote(data)}{flags(values)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import plain_text, write
+from coldframe.report.study import flags, plain_text, write
 from coldframe.results.rows import complete, plain
 from coldframe.training.loop import Result
 from coldframe.training.schedules import Schedule
@@ -243,5 +244,4 @@ def _say(line: str) -> None:
 
 def _command(data: str, settings: Settings, epochs: int, levels: int) -> str:
     values = asdict(settings) | {"epochs": epochs, "levels": levels}
-    flags = "".join(f" --{name.replace('_', '-')} {value}" for name, value in values.items())
-    return f"coldframe train vae --data {data}{flags}"
+    return f"coldframe train vae --data {shlex.quote(data)}{flags(values)}"

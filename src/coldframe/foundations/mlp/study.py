@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -21,7 +22,7 @@ from coldframe.foundations.mlp.pictures import Examples, read_all
 from coldframe.machine.room import check_fits
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import plain_text, write
+from coldframe.report.study import flags, plain_text, write
 from coldframe.results.rows import complete, groups, plain
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
@@ -241,5 +242,5 @@ def _machine() -> dict[str, Any]:
 
 def _command(data: str, engine: str, hidden: tuple[int, ...], batch_norm: bool, settings: Settings, seeds: int) -> str:
     widths = "".join(f" --hidden {width}" for width in hidden) or " --linear"
-    flags = "".join(f" --{name.replace('_', '-')} {value}" for name, value in asdict(settings).items())
-    return f"coldframe train mlp --data {data} --engine {engine}{widths}{' --batch-norm' * batch_norm}{flags} --seeds {seeds}"
+    set_ = flags(asdict(settings) | {"seeds": seeds})
+    return f"coldframe train mlp --data {shlex.quote(data)} --engine {engine}{widths}{' --batch-norm' * batch_norm}{set_}"
