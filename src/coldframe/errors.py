@@ -49,6 +49,10 @@ class TextWarning(UserWarning):
     """A model is asked about texts outside what it knows: words it was not trained with, or more than it reads."""
 
 
+class SolverWarning(UserWarning):
+    """A solver ended before its loss was at the minimum, as on features of very unequal scales."""
+
+
 def visible(text: object) -> str:
     """Return foreign text as one line that does nothing to a terminal: line breaks, escapes and the like are written out.
 

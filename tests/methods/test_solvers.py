@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fakes import TinyBackbone, coloured
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch.nn import functional
 
+from coldframe.cold import ColdPass, Store
+from coldframe.errors import SolverWarning
 from coldframe.methods import solvers
-from coldframe.methods.linear_probe import LOGISTIC_GRID
+from coldframe.methods.linear_probe import LOGISTIC_GRID, LinearProbe
 
 
 def problem(n: int = 240, d: int = 12, k: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,3 +128,11 @@ def test_more_features_than_items_have_the_same_solution(l2: float) -> None:
     other = Ridge(alpha=len(wide) * l2).fit(wide.numpy(), functional.one_hot(y, 5).double().numpy())
     np.testing.assert_allclose(found.weight.numpy(), other.coef_, atol=1e-9)
     np.testing.assert_allclose(found.bias.numpy(), other.intercept_, atol=1e-8)
+
+
+def test_a_probe_that_is_not_solved_warns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(solvers, "TOLERANCE", -1.0)  # nothing is near enough
+    probe = LinearProbe(TinyBackbone(), l2=1e-2)
+    with pytest.warns(SolverWarning, match="linear probe on tiny:0 with l2 0.01 was not solved to the end: the loss may be"):
+        probe.fit(coloured(12, 0, "train"), cold=ColdPass(Store(tmp_path)))
+    assert "not solved to the end" in probe.choices

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from torch import Tensor
 
 from coldframe.errors import ModelError
+from coldframe.types import FEATURES
 
 
 def check_finite(x: Tensor, model: str, layer: str, name_of: Callable[[int], object]) -> None:
-    """Refuse activations that are infinite or no numbers.
+    """Refuse activations that are infinite or no numbers, and features whose length float32 cannot hold.
+
+    A feature of infinite length would be divided by it and become 0: every method that reads directions would answer at chance.
 
     Args:
         x: activations of some images [B, ...].
@@ -21,6 +24,8 @@ def check_finite(x: Tensor, model: str, layer: str, name_of: Callable[[int], obj
     Raises:
         ModelError: names the model, the layer and the first such image.
     """
+    if layer == FEATURES and x.is_floating_point():
+        x = x.flatten(1).float().norm(dim=-1, keepdim=True)  # [B, 1]
     if not x.is_floating_point() or bool(x.sum().isfinite()):  # a sum may overflow, so that its failure proves nothing
         return
     bad = (~x.flatten(1).isfinite().all(1)).nonzero().flatten().tolist()

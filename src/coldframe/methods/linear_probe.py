@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.errors import InputError
+from coldframe.errors import InputError, SolverWarning
 from coldframe.methods import solvers
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.types import FEATURES
@@ -137,7 +138,11 @@ class LinearProbe(Method):
     def _keep(self, linear: solvers.Linear, mean: Tensor, spread: Tensor) -> None:
         l2, factor = self._chosen
         if linear.left > solvers.TOLERANCE:
-            self.choices["not solved to the end"] = f"the loss may be {min(linear.left, 1):.2%} above its minimum"
+            self.choices["not solved to the end"] = said = f"the loss may be {min(linear.left, 1):.2%} above its minimum"
+            warnings.warn(
+                f"the linear probe on {self.backbone.name} with l2 {l2:g} was not solved to the end: {said}; "
+                "normalise='standard' or a larger l2 helps", SolverWarning, stacklevel=2,
+            )  # fmt: skip
         self.choices["l2"] = l2
         self.weight = factor * linear.weight / spread
         self.bias = factor * linear.bias - self.weight @ mean
