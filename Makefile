@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-all test-hostile test-docs lint mutate bench docs notebooks package sbom clean
+.PHONY: demo test test-all test-cluster test-hostile test-docs lint mutate bench docs notebooks package sbom clean
 
 demo: $(READY) ## two bundled models on bundled photographs: the comparison, its report, answers of the best, its ONNX file
 	$(BIN)/coldframe compare --data mini:caltech7 --model lite0 --model pocket --seeds 1 --epochs 6 --out runs/demo
@@ -14,10 +14,13 @@ demo: $(READY) ## two bundled models on bundled photographs: the comparison, its
 	$(BIN)/python examples/serve_onnx.py runs/demo/model.onnx runs/demo/photos/cat.png
 
 test: $(READY) ## everything but the slow tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not cluster"
 
 test-all: $(READY) ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+test-cluster: $(READY) ## torchrun, Ray and Slurm on this machine; Slurm where slurmctld and slurmd are installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster
 
 test-hostile: $(READY) ## every number, name, file and stream that is meant to break it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/hostile

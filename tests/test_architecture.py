@@ -42,9 +42,11 @@ LONG: dict[str, str] = {
     "methods/deep_prompt.py": "where prompts stand, how they start, stack and are left out, with their published settings",
     "methods/base.py": "what every method has in common is one contract",
     "verbs/compare.py": "the main job, from its splits to its table",
+    "cold/passes.py": "the keys, the plan and the filling of one pass belong together",
 }
 """Files over 300 lines, each with its reason."""
 TESTED_ELSEWHERE: dict[str, str] = {
+    "verbs/prepare.py": "tests/cli/test_prepare.py",
     "backbones/entry.py": "tests/backbones/test_listing.py",
     "methods/saving.py": "tests/hostile/test_tampered.py",
     "methods/prompt_tokens.py": "tests/methods/test_deep_prompt.py",

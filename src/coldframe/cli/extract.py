@@ -22,7 +22,7 @@ def extract(
     fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     layers: list[str] | None = None,
     normalised: bool = False,
-    shard: str = "1/1",
+    shard: str | None = None,
     seed: numbers.Seed = 0,
     on_error: Literal["raise", "skip"] = "raise",
     download: bool = False,
@@ -53,7 +53,7 @@ def extract(
     normalised:
         Divide each image's features by their L2 norm.
     shard:
-        i/n: the i-th of n equal parts of the images.
+        i/n: the i-th of n equal parts of the images; what torchrun or srun says when left out, else all of them.
     seed:
         Seed of the splits that the data does not fix.
     on_error:
@@ -74,8 +74,10 @@ def extract(
     """
     from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
+    from coldframe.cold.units import worker_here
     from coldframe.verbs.extract import extract_data
 
+    shard = shard or "{}/{}".format(*worker_here())
     watch = Terminal()
     backbone: str | Backbone = model
     if fit_ is not None:

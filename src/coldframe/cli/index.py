@@ -12,6 +12,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "benchmark": ("coldframe.cli.benchmark:benchmark", "Latency, memory, size and accuracy of models, in one picture."),
     "attack": ("coldframe.cli.attack:attack", "Adversarial examples of image files, and what they survive."),
     "extract": ("coldframe.cli.extract:extract", "Features of many images as npy files, in shards that resume and merge."),
+    "prepare": ("coldframe.cli.prepare:prepare", "The cold pass alone, over many images by many workers, killed and taken up."),
     "export": ("coldframe.cli.export:export", "A saved run as one file (ONNX and others) that is served without coldframe."),
     "push": ("coldframe.cli.push:push", "A saved run into a repository of the Hugging Face hub, with a model card."),
     "pull": ("coldframe.cli.pull:pull", "Fetch a run that was pushed."),

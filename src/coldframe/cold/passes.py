@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import get_args
 
 import torch
@@ -22,10 +24,10 @@ from torch import Tensor
 from coldframe.backbones.base import Backbone
 from coldframe.cold.activations import Activations, Computed, Stored, decoded
 from coldframe.cold.engines import TOLERANCE, TRIED, Engine, Run, chosen, marked, piece, precision_of, tapped, tried
-from coldframe.cold.feed import batches
+from coldframe.cold.feed import Bad, batches
 from coldframe.cold.finite import check_finite
 from coldframe.cold.store import Key, ShardWriter, Store
-from coldframe.data.base import Split
+from coldframe.data.base import OnError, Split
 from coldframe.errors import InputError, ModelError, nearest
 from coldframe.machine.room import check_batch
 from coldframe.types import BESIDE, PIXELS, Precision, digest_of
@@ -140,12 +142,10 @@ class ColdPass:
             said = f"{backbone.name} ran in {engine}, an approximation: within {TOLERANCE:.0e} of eager PyTorch when tried"
         report.notes += [said] if said else []
         if wanted:
-            try:
-                run = self._opened(engine, backbone, splits, wanted, {key.cut for key in todo})
-            except ModelError as error:
-                self._refused[backbone.digest] = f"{backbone.name} runs in eager PyTorch, not {engine}: {error}"
+            run = self.engine_for(backbone, splits, {key.cut for key in todo}, wanted)
+            if self._engine(backbone)[0] != engine:  # it was refused just now: the keys are others
                 return self.prepare(backbone, splits, wants)
-            report.bytes = self._run(backbone, splits, wanted, todo, run)
+            report.bytes = self.fill(backbone, splits, wanted, todo, run)
             report.images, report.seconds = len(wanted), time.perf_counter() - start
         return report
 
@@ -167,15 +167,21 @@ class ColdPass:
         refused = self._refused.get(backbone.digest)
         return ("eager", refused) if refused else chosen(self.engine, backbone)
 
-    def _opened(
-        self, engine: Engine, backbone: Backbone, splits: Sequence[Split], wanted: set[str], cuts: set[str]
+    def engine_for(
+        self, backbone: Backbone, splits: Sequence[Split], cuts: set[str], wanted: set[str] | None = None
     ) -> Run | None:
-        """Open an engine and hold it against eager PyTorch. Raises :class:`ModelError` where it is refused."""
+        """Return the engine, held against eager PyTorch on the first images, or None where that runs, also after a refusal."""
+        engine, _ = self._engine(backbone)
         if engine == "eager" or cuts == {PIXELS}:
             return None
-        first = set([digest for digest in dict.fromkeys(_digests(splits)) if digest in wanted][:TRIED])
-        _, pixels = next(batches(splits, first, backbone.preprocess, TRIED, self.workers))  # [b, 3, S, S]
-        return tried(engine, backbone, [*cuts], self.store.root.parent / "engines", pixels)
+        able = (d for split in splits for d in map(split.images.digest, range(len(split))) if wanted is None or d in wanted)
+        first = batches(splits, set(islice(able, TRIED)), backbone.preprocess, TRIED, self.workers, {}, "skip")
+        _, pixels = next(first)  # [b, 3, S, S]
+        try:
+            return tried(engine, backbone, [*cuts], self.store.root.parent / "engines", pixels)
+        except ModelError as error:
+            self._refused[backbone.digest] = f"{backbone.name} runs in eager PyTorch, not {engine}: {error}"
+            return None
 
     def _plan(
         self, backbone: Backbone, missing: Mapping[Want, set[str]], digests: set[str], report: PassReport
@@ -243,14 +249,26 @@ class ColdPass:
         return shutil.disk_usage(folder).free
 
     @torch.inference_mode()
-    def _run(
-        self, backbone: Backbone, splits: Sequence[Split], wanted: set[str], todo: dict[Key, set[str]], run: Run | None
+    def fill(
+        self,
+        backbone: Backbone,
+        splits: Sequence[Split],
+        wanted: set[str],
+        todo: Mapping[Key, set[str]],
+        run: Run | None = None,
+        bad: Bad | None = None,
+        on_error: OnError = "raise",
+        patience: float = math.inf,
     ) -> int:
+        """Compute and store the wanted images of each shelf; return the bytes. With ``bad``, as one shard and it may skip."""
         views = [view for view in VIEWS if any(key.view == view for key in todo)]
         writers: dict[Key, ShardWriter] = {}
         done, stored, opened = 0, 0, time.monotonic()
         try:
-            for digests, pixels in batches(splits, wanted, backbone.preprocess, self.batch_size, self.workers):
+            feed = batches(
+                splits, wanted, backbone.preprocess, self.batch_size, self.workers, bad, on_error, patience
+            )  # fmt: skip
+            for digests, pixels in feed:
                 for view in views:
                     needs = {key: absent for key, absent in todo.items() if key.view == view}
                     rows = [row for row, digest in enumerate(digests) if any(digest in absent for absent in needs.values())]
@@ -271,7 +289,7 @@ class ColdPass:
                 if self.progress is not None:
                     self.progress(done, len(wanted))
                 full = any(writer.bytes >= _SHARD_BYTES for writer in writers.values())
-                if full or time.monotonic() - opened > _SHARD_SECONDS:
+                if bad is None and (full or time.monotonic() - opened > _SHARD_SECONDS):
                     stored += _close(writers)
                     opened = time.monotonic()
             stored += _close(writers)
