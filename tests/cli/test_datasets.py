@@ -56,7 +56,7 @@ def test_a_picture_of_each_class_is_written(folder: Path, tmp_path: Path, capsys
     assert json.loads(capsys.readouterr().out)["examples"] == [str(out / "cat.png"), str(out / "dog.png")]
     with Image.open(out / "cat.png") as picture:
         assert picture.size[1] == 4
-    datasets(f"folder:{folder}", examples=out)
-    assert f"a test picture of each class: {out / 'cat.png'}, {out / 'dog.png'}" in capsys.readouterr().out
+    datasets("mini:caltech7", examples=out / "more")
+    assert f"a test picture of each class: {out / 'more' / 'airplane.png'}, " in capsys.readouterr().out
     with pytest.raises(InputError, match="expected a data set beside --examples"):
         datasets(examples=out)

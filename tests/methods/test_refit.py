@@ -20,6 +20,7 @@ TRAIN, VAL, TEST = coloured(24, 0, "train"), coloured(12, 1, "val"), coloured(12
 BOTH = Split("both", Joined([TRAIN.images, VAL.images]), np.concatenate([TRAIN.labels, VAL.labels]), TRAIN.classes)
 QUICK: dict[str, dict[str, Any]] = {
     "fine-tune": {"layers": "head"}, "pixel-prompt": {"size": 2, "mapping": "text"}, "lp++": {"steps": 20},
+    "ensemble": {"members": "linear-probe,ncm"},
 }  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def network(name: str) -> Any:
 
 def made(name: str, **settings: Any) -> Any:
     kind = method_class(name)
-    short: dict[str, Any] = {"epochs": 2, "batch_size": 16} if "epochs" in kind.settings() else {}
+    short: dict[str, Any] = {key: value for key, value in (("epochs", 2), ("batch_size", 16)) if key in kind.settings()}
     short |= {"last": 1} if "last" in kind.settings() else {}
     return kind(network(name), **{**short, **QUICK.get(name, {}), **settings})
 
@@ -45,6 +46,10 @@ def test_every_method_learns_from_train_alone_and_refits_on_both(name: str, tmp_
     assert other.choices == {**method.choices, "refit on train and val": True}
     again = made(name).fit(TRAIN, VAL, cold=cold, refit=True)
     torch.testing.assert_close(again.logits(TEST, cold=cold), other.logits(TEST, cold=cold), rtol=0, atol=0)
+    # A comparison that goes on refits what it finds in a file.
+    taken = load(method.save(tmp_path / "first"), method.backbone)
+    resumed = taken.refitted(TRAIN, VAL, cold=cold)
+    torch.testing.assert_close(resumed.logits(TEST, cold=cold), other.logits(TEST, cold=cold), rtol=1e-5, atol=1e-5)
     kept = load(again.save(tmp_path / "run"), network(name))
     # A convolution's weights come back from a file in another layout, which rounds otherwise.
     torch.testing.assert_close(kept.logits(TEST, cold=cold), again.logits(TEST, cold=cold), rtol=1e-6, atol=1e-6)

@@ -109,7 +109,8 @@ class Ensemble(Method):
             own = {name.partition("/")[2]: value for name, value in state.items() if name.partition("/")[0] == part.name}
             part.take(settled.get(part.name, {}))
             part.classes = self.classes
-            part.choices["calibration"] = {"temperature": float(own.pop("temperature"))}
+            kept = self.choices.get("chosen by members", {}).get(part.name, {})
+            part.choices = {**kept, "calibration": {"temperature": float(own.pop("temperature"))}}
             part.load_state(own)
 
     def _pooled(self, every: Sequence[Tensor]) -> Tensor:
@@ -134,6 +135,7 @@ class Ensemble(Method):
         self.choices["settled by members"] = {
             part.name: part.choices["settled"] for part in self.parts if "settled" in part.choices
         }
+        self.choices["chosen by members"] = {part.name: dict(part.choices) for part in self.parts}  # what a refit goes by
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         for number, part in enumerate(chosen.parts):

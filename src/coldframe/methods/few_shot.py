@@ -108,7 +108,6 @@ class FewShot(Method):
             raise InputError(f"{self.backbone.name} has no text tower; use prior none or auto")
         templates.resolve(self.template)
         self.template = self.template if isinstance(self.template, str) else list(self.template)
-        self._chosen: tuple[dict[str, Any], float, float] = ({}, 1.0, 1.0)
         self.out_of_sample = torch.zeros(0)
         """Logits of the chosen settings for the images of the choice [N, K], none of which had a part in its own."""
 
@@ -181,7 +180,6 @@ class FewShot(Method):
             "chosen on": where, **setting, "alpha": alpha, "temperature": 1 / factor, "out_of_sample_top1": top1,
             "settings tried": len(settings) * len(self._alphas(judged)), "texts": bool(texts.ndim == 2),
         }  # fmt: skip
-        self._chosen = setting, alpha, factor
         self._keep(shots, setting, alpha, factor)
 
     def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
@@ -189,8 +187,9 @@ class FewShot(Method):
         return rows if len(rows) == len(train) and self.choices["out_of_sample_top1"] is not None else None
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        self._chosen = chosen._chosen
-        self._keep(self._shots(both, cold, self._texts(both.classes)), *self._chosen)
+        shots, found = self._shots(both, cold, self._texts(both.classes)), chosen.choices
+        setting = {name: found[name] for name in self._settings(shots)[0]}
+        self._keep(shots, setting, float(found["alpha"]), 1 / float(found["temperature"]))
 
     def _outside(self, shots: Shots, settings: list[dict[str, Any]], how: str) -> tuple[Tensor, str]:
         """Return scores of each row that its image had no part in [settings, N, K], and how they were made."""

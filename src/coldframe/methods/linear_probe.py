@@ -111,10 +111,10 @@ class LinearProbe(Method):
     def adopt(self, fits: Sequence[Self], best: Any) -> None:
         factor = statistics.geometric_mean([fit._chosen[1] for fit in fits])
         self._chosen = (self._chosen[0] if best is None else float(best), factor)
-        self.choices["l2"] = self._chosen[0]
+        self.choices |= {"l2": self._chosen[0]} | ({"factor": factor} if self.solver == "ridge" else {})
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
-        self._chosen = chosen._chosen
+        self._chosen = float(chosen.choices["l2"]), float(chosen.choices.get("factor", 1.0))
         start = solvers.Linear(chosen.weight, chosen.bias) if self.normalise != "standard" else None
         if self.refit:
             self._solve(both, cold, start)
@@ -144,6 +144,8 @@ class LinearProbe(Method):
                 "normalise='standard' or a larger l2 helps", SolverWarning, stacklevel=2,
             )  # fmt: skip
         self.choices["l2"] = l2
+        if self.solver == "ridge":
+            self.choices["factor"] = factor
         self.weight = factor * linear.weight / spread
         self.bias = factor * linear.bias - self.weight @ mean
 
