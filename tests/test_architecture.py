@@ -41,6 +41,7 @@ LONG: dict[str, str] = {
     "backbones/timm.py": "the stages, the guards and the list of one zoo belong together",
     "methods/deep_prompt.py": "where prompts stand, how they start, stack and are left out, with their published settings",
     "methods/base.py": "what every method has in common is one contract",
+    "methods/trained.py": "the one way to learn: its settings, its choices, alone and beside other runs",
     "verbs/compare.py": "the main job, from its splits to its table",
     "cold/passes.py": "the keys, the plan and the filling of one pass belong together",
 }

@@ -63,6 +63,15 @@ def test_a_group_stands_for_its_members_and_leaves_out_what_a_model_does_not_all
     chosen, skipped = methods_for(["peft"], tiny_clip(), {"lora": {"last": 1}, "dora": {"last": "all"}} | {
         name: {"last": 2} for name in ("lokr", "adaptformer", "adapter", "ssf", "ia3", "bitfit", "ln-tune")
     })  # fmt: skip
-    assert len(chosen) == 10 and [note.split()[0] for note in skipped] == ["conv-lora", "bn-tune"]
+    assert len(chosen) == 13 and [note.split()[0] for note in skipped] == ["conv-lora", "bn-tune"]
     with pytest.raises(InputError, match="expected convolutions"):
         methods_for(["peft"], tiny_clip(), {"conv-lora": {"last": 1}})
+
+
+def test_a_setting_of_a_group_is_one_of_its_members_that_have_it() -> None:
+    names = ["linear-probe", "lora", "ssf", "fine-tune"]
+    chosen, _ = methods_for(names, tiny_clip(), {"peft": {"lr": "auto", "last": 1}, "ssf": {"last": "all"}})
+    _, lora, ssf, other = (method.config() for method in chosen)
+    assert (lora["lr"], lora["last"], ssf["lr"], ssf["last"], other["lr"]) == ("auto", 1, "auto", "all", 1e-3)
+    with pytest.raises(InputError, match="settings were given for few-shot, which is not among the methods"):
+        methods_for(["fine-tune"], tiny_clip(), {"few-shot": {"lr": 1.0}})

@@ -49,6 +49,8 @@ def test_a_rate_of_any_trained_method_can_be_left_open(tmp_path: Path) -> None:
     cold, train, val = ColdPass(Store(tmp_path)), split(24), split(12, 1)
     method = FineTune(tiny_clip(), layers="head", lr="auto", epochs=8).fit(train, val, cold=cold)
     assert method.lr in FineTune.rates and [row["lr"] for row in method.choices["search"][:4]] == list(FineTune.rates)
+    one = FineTune(tiny_clip(), layers="head", epochs=1).fit(train, cold=cold)
+    assert (method.settings_tried, one.settings_tried) == (4, 1)
     assert method.choices["settled"] == {"lr": method.lr} and method.recipe.lr == method.lr
     with pytest.raises(InputError, match=r"lr of fine-tune to be a number above 0 .* or auto, found 'fast'"):
         method_class("fine-tune")(tiny_clip(), lr="fast")

@@ -27,7 +27,16 @@ SCHEMA = [
 def test_the_schema_of_results_json_stays() -> None:
     assert list(REQUIRED) == SCHEMA and list(IDENTITY) == SCHEMA[:6]
     plain = tuple(field.name for field in FIELDS if field.optional and not field.section)
-    assert plain == ("val_top1", "clean_top1", "noise_top1", "corruption_top1", "robust_top1", "fooled", "latency_processor_ms")
+    assert plain == (
+        "val_top1",
+        "clean_top1",
+        "noise_top1",
+        "corruption_top1",
+        "robust_top1",
+        "fooled",
+        "settings_tried",
+        "latency_processor_ms",
+    )
     assert sorted(MEASURED) == sorted(field.name for field in FIELDS)
     assert {f.name for f in FIELDS if f.kind == "fraction" and not f.section} == {
         "top1", "top5", "mean_per_class", "ece", *plain[:6],

@@ -53,6 +53,19 @@ def others(files: list[Path]) -> list[str]:
     return [done.classes[(int(label) + 1) % 3] for label in done.labels]
 
 
+def test_pieces_on_two_threads_give_the_same_bits(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "PIECE", 1)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(verb.attack_files(Headed(), files, verb.usual(8 / 255, steps=3, robust=True)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0].found.images, found[1].found.images)
+    assert torch.equal(found[0].odds[1], found[1].odds[1])
+
+
 def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) -> None:
     backbone = Headed()
     done = verb.attack_files(backbone, files, verb.usual(24 / 255), others(files))

@@ -23,7 +23,7 @@ from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, st
 from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
 from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
-from coldframe.backbones.options import built, options_of
+from coldframe.backbones.options import Options, built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.quickgelu import activated, corrected
 from coldframe.backbones.trace import Trace, links, stages
@@ -250,8 +250,26 @@ def load(model: ModelId) -> Backbone:
         origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
         words = source.name + said.padding(model.name, timm.is_model) if model.checkpoint else origin
         words += corrected(model, built)
+        if model.checkpoint and said.pad_type is None and not model.name.startswith("tf_"):
+            _watch_padding(model, built, net, config, state, said)
     config = dict(getattr(net, "pretrained_cfg", config))
     return cut(str(model), net, said.applied(preprocess_of(config)), classes=classes_of(net, config), weights=words)
+
+
+def _watch_padding(
+    asked: ModelId, built: ModelId, net: nn.Module, config: Mapping[str, Any], state: dict[str, Tensor], said: Options
+) -> None:
+    """Warn where a file of a network with 1,000 classes is surer of photographs with TensorFlow's padding."""
+    from coldframe.backbones import padding
+
+    if getattr(net, "num_classes", 0) != 1000:
+        return
+    try:
+        other = _loaded(built, config, state, str(asked.checkpoint), {**said.settings, "pad_type": "same"})
+    except ModelError:  # a network without a choice of padding
+        return
+    found = padding.compare(net, other, said.applied(preprocess_of(dict(getattr(net, "pretrained_cfg", config)))))
+    padding.warn(found, str(asked), "add ?pad_type=same, or pad_type=pytorch to be sure")
 
 
 def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:

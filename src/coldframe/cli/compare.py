@@ -85,7 +85,8 @@ def compare(
     epochs:
         Passes over the training images, for every method that has them.
     set_:
-        A method's setting, METHOD.NAME=VALUE, such as fine-tune.epochs=5. Repeat the option for several.
+        A method's setting, METHOD.NAME=VALUE, such as fine-tune.epochs=5, or of a group, such as peft.lr=auto. Repeat the
+        option for several.
     classes:
         Class names separated by commas, or a file of lines, in place of the data's own.
     on_error:

@@ -266,6 +266,11 @@ class Method(Settings, ABC):
         """Settle the settings that were left open; return them as ``settled`` and what was tried as ``search``."""
         return {}
 
+    @property
+    def settings_tried(self) -> int:
+        """Among how many settings the last fit chose on held images; epochs are not counted, 1 means that none was chosen."""
+        return int(self.choices.get("settings tried") or max(1, len(self.tried())))
+
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         """Return (top-1, cross-entropy) on the validation images of everything that was tried in the last fit."""
         return {}

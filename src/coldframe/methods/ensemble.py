@@ -85,6 +85,10 @@ class Ensemble(Method):
     def trainable_parameters(self) -> int:
         return len(self.parts) + sum(part.trainable_parameters for part in self.parts)
 
+    @property
+    def settings_tried(self) -> int:
+        return sum(part.settings_tried for part in self.parts)
+
     def warm(self, x: Tensor) -> Tensor:
         start = self.cut
         return self._pooled([part.warm(self.backbone.run(x, start, part.cut)) for part in self.parts])

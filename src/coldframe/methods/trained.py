@@ -212,6 +212,12 @@ class Trained(Method):
 
         return measured
 
+    @property
+    def settings_tried(self) -> int:
+        short = self.choices.get("search") or []
+        apart = [{word: value for word, value in row.items() if word not in ("epochs", "val", "val_loss")} for row in short]
+        return max(1, sum(row not in apart[:number] for number, row in enumerate(apart)))
+
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         found: dict[Hashable, tuple[float, float]] = {} if self._before is None else {0: self._before}
         return found | {line["epoch"]: (line["val"], line["val_loss"]) for line in self.history if "val_loss" in line}

@@ -23,6 +23,8 @@ from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.evaluation.classifiers import opened
 from coldframe.files import write_bytes, write_json
+from coldframe.machine.room import check_fits
+from coldframe.machine.spreading import spread
 from coldframe.measures import machine
 from coldframe.methods import Method
 from coldframe.report.figures.style import as_png, new_figure, shorten, style
@@ -110,9 +112,11 @@ def attack_files(
     for number, file in enumerate(files):
         size = held.open(number).size
         if min(size) < SMALLEST:
-            least, side = f"{SMALLEST} x {SMALLEST}", f"{size[0]} x {size[1]}"
-            raise DataError(f"expected pictures of at least {least} pixels, found {side} in {file}; leave it out")
+            least, found_size = f"{SMALLEST} x {SMALLEST}", f"{size[0]} x {size[1]}"
+            raise DataError(f"expected pictures of at least {least} pixels, found {found_size} in {file}; leave it out")
     model, names, backbone = opened(source, device=device, download=download)
+    side = backbone.preprocess.size  # bytes, the images as numbers, those found, and their change
+    check_fits("a number of images", len(files), lambda n: n * 3 * side**2 * (1 + 4 + 4 + 4), of=f"of {side} pixels")
     pixels = torch.from_numpy(load_pixels(held, list(range(len(files))), backbone.preprocess))
     images = pixels.to(backbone.device).float().div(LEVELS)
     with torch.no_grad():
@@ -126,13 +130,16 @@ def attack_files(
             if label == target:
                 same = f"{names[label]} ({label})"
                 raise InputError(f"expected a target other than the true class, found {same} for {file}; choose another")
-    parts, changed = [], []
-    for start in range(0, len(files), PIECE):
-        rows = slice(start, start + PIECE)
-        goal = None if wanted is None else wanted[rows]
-        part = attack(model, images[rows], labels[rows], goal)
-        parts.append(part)
-        changed.append(survival(model, images[rows], part.images, labels[rows], goal))
+
+    def one(start: int) -> tuple[Adversarial, list[Survival]]:
+        piece = slice(start, start + PIECE)
+        goal = None if wanted is None else wanted[piece]
+        part = attack(model, images[piece], labels[piece], goal)
+        return part, survival(model, images[piece], part.images, labels[piece], goal)
+
+    pieces = range(0, len(files), PIECE)
+    done = spread(one, pieces) if images.device.type == "cpu" else [one(start) for start in pieces]
+    parts, changed = [part for part, _ in done], [after for _, after in done]
     found = Adversarial(*(torch.cat([getattr(p, name) for p in parts]) for name in Adversarial.__dataclass_fields__))
     survived = tuple(_joined(rows) for rows in zip(*changed, strict=True))
     odds = (survived[0].predicted, survived[0].probability)

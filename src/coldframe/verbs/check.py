@@ -21,6 +21,7 @@ from coldframe.data.stems import leaking, stem_of, taken
 from coldframe.errors import InputError, MissingPackage
 from coldframe.evaluation.copies import copied
 from coldframe.evaluation.copies import said as said_of_copies
+from coldframe.evaluation.predictions import relative
 from coldframe.measures.outliers import outliers, to_label
 from coldframe.measures.repeats import BLANK, SIDE, near_pairs, neighbour_accuracy
 from coldframe.methods.ridge import Ridge
@@ -60,6 +61,10 @@ class Checked:
     faults: list[Fault] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     next: list[str] = field(default_factory=list)
+
+    def called(self, row: int) -> str:
+        """Return the name of a picture: its path below the data's folder, where it is a file there."""
+        return relative(self.images.name(row), self.data.spec)
 
     def of(self, kind: str) -> list[Fault]:
         """Return the findings of a kind, the worst first."""
@@ -149,10 +154,10 @@ def _repeats(found: Checked, looked: _Looked) -> None:
         same = (i, j) in exact
         kind = "same pixels" if same else "nearly the same"
         if found.labels[i] != found.labels[j]:
-            says = f"{names[found.labels[j]]} here, {names[found.labels[i]]} in {found.splits[i]}: {found.images.name(i)}"
+            says = f"{names[found.labels[j]]} here, {names[found.labels[i]]} in {found.splits[i]}: {found.called(i)}"
             found.faults.append(Fault(j, "two labels" if same else "nearly the same, two labels", r, says, i))
         else:
-            found.faults.append(Fault(j, kind, r, f"as in {found.splits[i]}: {found.images.name(i)}", i))
+            found.faults.append(Fault(j, kind, r, f"as in {found.splits[i]}: {found.called(i)}", i))
         if found.splits[j] == "test" and found.splits[i] != "test":
             across[same].add(j)
     test = found.splits.count("test")
@@ -203,11 +208,12 @@ def _shortcut(found: Checked, looked: _Looked) -> None:
     labels = found.labels[rows]
     majority = float(np.bincount(labels).max() / len(rows))
     ratio = looked.sizes[:, :1] / looked.sizes[:, 1:]
-    for word, x in (("size alone", np.concatenate([looked.sizes, ratio], axis=1)), ("border's colours alone", looked.borders)):
+    sizes = np.concatenate([looked.sizes, ratio], axis=1)
+    for word, x in (("size alone names", sizes), ("border's colours alone name", looked.borders)):
         if np.ptp(x, axis=0).max() > 0:
             right = neighbour_accuracy(x[rows].astype(np.float64), labels)
             warn = ": a shortcut that a model will find" if right > majority + 0.5 * (1 - majority) else ""
-            found.lines.append(f"the {word} names {right:.1%} of {len(rows):,} images (largest class {majority:.1%}){warn}")
+            found.lines.append(f"the {word} {right:.1%} of {len(rows):,} images (largest class {majority:.1%}){warn}")
 
 
 def _leaks(found: Checked) -> None:

@@ -56,14 +56,14 @@ def write(found: Checked, out: Path, command: str, fix: Path | None = None) -> d
 
 
 def _called(found: Checked, row: int) -> str:
-    return f"{found.data.classes[found.labels[row]]}, {found.splits[row]}: {Path(found.images.name(row)).name}"
+    return f"{found.data.classes[found.labels[row]]}, {found.splits[row]}: {found.called(row)}"
 
 
 def _csv(found: Checked) -> str:
     lines: list[tuple[str, ...]] = [("image", "split", "label", "issue", "score", "says")]
     for fault in sorted(found.faults, key=lambda fault: (fault.kind, -fault.score)):
         label = found.data.classes[found.labels[fault.row]]
-        name, split = found.images.name(fault.row), found.splits[fault.row]
+        name, split = found.called(fault.row), found.splits[fault.row]
         lines.append((name, split, label, fault.kind, f"{fault.score:.4f}", fault.says))
     return as_csv(lines)
 

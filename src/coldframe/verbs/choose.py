@@ -37,7 +37,7 @@ def methods_for(
     Args:
         asked: names or objects; None for the default ones that the model allows.
         backbone: the model; objects of other models are left to them.
-        options: constructor arguments by method name.
+        options: constructor arguments by method name, or by the name of a group, for those of its members that have them.
         epochs: for every method by name that has them and is given no others in ``options``.
         classes: names of the data's classes.
 
@@ -57,6 +57,7 @@ def methods_for(
             continue
         kind = method_class(name)
         settings = options.get(name, options.get(kind.name, {}))  # one of the user's own has a file before its name
+        settings = _of_groups(options, name, kind) | dict(settings)
         if epochs is not None and "epochs" in kind.settings():
             settings = {"epochs": epochs, **settings}
         try:
@@ -66,12 +67,19 @@ def methods_for(
                 raise
             skipped.append(f"{name} left out: {error}")
     own = {name for name in names if isinstance(name, str) and is_own(name)}
-    unknown = set(options) - {method.name for method in chosen} - own
+    groups = {group for group in GROUPS if any(method.name in GROUPS[group] for method in chosen)}
+    unknown = set(options) - {method.name for method in chosen} - own - groups
     if unknown:
         raise InputError(f"settings were given for {', '.join(sorted(unknown))}, which is not among the methods compared")
     if not chosen:
         raise InputError("expected at least one method, found none; name some with --methods")
     return chosen, skipped
+
+
+def _of_groups(options: Mapping[str, Mapping[str, Any]], name: str, kind: type[Method]) -> dict[str, Any]:
+    """Return the settings that were given for whole groups and that the method has, such as ``{"peft": {"lr": "auto"}}``."""
+    given = [options[group] for group, members in GROUPS.items() if group in options and name in members]
+    return {word: value for settings in given for word, value in settings.items() if word in kind.settings()}
 
 
 def expanded(names: Sequence[str | Method]) -> tuple[list[str | Method], set[str]]:

@@ -92,7 +92,7 @@ def fit_and_evaluate(
         strange = strangers.row(method, done.logits)
         done.row |= strange | {"intervals": done.row["intervals"] | strange["intervals"]}
     row = done.row | {"method": name, "train_seconds": round(seconds, 4) if method.trains else None}
-    row["chosen_by"] = how(method, choose)
+    row["chosen_by"], row["settings_tried"] = how(method, choose), method.settings_tried
     row["peak_memory_mb"] = None if memory.total_mb is None else round(memory.total_mb, 1)
     row |= serving({name: method})[name].fields() if timed else {}
     if folder is not None:
