@@ -19,8 +19,8 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import drawn
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
-from coldframe.errors import TrainingError
-from coldframe.methods import deep_prompt, load
+from coldframe.errors import InputError, TrainingError
+from coldframe.methods import deep_prompt, load, method_class
 from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.methods.saving import restore
 from coldframe.methods.zero_shot import ZeroShot
@@ -190,6 +190,15 @@ def test_rotary_networks_take_prompts_as_prefix_tokens(name: str, pool: str, set
                 ends.append(float(loss()))
             method.prompt[place] += 1e-5
             assert float(slope[place]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lora", "adaptformer", "ia3"])
+def test_rotary_networks_refuse_what_needs_queries_and_keys_apart(name: str) -> None:
+    _, backbone = rotary("token")
+    with pytest.raises(InputError, match=r"found none that can be told apart: places are turned into .*; choose deep-prompt"):
+        method_class(name)(backbone, last=1)
+    for other in ("side-network", "attentive-probe"):
+        assert method_class(other)(backbone).name == other
 
 
 def test_the_first_prompt_of_a_rotary_network_can_be_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.rewired import Layer, Rewired, first_block, layers_of, write
+from coldframe.backbones.transformer import transformer_or_none
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
@@ -79,7 +80,10 @@ class Tuned(Headed, Trained):
         every = layers_of(self.base, self._cut)
         self.layers = [layer for layer in every if self._wants(layer)]
         if not self.layers:
-            found = f"in the last blocks of {self.backbone.name}, found none; {self._instead}"
+            view = transformer_or_none(self.base)
+            turned = "none that can be told apart: places are turned into queries and keys" if view and view.rotary else "none"
+            instead = "choose deep-prompt, attentive-probe or side-network" if view and view.rotary else self._instead
+            found = f"in the last blocks of {self.backbone.name}, found {turned}; {instead}"
             raise InputError(f"expected {self._needs()} {found}")
         self.learned: dict[str, dict[str, Tensor]] = {}
         self._dropping: torch.Generator | None = None
