@@ -21,6 +21,7 @@ from coldframe.evaluation.unknown import Strangers, Unknown, evenly, unknown_ima
 from coldframe.measures import conformal
 from coldframe.measures.temperature import temperature
 from coldframe.methods import load
+from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.ridge import Ridge
 from coldframe.report import Table
@@ -137,3 +138,14 @@ def test_predict_prints_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert set(json.loads(capsys.readouterr().out)[0]["set"]) == expected
     assert run("--conformal", "0.9") == 0 and ("one of" in (text := capsys.readouterr().out) or "alone" in text)
     assert run("--conformal", "0.99") == 2 and "up to 0.947" in capsys.readouterr().err
+
+
+def test_neighbours_leave_each_image_out(cold: ColdPass) -> None:
+    knn = NearestNeighbours(TinyBackbone(width=8), k=3).fit(DATA.train, cold=cold)
+    assert knn.choices["calibration"]["on"] == "left-out training images"
+    found = knn.out_of_sample_logits(DATA.train, cold)
+    assert found is not None
+    for row in (0, 7):
+        others = DATA.train.subset([at for at in range(30) if at != row])
+        alone = NearestNeighbours(TinyBackbone(width=8), k=3).fit(others, cold=cold)
+        torch.testing.assert_close(found[row], alone.logits(DATA.train.subset([row]), cold=cold)[0], rtol=1e-4, atol=1e-4)

@@ -17,6 +17,8 @@ from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
 
 GRID = (1, 3, 5, 10, 20, 50)
+MOST_LEFT_OUT = 20_000
+"""Training images of which each is left out in its turn to calibrate, at most."""
 
 
 class NearestNeighbours(Method):
@@ -115,6 +117,13 @@ class NearestNeighbours(Method):
     def adopt(self, fits: Sequence[Self], best: Any) -> None:
         self.neighbours = self.neighbours if best is None else int(best)
         self.choices["k"] = self.neighbours
+
+    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
+        if len(train) > MOST_LEFT_OUT or len(train) < 2:
+            return None
+        features, labels = self._unit(train, cold)
+        similarity = (features @ features.T).fill_diagonal_(-torch.inf)
+        return self._votes(similarity, labels, min(self.neighbours, len(train) - 1)).cpu()
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.neighbours = chosen.neighbours
