@@ -49,3 +49,8 @@ def test_refusals() -> None:
     for wrong in ({"eps": 0.0}, {"eps": 0.1, "epochs": 0}, {"eps": 0.1, "batch_size": 0}, {"eps": 0.1, "step": 0.0}):
         with pytest.raises(InputError, match="expected"):
             Universal(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_nobody_names() -> None:
+    found = Universal(8 / 255)
+    assert (found.epochs, found.step, found.batch_size) == (20, 1 / 255, 8)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coldframe.data.names import chosen_names, clean_names
+from coldframe.data.names import _table, by_wordnet, chosen_names, clean_names
 from coldframe.errors import DataError
 
 
@@ -59,3 +59,11 @@ def test_names_of_the_wrong_number_or_twice_are_refused() -> None:
         chosen_names(["a", "b", "c"], ["x", "y"])
     with pytest.raises(DataError, match="'x' twice"):
         chosen_names(["a", "b"], ["x", "x"])
+
+
+def test_a_thousand_ids_of_imagenet_in_any_order_become_its_names() -> None:
+    ids = [line.strip() for line in _table("imagenet_synsets.txt").splitlines()]
+    names = by_wordnet(ids)
+    assert len(ids) == 1000 and names is not None and names[0] == "tench" and names[-1] == "toilet tissue"
+    assert by_wordnet([str(number) for number in range(999, -1, -1)]) == names[::-1]
+    assert by_wordnet([str(number) for number in range(3)]) is None and by_wordnet(["rose"] * 1000) is None

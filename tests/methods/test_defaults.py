@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from coldframe.methods import method_class
+from coldframe.methods.laplace import GRID
 
 SHARED = {
     "batch_size": 32, "optimiser": "adamw", "weight_decay": 0.0, "schedule": "cosine", "warmup": 100, "clip": None,
@@ -52,3 +53,23 @@ DEFAULTS: dict[str, dict[str, object]] = {
 def test_a_setting_that_nobody_names(name: str) -> None:
     found = {setting: parameter.default for setting, parameter in method_class(name).settings().items()}
     assert {setting: found[setting] for setting in DEFAULTS[name]} == DEFAULTS[name]
+
+
+PUBLISHED: dict[tuple[str, str], dict[str, object]] = {
+    ("deep-prompt", "uva-a2"): {
+        "tokens": 4, "layer": 0, "init": "normal", "head": "text", "epochs": 1000, "lr": 40.0, "batch_size": 128,
+        "optimiser": "sgd", "weight_decay": 0.0, "schedule": "cosine", "warmup": 1000,
+    },
+    ("pixel-prompt", "bahng2022"): {"epochs": 1000, "batch_size": 256},
+    ("pixel-prompt", "uva-a2"): {"epochs": 1000, "batch_size": 128},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "preset"), PUBLISHED)
+def test_a_published_setting(name: str, preset: str) -> None:
+    found, expected = method_class(name).presets[preset], PUBLISHED[name, preset]
+    assert {setting: found[setting] for setting in expected} == expected
+
+
+def test_the_precisions_that_laplace_tries() -> None:
+    assert pytest.approx([10 ** (-half / 2) for half in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)]) == GRID

@@ -142,3 +142,14 @@ def test_a_line_measured_on_two_splits_is_weighed_once():
     for method, top1 in (("linear-probe", 0.7), ("fine-tune", 0.95)):
         table.add({"method": method, "seed": 0, "split": "val", "n": 1000, "top1": top1})
     assert recommended(table).method == "linear-probe" and "Ship the linear probe: 90.0% top-1" in verdict(table)
+
+
+def test_confidence_is_said_before_and_after_scaling_only_where_it_was_scaled():
+    def said(temperature):
+        return verdict(table_of(
+            {"linear-probe": PROBE[1]}, seeds=1, ece={"linear-probe": 0.2}, ece_scaled={"linear-probe": 0.05},
+            temperature={"linear-probe": temperature},
+        ))  # fmt: skip
+
+    assert "off by 5.0 points on average (ECE) after temperature scaling (20.0 before)" in said(1.7)
+    assert "off by 5.0 points" in said(1.0) and "temperature" not in said(1.0)
