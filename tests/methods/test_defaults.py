@@ -60,6 +60,9 @@ PUBLISHED: dict[tuple[str, str], dict[str, object]] = {
         "tokens": 4, "layer": 0, "init": "normal", "head": "text", "epochs": 1000, "lr": 40.0, "batch_size": 128,
         "optimiser": "sgd", "weight_decay": 0.0, "schedule": "cosine", "warmup": 1000,
     },
+    ("deep-prompt", "vpt-deep"): {
+        "tokens": 50, "layer": 0, "init": "uniform", "head": "linear", "optimiser": "sgd", "epochs": 100, "batch_size": 64,
+    },
     ("pixel-prompt", "bahng2022"): {"epochs": 1000, "batch_size": 256},
     ("pixel-prompt", "uva-a2"): {"epochs": 1000, "batch_size": 128},
 }  # fmt: skip

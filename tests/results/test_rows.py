@@ -48,3 +48,11 @@ def test_no_interval_of_results_json_leaves_what_the_number_can_be() -> None:
     (group,) = groups(rows)
     for field, (low, high) in group.summary()["ci95"].items():
         assert low >= 0 and (high <= 1 or field == "train_seconds"), field
+
+
+def test_the_interval_over_images_is_that_of_a_share_of_n():
+    rows = [{"method": "knn", "seed": seed, "n": 100, "top1": top1} for seed, top1 in enumerate((0.8, 0.9))]
+    found = groups([complete(row) for row in rows])[0].over_images()
+    assert (found.low, found.high) == pytest.approx((0.7672, 0.9069), abs=1e-4)  # Wilson, 85 of 100
+    assert groups([complete({"method": "knn", "n": 100})])[0].over_images() is None
+    assert groups([complete({"method": "knn", "top1": 0.5})])[0].over_images() is None
