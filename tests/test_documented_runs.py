@@ -24,7 +24,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "REPO": ("./hub",),
     "DATA": ("folder:PATH",), "SPEC": ("folder:PATH",), "FOLDER": ("photos",), "PHOTOS": ("photos",), "F": ("model.onnx",),
     "OWNER/NAME": ("./hub",), "[--robust]": (), "812": ("3",), "9": ("4",), "340": ("5",), "920": ("6",),
-    "space shuttle": ("cat",),
+    "space shuttle": ("3",),
 }  # fmt: skip
 """What a page writes for something of the reader's own, and targets of a larger model -> what stands for it."""
 DATA = {"mnist": "mini:mnist", "torchvision:CIFAR10": "folder:PATH", "parquet:cifar10": "parquet:small.parquet",
@@ -62,8 +62,11 @@ IMAGES: Mapping[str, tuple[str, ...]] = {
 """Words that a verb needs, where the text names the verb alone."""
 NEEDS_SHARED = ("train gcn",)
 """Commands whose data is bundled with nothing: Cora."""
-ELSEWHERE = {"train pocket": "tests/recipes/pocket/test_train.py"}
-"""Commands that read all of CIFAR, whatever is asked of them -> the test that runs their parts."""
+ELSEWHERE = {
+    "train pocket": "tests/recipes/pocket/test_train.py", "coldframe reproduce": "tests/verbs/test_reproduce.py",
+    "train batch-norm": "tests/foundations/batch_norm/test_batch_sizes.py",
+}  # fmt: skip
+"""Commands that read all of CIFAR or run whole studies, whatever is asked of them -> the test that runs their parts."""
 
 
 def verb_of(words: list[str]) -> str:
@@ -177,7 +180,7 @@ def prepare(words: list[str], capsys: pytest.CaptureFixture[str], run: Callable[
             kind = "aae" if "aae" in word else "vae"
             made = f"train {kind} --data mini:mnist --epochs 1 --channels 2 --latent 2 --out {word}"
         elif word.endswith(".png"):
-            made = f"attack peppers.jpg --target cat --steps 2 --model {MODEL} --out {Path(word).parent}"
+            made = f"attack peppers.jpg --target 3 --steps 2 --out {Path(word).parent}"
         else:
             union = any("+" in each for each in words)
             kind = "deep-prompt --head text --epochs 1" if union else "knn" if "knn" in word else "linear-probe"

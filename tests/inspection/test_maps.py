@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError
 from coldframe.inspection.maps import by_variance, feature_maps, scaled, token_norms
+from coldframe.types import PROJECTION
 
 Tiny, Photo = Callable[[str], Backbone], Callable[[Backbone], torch.Tensor]
 
@@ -68,3 +70,10 @@ def test_norms_of_tokens(tiny: Tiny, photo: Photo) -> None:
     np.testing.assert_allclose(norms["block1"].ravel(), tokens[-16:].norm(dim=1).numpy(), rtol=1e-5)
     windows = tiny("swin_tiny_patch4_window7_224")
     assert token_norms(windows, photo(windows))["block0"].shape == (16, 16)
+
+
+def test_a_projected_vector_is_no_map() -> None:
+    backbone = load_backbone("pocket/random")
+    side = backbone.preprocess.size
+    found = token_norms(backbone, torch.zeros(3, side, side, dtype=torch.uint8))
+    assert PROJECTION in backbone.cuts and PROJECTION not in found and len(found) > 2

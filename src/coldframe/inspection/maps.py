@@ -12,7 +12,7 @@ from torch import Tensor
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError
 from coldframe.inspection.layers import as_maps, grid_of, look, spatial_layers
-from coldframe.types import EMBED, FEATURES, PIXELS
+from coldframe.types import EMBED, FEATURES, PIXELS, PROJECTION
 
 Maps = NDArray[np.float32]
 
@@ -103,7 +103,7 @@ def token_norms(backbone: Backbone, image: Tensor) -> dict[str, Maps]:
         backbone: the network.
         image: uint8 or floats in [0, 1], [3, S, S].
     """
-    cuts = [cut for cut in backbone.cuts if cut not in (PIXELS, EMBED, FEATURES)]
+    cuts = [cut for cut in backbone.cuts if cut not in (PIXELS, EMBED, PROJECTION, FEATURES)]
     grid = grid_of(backbone)
     found = look(backbone, image[None], cuts)
     return {cut: as_maps(x, grid, 1, cut)[0].float().norm(dim=0).cpu().numpy() for cut, x in found.items()}  # [H, W]
