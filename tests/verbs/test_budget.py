@@ -126,7 +126,7 @@ def test_training_stops_after_an_epoch_when_its_time_is_up(tmp_path: Path, monke
     plain = kind.warm
 
     def slower(self: Any, x: Tensor) -> Tensor:
-        CLOCK.now += 0.0 if self.epochs == 1 else 1.0  # the trial did not see it coming
+        CLOCK.now += 0.0 if self.epochs < 50 else 1.0  # the trial did not see it coming
         return plain(self, x)
 
     monkeypatch.setattr(kind, "warm", slower)
@@ -153,3 +153,27 @@ def test_learning_rates_are_halved_and_the_best_takes_the_line(tmp_path: Path) -
     assert torch.isfinite(torch.tensor(rank)).all()
     given, _ = run([method_class("taskres")(backbone, epochs=16, lr=0.5)], 1e6, tmp_path / "given", seeds=1)
     assert not any("learning rate" in note for note in given.notes), "a rate that somebody set is not searched"
+
+
+def test_what_a_fit_pays_once_is_not_counted_for_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coldframe.verbs.budget import cost
+    from coldframe.verbs.case import Case, Fits
+
+    backbone = tiny_clip()
+    kind = method_class("clap")
+    begin, warm = kind.begin, kind.warm
+
+    def slow_begin(self: Any, *arguments: Any) -> Any:
+        CLOCK.now += 10.0
+        return begin(self, *arguments)
+
+    def slow_warm(self: Any, x: Tensor) -> Tensor:
+        CLOCK.now += 0.1 if torch.is_grad_enabled() else 0.0
+        return warm(self, x)
+
+    monkeypatch.setattr(kind, "begin", slow_begin)
+    monkeypatch.setattr(kind, "warm", slow_warm)
+    fits = Fits(Case(backbone, "colours", [DATA]), ColdPass(Store(tmp_path)), Told(), None, "val")
+    CLOCK.now = 0.0
+    found = cost(kind(backbone, epochs=50), DATA, fits, Budget(100.0, CLOCK))
+    assert 10 + 50 * 0.1 <= found <= 10 + 60 * 0.1

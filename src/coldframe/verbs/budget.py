@@ -144,10 +144,9 @@ def cost(method: Method, dataset: Dataset, fits: Fits, budget: Budget) -> float:
         if isinstance(method, Trained):
             batch = min(method.batch_size, len(train))
             trial = method.again(epochs=1, warmup=0, augment="none")
-            first = taken(trial, batch)
-            steps = min(STEPS, math.ceil(len(train) / batch))
-            more = taken(trial, min(steps * batch, len(train))) if steps > 1 else first
-            step = max(more - first, 0.0) / (steps - 1) if steps > 1 else first
+            taken(trial, batch)  # the first fit also pays for what happens once
+            first, more = taken(trial, batch), taken(trial.again(epochs=1 + STEPS), batch)
+            step = max(more - first, 0.0) / STEPS
             every = math.ceil(len(train) / batch) * step
             look = step / batch / 3  # a pass forward is a third of a step
             return crossed * (first + method.epochs * (every + len(val) * look) + len(test) * look)
