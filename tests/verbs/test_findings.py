@@ -9,7 +9,7 @@ import pytest
 
 from coldframe.measures.significance import interval, wilson
 from coldframe.verbs.assignment import Claim, Number, Shown
-from coldframe.verbs.findings import decided, finding, found_at, published_text, table_of
+from coldframe.verbs.findings import decided, finding, found_at, published_text, table_of, trials
 
 CONTENT = {
     "rows": [
@@ -56,6 +56,13 @@ def test_a_published_number_agrees_inside_the_interval_only(tmp_path: Path) -> N
     assert near.verdict.startswith("agrees")
     assert far.verdict == "30.0 points above: another model"
     assert published_text(far.number) == "60%"
+
+
+def test_the_number_of_images_is_looked_for_above_a_value_or_said() -> None:
+    row = {"method": "a", "n": 1000, "noise": {"n": 500, "top1": {"0.1": 0.2}}, "curve": [0.3]}
+    assert trials({"rows": [row]}, 'rows[method=a].noise.top1["0.1"]') == 500
+    assert trials({"rows": [row]}, "rows.curve.[0]") == trials({"row": row}, "row.top1") == 1000
+    assert trials({"x": 1.0}, "x") == 0
 
 
 def test_facts_values_shares_and_what_is_not_there(tmp_path: Path) -> None:

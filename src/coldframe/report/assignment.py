@@ -68,7 +68,8 @@ def numbers(one: AnsweredQuestion) -> list[list[str]]:
     for found in one.findings.values():
         more = [_published(found.number), found.verdict, found.number.source] if known else []
         lines.append([found.number.label, found.shown, found.over, *more])
-    return [head, *lines] if lines else []
+    kept = [k for k in range(len(head)) if not lines or k < 2 or any(line[k] for line in lines)]
+    return [[line[k] for k in kept] for line in (head, *lines)] if lines else []
 
 
 def _published(number: Any) -> str:
@@ -91,7 +92,7 @@ def _minutes(value: float) -> str:
 def _part(one: AnsweredQuestion) -> dict[str, Any]:
     return {
         "id": one.question.id, "title": one.question.title, "asks": one.question.asks, "answer": one.answer,
-        "change": one.question.change, "time": _time(one), "numbers": numbers(one),
+        "change": one.question.change.split("`"), "time": _time(one), "numbers": numbers(one),
         "claims": [["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)] if one.claims else [],
         "commands": [step.command for step in one.steps if step.command],
         "failed": [f"{step.name}: {step.failed}" for step in one.steps if step.failed],

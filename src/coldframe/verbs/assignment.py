@@ -49,6 +49,7 @@ class Number(Struct, forbid_unknown_fields=True):
         step: the step whose results hold it.
         at: where: keys and ``[key=value]`` filters, such as ``rows[method=knn].top1``.
         file: the file in the step's folder.
+        n: number of trials, such as test images, where the results do not say it.
         unit: how it is written; ``percent`` are fractions, ``fact`` is true or false, ``value`` is shown as it is.
         published: the published value, in the same unit (fractions for percent).
         source: where it was published.
@@ -60,6 +61,7 @@ class Number(Struct, forbid_unknown_fields=True):
     step: str
     at: str
     file: str = "results.json"
+    n: int = 0
     unit: Unit = "percent"
     published: float | None = None
     source: str = ""

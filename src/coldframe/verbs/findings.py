@@ -79,9 +79,8 @@ def _matches(row: Any, name: str, text: str) -> bool:
 
 def finding(number: Number, folder: Path) -> Finding:
     """Read a number from the folder of its question; what is not there is None."""
-    pairs = found_at(content_of(folder / number.step, number.file), number.at)
-    single = [(value, holder) for value, holder in pairs if value is not None and not _over_seeds(holder)]
-    values, holders = [value for value, _ in single], [holder for _, holder in single]
+    content = content_of(folder / number.step, number.file)
+    values = [value for value, holder in found_at(content, number.at) if value is not None and not _over_seeds(holder)]
     if not values:
         return Finding(number, None, None, None, "", "not measured", "")
     if number.unit == "percent" and all(isinstance(value, bool) for value in values):
@@ -92,17 +91,31 @@ def finding(number: Number, folder: Path) -> Finding:
         value = all(values) if number.unit == "fact" else values[0]
         text = ("yes" if value else "NO") if number.unit == "fact" else _plain(value)
         return Finding(number, value, None, None, "", text, "")
-    value, low, high, over = _measured([float(one) for one in values], holders, number.unit == "percent")
+    n = number.n or trials(content, number.at)
+    value, low, high, over = _measured([float(one) for one in values], n if number.unit == "percent" else 0)
     return Finding(number, value, low, high, over, _written(number, value, low, high), _verdict(number, value, low, high))
 
 
-def _measured(values: Sequence[float], holders: Sequence[Any], share: bool) -> tuple[float, float | None, float | None, str]:
+def trials(content: Any, place: str) -> int:
+    """Return n, the number of images, that stands beside a value or beside what holds it; 0 where nothing says it."""
+    parts = _PART.findall(place)
+    for length in range(len(parts) - 1, -1, -1):
+        above = "".join(f".{key}" if key else f"[{test}]" for key, test in parts[:length])
+        for value, _ in found_at(content, above):
+            if isinstance(value, Mapping) and isinstance(value.get("n"), int) and value["n"] > 0:
+                return int(value["n"])
+            if isinstance(value, list) and value and isinstance(value[0], Mapping) and isinstance(value[0].get("n"), int):
+                return int(value[0]["n"])
+    return 0
+
+
+def _measured(values: Sequence[float], n: int) -> tuple[float, float | None, float | None, str]:
+    """Return the mean and its interval: Student's over seeds where there are several, Wilson's over n images for one."""
     if len(values) > 1:
         several = interval(values)
         low, high = (None, None) if several.half is None else (several.mean - several.half, several.mean + several.half)
         return several.mean, low, high, f"{len(values)} seeds"
-    n = holders[0].get("n") if isinstance(holders[0], Mapping) else None
-    if share and isinstance(n, int) and n > 0:
+    if n:
         around = wilson(values[0] * n, n)
         return values[0], around.low, around.high, f"{n:,} images"
     return values[0], None, None, ""
