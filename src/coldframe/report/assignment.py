@@ -79,10 +79,10 @@ def _published(number: Any) -> str:
 
 
 def _time(one: AnsweredQuestion) -> str:
-    spent = sum(step.seconds for step in one.steps)
+    spent, processor = (sum(getattr(step, name) for step in one.steps) for name in ("seconds", "processor"))
     fast, full = one.question.minutes
     expected = f"expected on two idle cores: {_minutes(fast)} fast, {_minutes(full)} full"
-    return f"{expected}; here it took {spent:,.0f} s"
+    return f"{expected}; here it took {spent:,.0f} s, {processor:,.0f} s of them on the processor"
 
 
 def _minutes(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ class Ran:
         name: of the step.
         command: as a reader types it; empty where there was none to run.
         seconds: how long it took, the time of earlier attempts left out.
+        processor: seconds of the processor, which other work on the machine hardly changes.
         missing: what the command wanted and this machine lacks.
         failed: the sentence it failed with.
     """
@@ -43,6 +45,7 @@ class Ran:
     name: str
     command: str
     seconds: float = 0.0
+    processor: float = 0.0
     missing: list[str] = field(default_factory=list)
     failed: str = ""
 
@@ -131,6 +134,7 @@ class _Done:
 
     command: str
     seconds: float
+    processor: float = 0.0
 
 
 def reproduce(
@@ -178,23 +182,29 @@ def _run(question: Question, step: Step, mode: Mode, out: Path, say: Say, execut
     if record.is_file():
         before = read_typed(record, _Done, remedy="delete it")
         if before.command == done.command:
-            done.seconds = before.seconds
+            done.seconds, done.processor = before.seconds, before.processor
             return done
         files.remove_folder(folder)
     if "{photos}" in command:
         _photos(out / "photos")
     say(f"{question.id} {step.name}: {done.command}")
     folder.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), _processor()
     try:
         execute(assignments.words(command, places), folder)
     except ColdframeError as error:
         done.failed = str(error)
         say(f"  failed: {error}")
-    done.seconds = round(time.perf_counter() - started, 1)
+    done.seconds, done.processor = round(time.perf_counter() - started, 1), round(_processor() - spent, 1)
     if not done.failed:
-        files.write_json(record, vars(_Done(done.command, done.seconds)))
+        files.write_json(record, vars(_Done(done.command, done.seconds, done.processor)))
     return done
+
+
+def _processor() -> float:
+    """Return the processor's seconds of this process and of those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def by_process(arguments: Sequence[str], folder: Path) -> None:
