@@ -27,7 +27,7 @@ from coldframe.machine.room import check_fits
 from coldframe.machine.spreading import spread
 from coldframe.measures import machine
 from coldframe.methods import Method
-from coldframe.report.figures.style import as_png, new_figure, shorten, style
+from coldframe.report.figures.style import INK, PALETTE, as_png, new_figure, shorten, style
 
 PIECE = 8
 """Images attacked at once: larger batches miss the caches of a CPU."""
@@ -197,7 +197,9 @@ def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[
     """
     folder = Path(folder)
     pictures, titles = [], []
-    after, after_titles = [], []
+    after: list[Tensor] = []
+    after_titles: list[str] = []
+    colours: list[str] = []
     for i, row in enumerate(rows(done)):
         noise = done.found.images[i] - done.images[i]
         scale = 0.5 / max(float(noise.abs().max()), 1 / LEVELS)
@@ -212,13 +214,14 @@ def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[
             seen = row["survival"][s.change]
             now = f"{shorten(seen['class'], 18)} {seen['probability']:.0%}"
             before = f"{shorten(seen['clean_class'], 16)} {seen['clean_probability']:.0%}"
-            after_titles.append(f"{s.change}\n{now}\n(clean: {before})")
+            after_titles.append(f"{s.change}: {'fools' if seen['survived'] else 'fails'}\n{now}\n(clean: {before})")
+            colours.append(PALETTE[2] if seen["survived"] else PALETTE[1])
     written = [
         write_bytes(folder / f"adversarial_{i:02}_{file.stem}.png", _png(picture))
         for i, (file, picture) in enumerate(zip(done.files, done.found.uint8, strict=True))
     ]
     examples = _sheet(pictures, titles, 3, 2.3)
-    changes = _sheet(after, after_titles, len(done.survived), 2.0)
+    changes = _sheet(after, after_titles, len(done.survived), 2.0, colours)
     written.append(write_bytes(folder / "examples.png", as_png(examples, 120)))
     written.append(write_bytes(folder / "survival.png", as_png(changes, 100)))
     content = {"settings": settings, "machine": machine(done.images.device), "images": rows(done)}
@@ -227,8 +230,18 @@ def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[
     return written
 
 
-def _sheet(pictures: Sequence[Tensor], titles: Sequence[str], columns: int, size: float) -> Figure:
-    """Return pictures [H, W, 3] in a grid; line breaks in the titles stay where they are, so that rows can be compared."""
+def _sheet(
+    pictures: Sequence[Tensor], titles: Sequence[str], columns: int, size: float, colours: Sequence[str] = ()
+) -> Figure:
+    """Return pictures [H, W, 3] in a grid; line breaks in the titles stay where they are, so that rows can be compared.
+
+    Args:
+        pictures: row by row.
+        titles: one each.
+        columns: pictures in a row.
+        size: inches of a side.
+        colours: of each title; ink when empty.
+    """
     lines = -(-len(pictures) // columns)
     tallest = max(title.count("\n") + 1 for title in titles)
     with style():
@@ -237,7 +250,8 @@ def _sheet(pictures: Sequence[Tensor], titles: Sequence[str], columns: int, size
             axes = figure.add_subplot(lines, columns, number)
             axes.imshow(picture.clamp(0, 1).numpy(), interpolation="nearest")
             axes.set_axis_off()
-            axes.set_title(title, fontsize=8.5, fontweight="normal", loc="center")
+            colour = colours[number - 1] if colours else INK
+            axes.set_title(title, fontsize=8.5, fontweight="normal", loc="center", color=colour)
     return figure
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coldframe.foundations.graphs import Graph, named
-from coldframe.foundations.graphs.drawing import draw_graph, failures, layout
+from coldframe.foundations.graphs.drawing import draw_graph, failures, layout, spread_out
 from coldframe.foundations.graphs.failures import Failures
 from coldframe.report.figures.style import style
 
@@ -41,3 +41,14 @@ def test_growth_is_read_off_plain_numbers() -> None:
     right = figure.axes[1]
     texts = [label.get_text() for axis in (right.xaxis, right.yaxis) for label in axis.get_ticklabels()]
     assert {"1,000", "100,000", "1 M", "10 G"} <= set(texts) and not any("$" in text for text in texts)
+
+
+def test_nodes_are_pushed_apart_and_those_far_apart_stay() -> None:
+    places = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    found = spread_out(places)
+    gaps = [np.linalg.norm(found[i] - found[j]) for i in range(4) for j in range(i)]
+    assert min(gaps) > 0.07
+    np.testing.assert_array_equal(found[2:], places[2:])
+    karate = layout(named("karate"))
+    near = np.linalg.norm(karate[:, None] - karate[None], axis=-1) + 9 * np.eye(len(karate))
+    assert near.min() > 0.06 * np.ptp(karate, axis=0).max()

@@ -97,7 +97,15 @@ def manifold_figure(decoder: Decoder, n: int = 20, *, title: str = "What two dim
         InputError: the codes do not have two dimensions.
     """
     pictures = decoder.decode(manifold_codes(n, decoder.latent))
-    return pictures, sheet_figure(pictures, n, title=title, size=max(0.28, min(0.6, 7.5 / n)))
+    figure = sheet_figure(pictures, n, title=title, size=max(0.28, min(0.6, 7.5 / n)))
+    axes, pitch = figure.axes[0], pictures.shape[-1] + 2
+    shown = sorted({round(share * (n - 1)) for share in (0, 0.25, 0.5, 0.75, 1)})
+    middles, percents = [pitch * i + pitch / 2 - 1 for i in shown], [f"{100 * (i + 0.5) / n:.3g}" for i in shown]
+    axes.set_xticks(middles, percents, fontsize=8, color=INK)
+    axes.set_yticks([pitch * n - 2 - middle for middle in middles], percents, fontsize=8, color=INK)
+    axes.set_xlabel("z1, percentile of the prior", fontsize=9, color=INK)
+    axes.set_ylabel("z2, percentile of the prior", fontsize=9, color=INK)
+    return pictures, figure
 
 
 def interpolation_figure(decoder: Decoder, start: Tensor, end: Tensor, steps: int = 12, *, title: str = "") -> Figure:

@@ -145,10 +145,10 @@ def check(spec: str, *, seed: int = 0, directed: bool = False) -> Answer:
         raise InputError(f"expected at most 2,000 nodes to check node by node, found {graph.n:,}; choose a smaller graph")
     check_positive(graph)
     found = check_all(graph, seed=seed)
-    table = [["claim", "largest difference", "holds", "how"]]
-    table += [[f.claim, f"{f.difference:.1e}", "yes" if f.holds else "NO", f.detail] for f in found]
+    table = [["claim", "difference found", "has to be", "holds", "how"]]
+    table += [[f.claim, f"{f.difference:.1e}", f.meant, "yes" if f.holds else "NO", f.detail] for f in found]
     held = sum(f.holds for f in found)
-    note = f"{held} of {len(found)} claims hold on {graph.name}; equal means at most 1e-10 apart in float64."
+    note = f"{held} of {len(found)} claims hold on {graph.name}; differences are the largest found, in float64."
     command = _command("check", spec, directed) + f" --seed {seed}"
     rows = [_row(f) for f in found]
     return Answer(command, graph, rows, "\n".join([repr(graph), *aligned(table, right=False), note]), table, [note])

@@ -45,6 +45,11 @@ class Finding:
         """Whether the measurement bears the claim out."""
         return self.difference <= EQUAL if self.equal else self.difference >= APART
 
+    @property
+    def meant(self) -> str:
+        """What the difference has to be for the claim to hold."""
+        return f"0, up to {EQUAL:.0e}" if self.equal else f"not 0, {APART:.0e} or more"
+
 
 def check_equivariance(
     layer: Layer, graph: Graph, inputs: int, *, permutations: int = 5, seed: int = 0, name: str = "layer"

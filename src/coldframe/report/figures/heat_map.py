@@ -40,18 +40,19 @@ def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figu
     columns = list(dict.fromkeys(column for panel in panels for _, column in panel.values))
     with style():
         cell = (0.95, 0.42)
-        size = (1.5 + len(titles) * (0.5 + cell[0] * len(columns)), 0.5 + len(data) * (1.1 + cell[1] * len(rows)))
+        size = (2.2 + len(titles) * (0.5 + cell[0] * len(columns)), 0.5 + len(data) * (1.1 + cell[1] * len(rows)))
         figure = new_figure(max(4.0, size[0]), size[1])
         axes = figure.subplots(len(data), len(titles), squeeze=False)
         for i, name in enumerate(data):
             mine = [panel for panel in panels if panel.data == name]
             known = [v for panel in mine for v in panel.values.values() if v is not None]
             low, high = (min(known), max(known)) if known else (0.0, 1.0)
+            shades = {"vmin": 100 * (low - 0.4 * (high - low)) - 1e-4, "vmax": 100 * high + 1e-4}
             for j, title in enumerate(titles):
                 axis = axes[i, j]
                 panel = next((panel for panel in mine if panel.title == title), Panel(name, title))
                 values = np.array([[_number(panel.values.get((r, c))) for c in columns] for r in rows])
-                axis.imshow(values, cmap="Blues", vmin=low - 0.4 * (high - low) - 1e-6, vmax=high + 1e-6, aspect="auto")
+                image = axis.imshow(100 * values, cmap="Blues", aspect="auto", **shades)
                 for (r, c), value in np.ndenumerate(values):
                     dark = value > low + 0.5 * (high - low)
                     text = "–" if np.isnan(value) else f"{100 * value:.1f}"
@@ -67,6 +68,10 @@ def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figu
                     axis.set_xlabel(column_label.replace("+", ", "))
                 if j == 0:
                     axis.set_ylabel(row_label.replace("+", ", "))
+            bar = figure.colorbar(image, ax=list(axes[i]), fraction=0.05, aspect=12, pad=0.02)
+            bar.set_label("top-1, %", fontsize=8)
+            bar.ax.tick_params(labelsize=8, length=2)
+            bar.outline.set_visible(False)
     return figure
 
 
