@@ -109,7 +109,8 @@ def draw_graph(graph: Graph) -> Figure:
             middle = (places[u] + places[v]) / 2 + (BEND / 2 * np.array([along[1], -along[0]]) if graph.directed else 0)
             label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
             axes.annotate(f"{weight:g}", middle, fontsize=9, ha="center", va="center", bbox=label)
-    ring = {"markeredgecolor": "white", "markeredgewidth": 1.5, "zorder": 3}  # edges that pass behind a node do not touch it
+    # Edges that pass behind a node do not touch it.
+    ring: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 1.5, "zorder": 3}
     axes.plot(places[:, 0], places[:, 1], "o", markersize=2 * radius, color=COLOURS[0], linestyle="none", **ring)
     if graph.n <= 100:
         for node, place in enumerate(places):
