@@ -41,7 +41,7 @@ def compare(
     disturbed: numbers.Count | None = None,
     choose: Literal["val", "loo", "cv"] = "val",
     unknown: str = "bundled",
-    unlabelled: list[Path] | None = None,
+    unlabelled: list[str] | None = None,
     budget: str | None = None,
     margin: numbers.Points = 1.0,
     out: Path | None = None,
