@@ -19,7 +19,7 @@ test: $(READY) ## everything but the slow tests
 test-all: $(READY) ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
-test-cluster: $(READY) ## torchrun, Ray and Slurm on this machine; Slurm where slurmctld and slurmd are installed
+test-cluster: $(READY) ## several processes on this machine, by torchrun
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster
 
 test-hostile: $(READY) ## every number, name, file and stream that is meant to break it
