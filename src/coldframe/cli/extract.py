@@ -77,7 +77,7 @@ def extract(
     from coldframe.cold.units import worker_here
     from coldframe.verbs.extract import extract_data
 
-    shard = shard or "{}/{}".format(*worker_here())
+    shard = shard if shard is not None else "{}/{}".format(*worker_here())
     watch = Terminal()
     backbone: str | Backbone = model
     if fit_ is not None:
