@@ -30,6 +30,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 DATA = {"mnist": "mini:mnist", "torchvision:CIFAR10": "folder:PATH", "parquet:cifar10": "parquet:small.parquet",
         "mini:cifar10": "folder:PATH", "mini:caltech7": "folder:PATH", "csv:clean.csv": "csv:clean.csv",
         "mini:cifar10+mini:mnist": "folder:PATH+folder:caltech"}  # fmt: skip
+LAYOUTS = ("folder:", "csv:labels", "json:", "npz:")
+"""Data of the reader's own; every layout is read in tests/data."""
 SMALLER = {"--epochs": "1", "--seeds": "1", "--disturbed": "4", "--noise": "0,0.1", "--n": "4", "--passes": "1",
            "--seconds": "1", "--shard": "1/2", "--minutes": "0.01", "--teacher-minutes": "0", "--abstain": "0.1",
            "--attack-eps": "0,1/255"}  # fmt: skip
@@ -90,8 +92,8 @@ def reduced(command: str) -> list[str]:
             skip = True
         elif before in SMALLER:
             found.append(SMALLER[before])
-        elif before in ("--data", "--rank-on"):
-            found.append(DATA.get(word, "folder:PATH" if word.startswith("folder:") else word))
+        elif before in ("--data", "--rank-on", "datasets"):
+            found.append(DATA.get(word, "folder:PATH" if word.startswith(LAYOUTS) else word))
         elif before in ("--width", "--hidden"):
             found.append("8")
         elif before == "--grid":

@@ -23,6 +23,7 @@ from coldframe.methods import method_class
 from coldframe.registry import METHODS
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    "ensemble": {"members": "linear-probe,ridge"},
     "linear-probe": {"l2": 0.01},
     "fine-tune": {"layers": "last-block", "epochs": 1, "normalisation": "cifar10"},
     "pixel-prompt": {"size": 2, "init": "normal", "epochs": 1},

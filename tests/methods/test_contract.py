@@ -263,7 +263,7 @@ def test_presets_hold_the_published_settings() -> None:
         ("deep-prompt", {"tokens": 0}, "a whole number from 1"),
         ("deep-prompt", {"layer": 1, "depth": 2}, "depth of 1 to 1"),
         ("deep-prompt", {"template": "a photo"}, "place of the class"),
-        ("fine-tune", {"wise": 0.5}, "zero-shot head"),
+        ("fine-tune", {"wise": 0.5}, "head='probe'"),
         ("fine-tune", {"head": "text", "wise": 1.5}, "from 0"),
         ("text-prompt", {"tokens": 0}, "a whole number from 1"),
         ("text-prompt", {"position": "back"}, "end, middle, front"),

@@ -59,6 +59,8 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     ("clap", "silva2024"): {
         "epochs": 300, "batch_size": 256, "lr": 0.1, "optimiser": "sgd", "weight_decay": 0.0, "schedule": "cosine", "warmup": 0,
     },
+    ("prolip", "fahes2024"): {"hold": "1/shots", "lr": 1e-5, "steps": 300, "augment": "flip"},
+    ("transclip", "zanella2024"): {"gamma": "auto", "neighbours": 3, "rounds": 10},
     ("tip-adapter", "zhang2022"): TIP,
     ("tip-adapter-f", "zhang2022"): {
         **TIP, "epochs": 20, "lr": 1e-3, "batch_size": 256, "optimiser": "adamw", "weight_decay": 0.01, "schedule": "cosine",

@@ -44,7 +44,7 @@ def test_a_sweep_is_its_runs_and_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
         calls.append(arguments)
         return original(*arguments, **options)
 
-    monkeypatch.setattr("coldframe.verbs.compare.fit_and_evaluate", counted)
+    monkeypatch.setattr("coldframe.verbs.case.fit_and_evaluate", counted)
     done = sweep(PLAN, model=tiny_clip(), out=tmp_path / "out", cold=cold, command="coldframe sweep")
     assert len(done.lines) == 9 and len(calls) == 9
     assert [line.published for line in done.lines].count(0.5) == 1

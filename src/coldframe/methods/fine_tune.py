@@ -114,8 +114,8 @@ class FineTune(Trained):
         if head == "text" and backbone.text is None:
             raise InputError(f"{backbone.name} has no text tower; use head probe or normal")
         if wise is not None and head == "normal":
-            raise InputError(f"expected wise with a head that starts at something, found head='normal'; it needs head='probe'"
-                             f"{' or text' if backbone.text is not None else ''}")  # fmt: skip
+            starts = "head='text' (zero-shot) or head='probe'" if backbone.text is not None else "head='probe'"
+            raise InputError(f"expected wise with a head that does not start at random, found head='normal'; use {starts}")
         self.backbone = self._prepared(backbone)
         self._stages = trained_stages(self.backbone, self.layers)
         self.network = self.backbone

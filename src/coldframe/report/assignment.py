@@ -107,7 +107,7 @@ def _small(path: Path) -> bytes:
 
     from coldframe.report.figures.thumbnail import thumbnail
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG", "JPEG")) as image:
         return path.read_bytes() if max(image.size) <= 2 * PICTURE else thumbnail(image.convert("RGB"), 2 * PICTURE)
 
 

@@ -30,7 +30,7 @@ from coldframe.verbs.plan import Part, Plan, Settings
 from coldframe.verbs.watch import Watch, command_line, folder_names
 from coldframe.version import __version__
 
-RANKED = "Lines are ranked by top-1 on validation images; test images, read once a run, have no say."
+RANKED = "Lines are ranked by top-1 on validation images. Test images are read once per run and do not change the order."
 BASELINES = ("zero-shot", "linear-probe")
 """What a sweep is measured against: the first that the model allows."""
 CELL = ("method", "model", "data", "seed", "n", "top1", "ece", "train_seconds", "trainable_parameters", "stored_bytes", "noise")
