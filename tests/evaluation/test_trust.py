@@ -37,7 +37,12 @@ def cold(tmp_path: Path) -> ColdPass:
     return ColdPass(Store(tmp_path / "store"))
 
 
-def test_the_temperature_is_that_of_the_validation_images_and_is_kept(cold: ColdPass, tmp_path: Path) -> None:
+def test_the_temperature_is_that_of_the_validation_images_and_is_kept(
+    cold: ColdPass, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)
+    assert few.divisor == 1  # a handful of validation images does not show that another one helps
+    monkeypatch.setattr("coldframe.methods.calibrated.worthwhile", lambda *_: True)
     probe = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)
     expected = temperature(probe.logits(DATA.val, cold=cold), DATA.val.labels)
     assert probe.divisor == pytest.approx(expected) != 1

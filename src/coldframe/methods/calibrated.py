@@ -15,7 +15,7 @@ from torch import Tensor
 
 from coldframe.errors import InputError
 from coldframe.measures import conformal
-from coldframe.measures.temperature import temperature
+from coldframe.measures.temperature import temperature, worthwhile
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class Held:
 
     @classmethod
     def of(cls, logits: Tensor, labels: Tensor) -> tuple[Held, float]:
-        """Return what is kept of logits [N, K] and labels [N], and the temperature."""
+        """Return what is kept of logits [N, K] and labels [N], and the temperature: 1 where another is no surer to help."""
         divisor = temperature(logits, labels)
+        if not worthwhile(logits, labels, divisor):
+            divisor = 1.0
         odds = (logits.double() / divisor).softmax(-1)
         sure, taken = odds.max(-1)
         scores = {kind: torch.from_numpy(conformal.true_scores(odds, labels, kind)) for kind in conformal.KINDS}

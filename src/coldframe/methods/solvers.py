@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coldframe.errors import ModelError
+from coldframe.measures.temperature import golden_section
 
 TOLERANCE = 1e-4
 """Share of the loss that a solution may miss of its minimum."""
@@ -213,20 +214,8 @@ def _descend(
 
 def temperature(logits: Tensor, y: Tensor) -> float:
     """Return the factor s > 0 on logits [N, K] that minimises their cross-entropy, found by golden section in log s."""
-    low, high, ratio = -4.0, 8.0, (5**0.5 - 1) / 2
-    a, b = high - ratio * (high - low), low + ratio * (high - low)
 
     def loss(log_scale: float) -> float:
-        return float(functional.cross_entropy(logits * float(torch.tensor(log_scale).exp()), y))
+        return float(functional.cross_entropy(logits * math.exp(log_scale), y))
 
-    at_a, at_b = loss(a), loss(b)
-    for _ in range(40):
-        if at_a < at_b:
-            high, b, at_b = b, a, at_a
-            a = high - ratio * (high - low)
-            at_a = loss(a)
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + ratio * (high - low)
-            at_b = loss(b)
-    return float(torch.tensor((low + high) / 2).exp())
+    return math.exp(golden_section(loss, -4.0, 8.0, 40))
