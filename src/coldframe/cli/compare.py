@@ -64,14 +64,14 @@ def compare(
     Parameters
     ----------
     data:
-        folder:PATH, parquet:PATH, torchvision:NAME, mini:NAME, or several joined by +; mini:caltech7 when left out. Repeat the
+        folder:PATH, parquet:PATH, torchvision:NAME, mini:NAME, or several joined by +; by default mini:caltech7. Repeat the
         option for several.
     model:
         A model id, such as open_clip:ViT-B-32/openai or lite0; by default pocket. 'coldframe models' lists them. Repeat the
         option for several.
     fit_:
         How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; the model's own way when left out. A part of the preprocessing and of every digest.
+        size; by default the model's own way. It is part of the preprocessing and of every digest.
     methods:
         Names separated by commas, or FILE.py:NAME of a class of your own.
         When left out: zero-shot, linear-probe, pixel-prompt, deep-prompt and fine-tune, as far as

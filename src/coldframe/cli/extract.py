@@ -43,7 +43,7 @@ def extract(
         A model id.
     fit_:
         How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; the model's own way when left out. A part of the preprocessing and of every digest.
+        size; by default the model's own way. It is part of the preprocessing and of every digest.
     data:
         A data spec, or without labels a folder of loose images, a file or a glob.
     out:
@@ -53,7 +53,7 @@ def extract(
     normalised:
         Divide each image's features by their L2 norm.
     shard:
-        i/n: the i-th of n equal parts of the images; what torchrun or srun says when left out, else all of them.
+        i/n: the i-th of n equal parts of the images; by default what torchrun or srun says, else all of them.
     seed:
         Seed of the splits that the data does not fix.
     on_error:

@@ -45,7 +45,7 @@ def predict(
         Folder of a saved adaptation, in place of a model; the folder of a comparison stands for the method in its best/.
     fit_:
         How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; the model's own way when left out. For --model; a run keeps the way that it learned with.
+        size; by default the model's own way. For --model; a run keeps the way that it learned with.
     top:
         Classes a file.
     own:

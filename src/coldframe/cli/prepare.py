@@ -38,13 +38,13 @@ def prepare(
     data:
         A data spec.
     layers:
-        Names of cuts with commas between; features when left out.
+        Names of cuts separated by commas; by default features.
     flip:
         Keep mirrored images besides.
     shard:
-        i/n: be the i-th of n workers; what torchrun or srun says when left out, else the only one.
+        i/n: be the i-th of n workers; by default what torchrun or srun says, else the only one.
     unit:
-        Images of a unit.
+        Images per unit.
     patience:
         Seconds that reading and decoding one image may take.
     on_error:

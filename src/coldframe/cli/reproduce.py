@@ -32,7 +32,7 @@ def reproduce(
         uva-a1 (perceptrons), uva-a2 (transfer, prompts, graphs), uva-a3 (generative models), cs5787-hw3 (convolutional
         networks), or a TOML file of your own. Without a name the assignments are listed.
     only:
-        Questions with commas between, such as Q2.3; Q2 stands for all that begin so. What they build on runs too.
+        Questions separated by commas, such as Q2.3; Q2 stands for all that begin so. What they build on runs too.
     fast:
         Bundled data and small settings: an assignment within ten minutes on two idle cores. This is the default.
     full:

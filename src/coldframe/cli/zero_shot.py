@@ -38,7 +38,7 @@ def zero_shot(
         A vision-language model, such as open_clip:ViT-B-32/openai; by default the bundled one.
     fit_:
         How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; the model's own way when left out. A part of the preprocessing and of every digest.
+        size; by default the model's own way. It is part of the preprocessing and of every digest.
     data:
         A data spec, or a folder of images without labels, for your own --classes.
     template:

@@ -123,7 +123,7 @@ class DeepPrompt(Trained):
             raise InputError(f"expected a depth of 1 to {layers - layer} from layer {layer} on, or all, found depth={depth!r}")
         if self.readout == "first" and self.network.reads is None:
             raise InputError(f"{backbone.name} reads the mean of its tokens, not one of them; choose readout=class")
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.scores = heads.Head("linear" if self.head == "probe" else self.head, backbone, self.template)
         self.probe: tuple[Tensor, Tensor] | None = None
         """Weight [K, D] and bias [K] of a probe of unit features, where it is the head."""

@@ -106,8 +106,7 @@ class FewShot(Method):
         super().__post_init__()
         if self.prior == "text" and self.backbone.text is None:
             raise InputError(f"{self.backbone.name} has no text tower; use prior none or auto")
-        templates.resolve(self.template)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.out_of_sample = torch.zeros(0)
         """Logits of the chosen settings for the images of the choice [N, K], none of which had a part in its own."""
 

@@ -45,8 +45,7 @@ class Headed(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        templates.resolve(self.template)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         if self.head == "text" and self.backbone.text is None:
             raise InputError(f"{self.backbone.name} has no text tower; use head probe, normal or auto")
         self.weight, self.bias, self.unit = torch.zeros(0), torch.zeros(0), True

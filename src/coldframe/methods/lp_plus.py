@@ -49,9 +49,8 @@ class ProbePlus(LinearHead):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        templates.resolve(self.template)
         text_of(self.backbone)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
 
     @property
     def cut(self) -> str:

@@ -103,7 +103,7 @@ class PixelPrompt(Trained):
             raise InputError(f"expected a {kind} of 1 to {most} pixels on images of {S} x {S}, found size={p}")
         if not 0 < scale <= 1:
             raise InputError(f"expected a scale above 0 and up to 1, found scale={scale}")
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.head = heads.Head(self.mapping, backbone, self.template, self.sources)
         self.prompt: dict[str, Tensor] = {}
         self._transformer = transformer_or_none(backbone)

@@ -66,14 +66,13 @@ class Prolip(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        templates.resolve(self.template)
         text_of(self.backbone)
         if PROJECTION not in self.backbone.cuts:
             raise InputError(
                 f"expected an image tower that ends in one matrix, such as open_clip's vision transformers and pocket, found "
                 f"{self.backbone.name}; choose cross-modal or clip-adapter, which work on the features"
             )
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.weight, self.texts = torch.zeros(0), torch.zeros(0)
 
     @property

@@ -48,6 +48,12 @@ def resolve(template: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(text.replace("{c}", "{}") for text in template)
 
 
+def kept(template: str | Sequence[str]) -> str | list[str]:
+    """Return a template as a saved run writes it, after :func:`resolve` has looked at it."""
+    resolve(template)
+    return template if isinstance(template, str) else list(template)
+
+
 def fill(template: str, name: str) -> str:
     """Return the text of one class: ``_`` becomes a space, white space is single."""
     return template.replace("{}", re.sub(r"\s+", " ", name.replace("_", " ")).strip())

@@ -42,9 +42,8 @@ class TextHead(Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        templates.resolve(self.template)
         text_of(self.backbone)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.texts = torch.zeros(0)
         self.learned: dict[str, Tensor] = {}
 

@@ -72,9 +72,8 @@ class TipAdapter(Method):
         for name, value in (("max_alpha", self.max_alpha), ("max_beta", self.max_beta)):
             if not LEAST < value < float("inf"):
                 raise InputError(f"expected {name} above {LEAST}, found {value!r}")
-        templates.resolve(self.template)
         text_of(self.backbone)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.chosen = (START_ALPHA, START_BETA)
         self.keys, self.labels, self.embeddings = torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
 

@@ -77,9 +77,8 @@ class TransClip(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        templates.resolve(self.template)
         text_of(self.backbone)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         empty = torch.zeros(0, 0)
         self.texts, self.means, self.spread, self.features, self.logz = empty, empty, torch.zeros(0), empty, empty
 

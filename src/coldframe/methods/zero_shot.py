@@ -52,9 +52,8 @@ class ZeroShot(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         templates.check_text(self.backbone)
-        self.template = self.template if isinstance(self.template, str) else list(self.template)
+        self.template = templates.kept(self.template)
         self.embeddings = torch.zeros(0)
-        templates.resolve(self.template)
 
     @property
     def cut(self) -> str:
