@@ -22,7 +22,7 @@ import torch
 from coldframe import load_backbone, load_dataset, measures
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
-from coldframe.data.base import Split
+from coldframe.data.base import Split, without_labels
 from coldframe.errors import ColdframeError
 from coldframe.files import append_line, data_root, write_text
 from coldframe.measures import loo
@@ -30,10 +30,11 @@ from coldframe.methods import method_class
 from coldframe.methods.base import holdout
 from coldframe.methods.few_shot import ALPHAS, FewShot
 from coldframe.methods.stacked import fit_stacked
+from coldframe.methods.transclip import TransClip
 
 METHODS = (
     "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "lp++", "clap", "taskres",
-    "clip-adapter", "cross-modal", "prolip", "laplace",
+    "clip-adapter", "cross-modal", "prolip", "laplace", "transclip",
 )  # fmt: skip
 SHOTS = (1, 2, 4, 8, 16)
 DATA = {
@@ -119,6 +120,11 @@ def short(model: str) -> str:
     return model.split("@")[0].split(":")[-1]
 
 
+def called(name: str) -> str:
+    """Return a method's name, with a word where it saw test images without their labels."""
+    return f"{name} (transductive)" if method_class(name).transductive else name
+
+
 def capped(split: Split, most: int) -> Split:
     """Return at most so many images, drawn with seed 0."""
     if len(split) <= most:
@@ -126,10 +132,12 @@ def capped(split: Split, most: int) -> Split:
     return split.subset(np.sort(np.random.default_rng(0).permutation(len(split))[:most]))
 
 
-def fitted(name: str, backbone: Backbone, train: Split, cold: ColdPass) -> tuple[Any, float]:
-    """Return a method fitted without validation images, and its processor seconds."""
+def fitted(name: str, backbone: Backbone, train: Split, test: Split, cold: ColdPass) -> tuple[Any, float]:
+    """Return a method fitted without validation images, and its processor seconds; a transductive one sees test images."""
     kind = method_class(name)
     method = kind(backbone, choose="loo") if "choose" in kind.settings() else kind(backbone)
+    if isinstance(method, TransClip):
+        method.unlabelled = without_labels(test.images, "unlabelled", test.classes)
     start = time.process_time()
     method.fit(train, cold=cold)
     return method, time.process_time() - start
@@ -174,7 +182,7 @@ def study(out: Path, models: list[str], names: list[str], seeds: int, until: flo
                             continue
                         row: dict[str, Any] = dict(zip(("data", "model", "shots", "seed", "method"), key, strict=True))
                         try:
-                            method, seconds = fitted(name, backbone, data.train, cold)
+                            method, seconds = fitted(name, backbone, data.train, test, cold)
                         except ColdframeError as error:
                             row["refused"] = str(error)
                             append_line(log, json.dumps(row))
@@ -213,7 +221,7 @@ def table(rows: list[dict[str, Any]]) -> str:
                 taken += [row["seconds"] for row in found]
                 cells.append(f"{100 * statistics.mean(row['top1'] for row in found):.1f}" if found else "")
             if any(cells):
-                lines.append(f"| {name} | " + " | ".join(cells) + f" | {statistics.median(taken):.2f} |")
+                lines.append(f"| {called(name)} | " + " | ".join(cells) + f" | {statistics.median(taken):.2f} |")
         lines.append("")
     lines += [*choices(rows), "", f"All fits together: {sum(row['seconds'] for row in rows):.0f} s of processor time."]
     return "\n".join(lines) + "\n"
@@ -288,7 +296,7 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
             if points:
                 axis.plot(
                     *zip(*points, strict=True), marker="o", markersize=3, linewidth=1.2, color=shades(number % 10),
-                    linestyle="-" if number < 10 else "--", label=name,
+                    linestyle="-" if number < 10 else "--", label=called(name),
                 )  # fmt: skip
         axis.set_xscale("log", base=2)
         axis.set_xticks(SHOTS, [str(shots) for shots in SHOTS])

@@ -37,8 +37,8 @@ def make(name: str, backbone: Backbone, **settings: Any) -> FewShot:
     return method
 
 
-def test_gda_is_the_published_formula(tmp_path: Path) -> None:
-    backbone, cold, data, seen = tiny_clip(), ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
+def test_gda_is_the_published_formula(clip: Backbone, tmp_path: Path) -> None:
+    backbone, cold, data, seen = clip, ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
     x, z, y = features(backbone, data, cold), features(backbone, seen, cold), torch.from_numpy(data.labels)
     texts = templates.class_embeddings(backbone, CLASSES, templates.PHOTO).double()
     means = torch.stack([x[y == k].mean(0) for k in range(3)])
@@ -51,8 +51,8 @@ def test_gda_is_the_published_formula(tmp_path: Path) -> None:
     assert (found - expected).abs().max() / expected.abs().max() < 1e-5
 
 
-def test_kernel_ridge_is_the_published_formula(tmp_path: Path) -> None:
-    backbone, cold, data, seen = tiny_clip(), ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
+def test_kernel_ridge_is_the_published_formula(clip: Backbone, tmp_path: Path) -> None:
+    backbone, cold, data, seen = clip, ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
     x, z = features(backbone, data, cold), features(backbone, seen, cold)
     texts = templates.class_embeddings(backbone, CLASSES, templates.PHOTO).double()
     beta, penalty = 3.0, 0.5
@@ -68,16 +68,28 @@ def test_kernel_ridge_is_the_published_formula(tmp_path: Path) -> None:
     assert (found - expected).abs().max() / expected.abs().max() < 1e-5
 
 
-def test_ridge_is_the_minimiser(tmp_path: Path) -> None:
+def test_ridge_is_the_minimiser(clip: Backbone, tmp_path: Path) -> None:
     from sklearn.linear_model import Ridge
 
-    backbone, cold, data, seen = tiny_clip(), ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
+    backbone, cold, data, seen = clip, ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
     x, z = features(backbone, data, cold), features(backbone, seen, cold)
     texts = templates.class_embeddings(backbone, CLASSES, templates.PHOTO).double()
     targets = functional.one_hot(torch.from_numpy(data.labels), 3).double() - x @ texts.T
     fit = Ridge(0.3).fit(x.numpy(), targets.numpy())
     expected = float(backbone.logit_scale) * z @ texts.T + 2.0 * torch.from_numpy(fit.predict(z.numpy()))
     method = make("ridge", backbone, penalty=0.3, alpha=2.0, prior="text").fit(data, cold=cold)
+    found = method.logits(seen, cold=cold).double() * method.choices["temperature"]
+    assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def test_ncm_is_cosine_to_centred_class_means(clip: Backbone, tmp_path: Path) -> None:
+    cold, data, seen = ColdPass(Store(tmp_path)), split(30, 0), split(12, 1)
+    x, z, y = features(clip, data, cold), features(clip, seen, cold), torch.from_numpy(data.labels)
+    texts = templates.class_embeddings(clip, CLASSES, templates.PHOTO).double()
+    moved = functional.normalize(x - x.mean(0), dim=-1)
+    means = functional.normalize(torch.stack([moved[y == k].mean(0) for k in range(3)]), dim=-1)
+    expected = float(clip.logit_scale) * z @ texts.T + 3.0 * functional.normalize(z - x.mean(0), dim=-1) @ means.T
+    method = make("ncm", clip, alpha=3.0, prior="text").fit(data, cold=cold)
     found = method.logits(seen, cold=cold).double() * method.choices["temperature"]
     assert (found - expected).abs().max() / expected.abs().max() < 1e-5
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from fakes import TinyBackbone, split, tiny_clip
 from torch import Tensor
 from torch.nn import functional
 
+from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.errors import InputError
 from coldframe.methods import templates
@@ -21,15 +24,16 @@ from coldframe.types import FEATURES
 TRAIN, VAL, TEST = split(12), split(30, seed=1, name="val"), split(9, seed=2, name="test")
 
 
-def features(cold: ColdPass, data: object, view: str = "plain") -> Tensor:
-    return cold.activations(tiny_clip(), data, FEATURES, view).gather(torch.arange(len(data)))  # type: ignore[arg-type]
+def features(cold: ColdPass, data: object, view: str = "plain", backbone: Backbone | None = None) -> Tensor:
+    return cold.activations(backbone or tiny_clip(), data, FEATURES, view).gather(torch.arange(len(data)))  # type: ignore[arg-type]
 
 
-def test_logits_are_the_closed_form(tmp_path: Path) -> None:
-    cold, backbone = ColdPass(Store(tmp_path)), tiny_clip()
+def test_logits_are_the_closed_form(clip: Backbone, tmp_path: Path) -> None:
+    cold, backbone = ColdPass(Store(tmp_path)), clip
     method = TipAdapter(backbone, alpha=2.0, beta=5.5, augment="flip").fit(TRAIN, cold=cold)
-    x = functional.normalize(features(cold, TEST), dim=-1)
-    keys = functional.normalize(features(cold, TRAIN) + features(cold, TRAIN, "flip"), dim=-1)
+    x = functional.normalize(features(cold, TEST, backbone=clip), dim=-1)
+    keys = features(cold, TRAIN, backbone=clip) + features(cold, TRAIN, "flip", clip)
+    keys = functional.normalize(keys, dim=-1)
     texts = templates.class_embeddings(backbone, TRAIN.classes, templates.PHOTO)
     expected = torch.zeros(9, 3)
     for i in range(9):
@@ -38,7 +42,7 @@ def test_logits_are_the_closed_form(tmp_path: Path) -> None:
             votes = sum(math.exp(-5.5 * (1 - cosine)) for cosine in cosines)
             expected[i, k] = backbone.logit_scale * float(x[i] @ texts[k]) + 2.0 * votes
     torch.testing.assert_close(method.logits(TEST, cold=cold), expected, rtol=1e-5, atol=1e-4)
-    assert method.trainable_parameters == 0 and method.choices.keys() == {"images"}
+    assert method.trainable_parameters == 0 and method.choices.keys() == {"images", "calibration"}
 
 
 def test_without_the_cache_it_is_zero_shot(tmp_path: Path) -> None:
@@ -64,6 +68,23 @@ def test_the_search_is_exhaustive_and_on_val(tmp_path: Path) -> None:
     assert (method.choices["alpha"], method.choices["beta"]) == pytest.approx(max(found)[2:])
     assert method.choices["val_top1"] == pytest.approx(max(found)[0]) and max(found)[0] > min(found)[0]
     assert TipAdapter(backbone).fit(TRAIN, cold=cold).choices["chosen on"] == "train, one left out"
+
+
+@pytest.mark.parametrize("augment", ["none", "flip"])
+def test_each_cached_image_is_left_out_of_its_own_answer(augment: Literal["none", "flip"], tmp_path: Path) -> None:
+    cold, backbone = ColdPass(Store(tmp_path)), tiny_clip()
+    method = TipAdapter(backbone, augment=augment).fit(TRAIN, cold=cold)
+    found = method.out_of_sample_logits(TRAIN, cold)
+    assert found is not None and method.choices["calibration"]["on"] == "left-out training images"
+    for row in (0, 7, 11):
+        others = TRAIN.subset(np.array([at for at in range(12) if at != row]))
+        alpha, beta = method.chosen
+        alone = TipAdapter(backbone, alpha=alpha, beta=beta, augment=augment).fit(others, cold=cold)
+        expected = alone.logits(TRAIN.subset(np.array([row])), cold=cold)[0]
+        torch.testing.assert_close(found[row], expected, rtol=1e-5, atol=1e-4)
+    assert method.out_of_sample_logits(VAL, cold) is None
+    trained = TipAdapterF(backbone, alpha=1.0, beta=1.0, epochs=1).fit(TRAIN, VAL, cold=cold)
+    assert trained.out_of_sample_logits(TRAIN, cold) is None
 
 
 def test_keys_are_trained_and_start_from_the_cache(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from torch.nn import functional
 
 ROWS = 4096
 """Rows whose left-out scores are in memory at once."""
+MOST_LEFT_OUT = 20_000
+"""Images of which each loses its own vote among N x N, at most."""
 NEGLIGIBLE = 1e-6
 """Share of the features' mean square under which the spread within classes counts as none."""
 
@@ -88,9 +90,7 @@ def ridge(
     return torch.stack(found)
 
 
-def kernel_ridge(
-    kernel: Tensor, targets: Tensor, penalties: Sequence[float], *, groups: Tensor | None = None
-) -> Tensor:
+def kernel_ridge(kernel: Tensor, targets: Tensor, penalties: Sequence[float], *, groups: Tensor | None = None) -> Tensor:
     """Return out-of-sample scores of kernel ridge regression f = sum_j k(., x_j) a_j with (K + penalty I) a = t.
 
     With C = (K + penalty I)^-1 and a = C t: f_-g = t_g - (C_gg)^-1 a_g.

@@ -13,12 +13,11 @@ from torch.nn import functional
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
+from coldframe.measures.loo import MOST_LEFT_OUT
 from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
 
 GRID = (1, 3, 5, 10, 20, 50)
-MOST_LEFT_OUT = 20_000
-"""Training images of which each is left out in its turn to calibrate, at most."""
 
 
 class NearestNeighbours(Method):

@@ -15,6 +15,7 @@ from torch.nn import functional
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
+from coldframe.measures.loo import MOST_LEFT_OUT
 from coldframe.methods import templates
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.methods.contexts import text_of
@@ -120,6 +121,20 @@ class TipAdapter(Method):
         self._cache(train, cold)
         self._search(val if self.choose != "loo" else None, cold, train)
 
+    @torch.no_grad()
+    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
+        """Return logits of the cached images [N, K], each without its own vote; None where no other image is cached."""
+        if len(train) != len(self.keys) or not 2 <= len(train) <= MOST_LEFT_OUT:
+            return None
+        unit, affinity = self._left_out(train, cold)
+        return (self._texts(unit) + self.chosen[0] * self._votes(affinity, self.chosen[1])).cpu()
+
+    def _left_out(self, cached: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
+        """Return unit features [N, D] of what is cached and cosines to the keys [N, N], no image near its own."""
+        x = cold.activations(self.backbone, cached, FEATURES).gather(torch.arange(len(cached))).float()
+        unit = functional.normalize(x, dim=-1)
+        return unit, (unit @ self.keys.T).fill_diagonal_(-torch.inf)  # exp(-inf) = 0: no vote of its own
+
     def adopt(self, fits: Sequence[Self], best: Any) -> None:
         super().adopt(fits, best)
         alpha, beta = (statistics.median(fit.chosen[place] for fit in fits) for place in range(2))
@@ -147,12 +162,13 @@ class TipAdapter(Method):
             self.chosen = (float(alphas[0]), float(betas[0]))
             return
         split = cached if val is None else val
-        x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()
-        truth = torch.from_numpy(split.labels).to(x.device)
-        unit = functional.normalize(x, dim=-1)
-        texts, affinity = self._texts(unit), unit @ self.keys.T
         if val is None:
-            affinity.fill_diagonal_(-torch.inf)  # exp(-inf) = 0: no vote of its own
+            unit, affinity = self._left_out(cached, cold)
+        else:
+            x = cold.activations(self.backbone, val, FEATURES).gather(torch.arange(len(val))).float()
+            unit = functional.normalize(x, dim=-1)
+            affinity = unit @ self.keys.T
+        texts, truth = self._texts(unit), torch.from_numpy(split.labels).to(unit.device)
         best = (-1.0, 0.0)
         for beta in betas:
             votes = self._votes(affinity, beta)
@@ -188,8 +204,15 @@ class TipAdapterF(Trained, TipAdapter):
     spoken: ClassVar[str] = "Tip-Adapter-F"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "zhang2022": {
-            "template": "clip-7", "augment": "flip", "epochs": 20, "lr": 1e-3, "batch_size": 256, "optimiser": "adamw",
-            "weight_decay": 0.01, "schedule": "cosine", "warmup": 0,
+            "template": "clip-7",
+            "augment": "flip",
+            "epochs": 20,
+            "lr": 1e-3,
+            "batch_size": 256,
+            "optimiser": "adamw",
+            "weight_decay": 0.01,
+            "schedule": "cosine",
+            "warmup": 0,
         },
     }
 
@@ -228,6 +251,10 @@ class TipAdapterF(Trained, TipAdapter):
         self._stop = epochs
         self._learn(split, None, cold, run, report)
         self._stop, self.chosen = None, chosen
+
+    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
+        """Return None: every key was trained on every image."""
+        return None
 
     def _learn(self, split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         """Train the keys with alpha and beta as they are before the search."""
