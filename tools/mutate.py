@@ -41,6 +41,8 @@ OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
 PROCESSOR, CLOCK = 600, 1800
 """Seconds of the processor and of the clock for one run of tests; a change that makes them hang counts as noticed."""
 HUNG = "a limit of time"
+FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\[\n]*?(?:\[.*?\])?)(?: - .*)?$", re.MULTILINE)
+"""A line of pytest's summary: the test's whole name, whose parameters may hold spaces, then perhaps the error."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def failed(tests: list[str], source: Path) -> str:
         return ""
     if done.returncode < 0:
         return HUNG
-    found = re.search(r"^(?:FAILED|ERROR) ([^ ]+)", done.stdout, re.MULTILINE)
+    found = FAILED.search(done.stdout)
     return found[1] if found else tests[0]
 
 

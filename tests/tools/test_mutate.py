@@ -47,6 +47,13 @@ def test_it_changes_what_runs_and_leaves_texts_and_annotations_alone(mutate: Mod
     }  # fmt: skip
 
 
+def test_a_failing_test_is_read_with_its_whole_name(mutate: ModuleType) -> None:
+    for name in ("tests/test_a.py", "tests/test_a.py::test_b", "tests/test_a.py::test_b[class token-3 x]"):
+        for error in ("", " - assert [1] == [2]", " - InputError: expected a - b"):
+            found = mutate.FAILED.search(f"=== summary ===\nFAILED {name}{error}\n!!!! stopping after 1 failures !!!!\n")
+            assert found is not None and found[1] == name
+
+
 def test_the_same_seed_draws_the_same_changes(mutate: ModuleType) -> None:
     drawn = mutate.drawn(5, 1, "measures")
     assert drawn == mutate.drawn(5, 1, "measures") != mutate.drawn(5, 2, "measures") and len(drawn) == 5
