@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from coldframe import measures
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, attempts
@@ -15,31 +14,26 @@ from coldframe.data.anything import Anything, pictures
 from coldframe.data.base import Dataset, OnError, without_labels
 from coldframe.data.crossing import crossed
 from coldframe.errors import InputError, nearest
-from coldframe.evaluation.copies import copied
-from coldframe.evaluation.copies import said as said_of_copies
 from coldframe.evaluation.disturbances import Disturbances
 from coldframe.evaluation.disturbed import add
 from coldframe.evaluation.serving import serving
 from coldframe.evaluation.unknown import AUTO, unknown_images
-from coldframe.measures import hardware
 from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
 from coldframe.methods.folds import Rule, all_shots
 from coldframe.methods.trained import Trained
 from coldframe.registry import EMBEDDED
-from coldframe.report import Detail, Table, recommended
-from coldframe.results.parts import training_curves
-from coldframe.results.rows import short
+from coldframe.report import Table
 from coldframe.results.wording import TRANSDUCTIVE
 from coldframe.types import FEATURES, digest_of
 from coldframe.verbs.budget import Budget, seconds_of, within
 from coldframe.verbs.case import Case, Fits
 from coldframe.verbs.choose import check_data, distinct, label, methods_for_all
 from coldframe.verbs.hand_over import deliver
-from coldframe.verbs.pictures import hardest, prompts, wrong
-from coldframe.verbs.rule import ruled, said
-from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
+from coldframe.verbs.rule import ruled
+from coldframe.verbs.tabulate import tabulate
+from coldframe.verbs.watch import Watch, command_line, describe_data, describe_model, wanted
 
 __all__ = ["Case", "Watch", "compare"]
 
@@ -171,7 +165,7 @@ def compare(
                  None if budget is None else budget.part(len(backbones) - number))  # fmt: skip
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
-    table = _table(cases, command or command_line(), device, cold, margin, choose, whole=budget is None)
+    table = tabulate(cases, command or command_line(), device, cold, margin, choose, whole=budget is None)
     table.notes += without + seen
     table.about.noise, table.about.attack = asked.named, asked.named_eps
     table.notes += asked.notes(datasets[0].test, (method for case in cases for method in case.fitted.values()))
@@ -259,81 +253,3 @@ def _time(case: Case) -> None:
             f"other work ran on the machine while {case.backbone.name} was timed ({disturbed}): latencies are upper bounds; "
             "results.json has the processor's time beside them, which other work hardly changes"
         )
-
-
-def _table(
-    cases: Sequence[Case], command: str, device: str, cold: ColdPass, margin: float, choose: Rule, *, whole: bool
-) -> Table:
-    first = cases[0]
-    data, one = first.datasets[0], len(cases) == 1
-    fingerprint = measures.machine(device)
-    seeds = len(first.datasets)
-    paired = seeds if whole else min(len(found) for case in cases for found in case.probabilities.values())
-    about = circumstances(
-        data,
-        {
-            name if one else f"{name} on {case.backbone.name}": method
-            for case in cases
-            for name, method in case.fitted.items()
-        },
-        [case.backbone for case in cases],
-        data=short(first.spec),
-        train=len(data.train),
-        val=len(data.val),
-        test=len(first.tested()),
-        classes=data.classes,
-        device=f"{fingerprint['device']}, {hardware.threads(fingerprint)}",
-        precision=str(first.backbone.dtype).removeprefix("torch."),
-        splits=data.origin + (f"; the other seeds to {seeds - 1} draw theirs the same way" * (seeds > 1 and not first.folds)),
-        choices=said(choose, {row["method"]: row.get("chosen_by") for case in cases for row in case.rows}, seeds),
-        cold="; ".join(_cold_words(case) for case in cases),
-        margin=margin,
-    )
-    table = Table(command=command, machine=fingerprint, about=about)
-    for case in cases:
-        for row in case.rows:
-            table.add(row)
-        for name, probabilities in case.probabilities.items():
-            if len(probabilities) < paired:
-                continue  # rows stand in the table, but nothing can be paired with the other methods
-            several = case.answers(name)[:paired]
-            curves = [*training_curves(case.fitted[name].history), *case.robustness.get(name, [])]
-            table.details.append(
-                Detail.of(name, several, case.tested().labels, model=case.backbone.name, data=case.spec, curves=curves)
-            )
-        table.notes += case.skipped + case.cold.notes + case.notes
-    if cold.storage == "bf16":
-        table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
-    if data.skipped:
-        table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
-    if first.unknown is not None:
-        table.notes += first.unknown.doubts()
-    table.pair()
-    best = recommended(table)
-    for case in cases:
-        if best is not None and case.backbone.name == best.model:
-            _say_copies(table, case, best.method, cold)
-            table.hardest = hardest(case.answers(best.method), case.tested(), case.spec)
-            table.wrong = wrong(case.answers(best.method), case.tested(), case.spec)
-        for name, method in case.fitted.items():
-            table.prompts += prompts(name, method, data)
-    return table
-
-
-def _say_copies(table: Table, case: Case, method: str, cold: ColdPass) -> None:
-    """Say how many test images repeat what was learned from, and what is left without them; folds have one of each."""
-    if case.folds:
-        return
-    right = next((d.correct for d in table.details if d.method == method and d.model == case.backbone.name), None)
-    if right is not None and (text := said_of_copies(copied(case.datasets[0], case.backbone, cold), right)):
-        table.notes.append(text)
-
-
-def _cold_words(case: Case) -> str:
-    cuts = ", ".join(case.cold.cuts)
-    if not case.cold.images:
-        return f"{case.backbone.name}: all of {case.cold.reused:,} images were in the store already (cuts {cuts})"
-    return (
-        f"{case.backbone.name}: {case.cold.images:,} images in {case.cold.seconds:.1f} s, "
-        f"{case.cold.bytes / 1e6:,.0f} MB stored (cuts {cuts})"
-    )
