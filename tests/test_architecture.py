@@ -36,7 +36,6 @@ LONG_FACES = {
 }
 """Faces of 60 lines and more, each with its reason."""
 LONG: dict[str, str] = {
-    "verbs/benchmark.py": "one row, measured in the order in which its fields stand",
     "backbones/open_clip.py": "the stages and the guards of one zoo belong together",
     "backbones/timm.py": "the stages, the guards and the list of one zoo belong together",
     "methods/deep_prompt.py": "where prompts stand, how they start, stack and are left out, with their published settings",
@@ -70,6 +69,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "cli/common.py": "tests of the verbs",
     "verbs/choose.py": "tests/verbs/test_compare.py",
     "verbs/case.py": "tests/verbs/test_compare.py",
+    "verbs/cost.py": "tests/verbs/test_benchmark.py",
     "verbs/tabulate.py": "tests/verbs/test_compare.py",
     "verbs/halving.py": "tests/verbs/test_budget.py",
     "verbs/look_ahead.py": "tests/hostile/test_cli_late.py",

@@ -13,6 +13,7 @@ from coldframe.errors import InputError, ModelError
 from coldframe.files import write_json
 from coldframe.measures import machine
 from coldframe.verbs import benchmark as verb
+from coldframe.verbs import cost
 from coldframe.verbs.benchmark import DEFAULTS, PROBES, Settings, benchmark, label, measure
 
 QUICK = Settings(batch=2, memory_batch=4, passes=5, warmup=1, seconds=0)
@@ -37,7 +38,7 @@ def test_a_row_holds_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["gradients_memory_batch"] == row["no_grad_memory_batch"] == 4 == row["memory_batch"]
     # tokens [16, 6]: the convolution of 3 x 4 x 4 into 6, three layers of 6 x 6
     assert row["gmacs"] == round(16 * 6 * (48 + 3 * 6) / 1e9, 4)
-    monkeypatch.setattr(verb, "available_memory", lambda device: 1)
+    monkeypatch.setattr(cost, "available_memory", lambda device: 1)
     least = measure(TinyBackbone(), "tiny:0", QUICK)
     assert (least["batch"], least["gradients_memory_batch"], least["no_grad_memory_batch"]) == (1, 1, 1)
     assert least["memory_note"] == "memory was measured with gradients on at batch 1 and under no_grad at batch 1"
