@@ -1,13 +1,15 @@
 """How many random one-token changes of the source do the tests notice?
 
-Each change is made in a copy of ``src``: a number, a comparison, an operator, a truth value. Then the test of the file runs
-and, where that sees nothing, the tests that ``tests/test_architecture.py`` names for it and the others of its room. A test that
-fails without the change as well says nothing, and stops the count. What nobody notices is printed with its place: a test is
-missing there, or the change means nothing. The changes are drawn from a seed, so that anyone can take the figure again:
+Each change is made in a copy of ``src``: a number, a comparison, an operator, a truth value. First every change meets the tests
+of its file: that of its name and those that ``tests/test_architecture.py`` names for it. Those that they do not see meet the
+others of the room, which take longer. A test that fails without the change as well says nothing, and stops the count. What
+nobody notices is printed with its place: a test is missing there, or the change means nothing. The changes are drawn from a
+seed, so that anyone can take the figure again:
 
     make mutate                                   # 50 changes
     python tools/mutate.py --count 10 --seed 3 --room measures
     python tools/mutate.py --part 2/5             # changes 11 to 20 of the 50
+    python tools/mutate.py --own                  # by the tests of each file alone
 """
 
 from __future__ import annotations
@@ -116,14 +118,14 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
                 yield from _code(child)
 
 
-def tests_of(path: Path) -> list[list[str]]:
-    """Return what runs for a change in a file: the test of its name, then the others of its room."""
+def tests_of(path: Path) -> tuple[list[str], list[str]]:
+    """Return what runs for a change in a file: the test of its name and those named for it, then the others of its room."""
     place = path.relative_to(SOURCE)
     own, room = TESTS / place.parent / f"test_{place.stem}.py", TESTS / place.parent
     named = re.search(rf'"{re.escape(place.as_posix())}": "(.*)"', (TESTS / "test_architecture.py").read_text(encoding="utf-8"))
     first = [own, *(ROOT / found for found in re.findall(r"tests/[\w/]+\.py", named[1] if named else ""))]
     rest = [test for test in sorted(room.glob("test_*.py")) if test not in first]
-    return [run for files in (first, rest) if (run := [str(test) for test in files if test.exists()])]
+    return [str(test) for test in first if test.exists()], [str(test) for test in rest]
 
 
 def failed(tests: list[str], source: Path) -> str:
@@ -148,18 +150,17 @@ def _limited() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
 
 
-def noticed(change: Change, copy: Path) -> str:
-    """Make the change in a copy of the source, run the tests, undo it; return the test that failed.
+def noticed(change: Change, copy: Path, tests: list[str]) -> str:
+    """Make the change in a copy of the source, run some tests, undo it; return the test that failed, or an empty text.
 
     Raises:
         RuntimeError: it fails without the change too.
     """
     target = copy / change.path.relative_to(ROOT / "src")
     raw = target.read_bytes()
-    seen = ""
     try:
         target.write_bytes(raw[: change.start] + change.new.encode() + raw[change.stop :])
-        seen = next((found for tests in tests_of(change.path) if (found := failed(tests, copy))), "")
+        seen = failed(tests, copy) if tests else ""
     finally:
         target.write_bytes(raw)
     if seen and seen != HUNG and failed([seen], copy):
@@ -174,6 +175,23 @@ def drawn(count: int, seed: int, room: str) -> list[Change]:
     return random.Random(seed).sample(every, min(count, len(every)))
 
 
+def tried(chosen: list[Change], room: bool) -> list[Change]:
+    """Try changes by the tests of their files, then those left by their rooms; print each and return what nobody noticed."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        left = chosen
+        for level, words in enumerate(("not noticed by the tests of its file", "MISSED")[: 1 + room]):
+            missed = []
+            for change in left:
+                seen = noticed(change, copy, tests_of(change.path)[level])
+                print(f"{chosen.index(change) + 1:3} {f'noticed by {seen}' if seen else words}: {change}", flush=True)
+                missed += [] if seen else [change]
+            left = missed
+            print(f"{len(chosen) - len(left)} of {len(chosen)} noticed so far", flush=True)
+    return left
+
+
 def main() -> None:
     """Draw changes, try each, print the figure and what was not noticed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -181,21 +199,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--part", default="1/1", help="which part of the changes to try, such as 2/5")
     parser.add_argument("--room", default="", help="a folder of the source; all when left out")
+    parser.add_argument("--own", action="store_true", help="only by the tests of each file, which is quicker")
     asked = parser.parse_args()
-    missed, begun = [], time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "src"
-        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        part, parts = map(int, asked.part.split("/"))
-        every = drawn(asked.count, asked.seed, asked.room)
-        chosen = every[len(every) * (part - 1) // parts : len(every) * part // parts]
-        for number, change in enumerate(chosen, every.index(chosen[0]) + 1):
-            seen = noticed(change, copy)
-            print(f"{number:3} {f'noticed by {seen}' if seen else 'MISSED'}: {change}", flush=True)
-            missed += [] if seen else [change]
-    share = 1 - len(missed) / len(chosen)
-    print(f"{len(chosen) - len(missed)} of {len(chosen)} changes were noticed ({share:.0%}, seed {asked.seed}), "
-          f"{(time.monotonic() - begun) / 60:.0f} minutes")  # fmt: skip
+    begun = time.monotonic()
+    part, parts = map(int, asked.part.split("/"))
+    every = drawn(asked.count, asked.seed, asked.room)
+    chosen = every[len(every) * (part - 1) // parts : len(every) * part // parts]
+    missed = tried(chosen, room=not asked.own)
+    print("\n".join(["", "Nobody noticed:", *map(str, missed)] if missed else []))
+    print(f"{len(chosen) - len(missed)} of {len(chosen)} changes were noticed ({1 - len(missed) / len(chosen):.0%}, "
+          f"seed {asked.seed}, part {asked.part}), {(time.monotonic() - begun) / 60:.0f} minutes")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -67,24 +67,33 @@ def test_the_test_of_a_file_runs_before_those_of_its_room(mutate: ModuleType) ->
     assert named == [str(ROOT / "tests" / "methods" / "test_tuned.py")]
 
 
-def test_it_tells_a_noticed_change_from_a_missed_one(
-    mutate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_it_tells_noticed_changes_from_missed_ones(
+    mutate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package, tests = tmp_path / "src" / "small", tmp_path / "tests"
     package.mkdir(parents=True)
     tests.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "some.py").write_text("def double(x):\n    return 2 * x\n\n\nUNSEEN = 5\n")
+    (package / "some.py").write_text("OWN = 2\nROOM = 7\nUNSEEN = 5\n")
     (tests / "test_architecture.py").write_text("")
-    (tests / "test_some.py").write_text("from small.some import double\n\n\ndef test_double():\n    assert double(4) == 8\n")
+    (tests / "test_some.py").write_text("from small import some\n\n\ndef test_own():\n    assert some.OWN == 2\n")
+    (tests / "test_other.py").write_text("from small import some\n\n\ndef test_room():\n    assert some.ROOM == 7\n")
     monkeypatch.setattr(mutate, "ROOT", tmp_path)
     monkeypatch.setattr(mutate, "SOURCE", package)
     monkeypatch.setattr(mutate, "TESTS", tests)
     monkeypatch.chdir(tmp_path)
-    seen = {change.old: mutate.noticed(change, tmp_path / "src") for change in mutate.changes(package / "some.py")}
-    failing = "tests/test_some.py::test_double"
-    assert seen == {"2": failing, "*": failing, "5": ""}
-    assert (package / "some.py").read_text().startswith("def double(x):\n    return 2 * x")
-    (tests / "test_some.py").write_text("def test_double():\n    assert False\n")
-    with pytest.raises(RuntimeError, match="test_double fails without any change"):
-        mutate.noticed(next(iter(mutate.changes(package / "some.py"))), tmp_path / "src")
+    every = mutate.changes(package / "some.py")
+    assert [change.old for change in mutate.tried(every, room=True)] == ["5"]
+    assert capsys.readouterr().out.splitlines() == [
+        "  1 noticed by tests/test_some.py::test_own: src/small/some.py:1: 2 -> 3",
+        "  2 not noticed by the tests of its file: src/small/some.py:2: 7 -> 8",
+        "  3 not noticed by the tests of its file: src/small/some.py:3: 5 -> 6",
+        "1 of 3 noticed so far",
+        "  2 noticed by tests/test_other.py::test_room: src/small/some.py:2: 7 -> 8",
+        "  3 MISSED: src/small/some.py:3: 5 -> 6",
+        "2 of 3 noticed so far",
+    ]
+    assert (package / "some.py").read_text() == "OWN = 2\nROOM = 7\nUNSEEN = 5\n"
+    (tests / "test_some.py").write_text("def test_own():\n    assert False\n")
+    with pytest.raises(RuntimeError, match="test_own fails without any change"):
+        mutate.noticed(every[0], tmp_path / "src", mutate.tests_of(every[0].path)[0])
