@@ -36,3 +36,13 @@ def test_what_to_label_is_unsure_and_far() -> None:
     assert chosen[0] in (1, 2) and chosen[1] == 3  # the first is labelled as good as already; 1 and 2 are one
     assert sorted(to_label(odds, x, x[:1], 9)) == [0, 1, 2, 3]
     assert np.isfinite(distances(x, 10)).all()
+
+
+def test_of_many_features_each_is_compared_with_the_same_number_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coldframe.measures.outliers.MOST", 30)
+    x = unit(60, 3)
+    rows = torch.linspace(0, 59, 30).long()
+    pairs = torch.cdist(x.double(), x[rows].double()).sort(dim=1).values
+    held = set(rows.tolist())
+    expected = [float(pairs[row, 10 if row in held else 9]) for row in range(60)]
+    assert distances(x, 10) == pytest.approx(expected, abs=1e-5)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from coldframe.measures import repeats
 from coldframe.measures.repeats import near_pairs, neighbour_accuracy
 
 
@@ -18,6 +20,21 @@ def test_pairs_are_those_of_the_definition_mirrored_or_not_and_blank_ones_have_n
     expected = np.corrcoef(copies[1].ravel(), copies[4].ravel())[0, 1]
     assert abs(found[0][2] - expected) < 1e-5 and abs(found[1][2] - 1) < 1e-5
     assert {(i, j) for i, j, _ in near_pairs(copies, threshold=expected + 1e-3)} == {(2, 6)}
+
+
+def test_of_many_copies_no_pair_is_missed_though_few_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(1)
+    coarse = draw.integers(0, 256, (400, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+    kinds = coarse[draw.integers(0, 60, 400)]  # many are alike, to every degree
+    copies = np.clip(kinds + draw.normal(size=kinds.shape) * draw.uniform(0, 60, (400, 1, 1, 1)), 0, 255).astype(np.uint8)
+    copies[::7] = copies[::7, :, ::-1]
+    copies[5] = copies[9] = 33
+    plain = {(i, j): r for i, j, r in near_pairs(copies, threshold=0.97)}
+    monkeypatch.setattr(repeats, "_FEW", 64)
+    monkeypatch.setattr(repeats, "_COMPONENTS", 12)
+    fast = {(i, j): r for i, j, r in near_pairs(copies, threshold=0.97, rows=90)}
+    assert fast.keys() == plain.keys() and len(plain) > 100
+    assert max(abs(fast[pair] - plain[pair]) for pair in plain) < 1e-6
 
 
 def test_the_nearest_other_row_is_asked() -> None:

@@ -15,12 +15,15 @@ FAR = 3.0
 
 def distances(x: torch.Tensor, k: int = NEIGHBOUR) -> NDArray[np.float64]:
     """Return the distance of each unit feature [N, D] to its k-th nearest other one [N]."""
-    held = x if len(x) <= MOST else x[torch.linspace(0, len(x) - 1, MOST).long()]
+    rows = torch.linspace(0, len(x) - 1, min(len(x), MOST)).long()
+    held, among = x[rows], torch.zeros(len(x), dtype=torch.long)
+    among[rows] = 1  # these find themselves first
     k = min(k, len(held) - 1)
     found = []
     for start in range(0, len(x), 2048):
-        near = (x[start : start + 2048] @ held.T).topk(k + 1, dim=1).values  # the image itself is among them
-        found.append((2 - 2 * near[:, -1]).clamp_min(0).sqrt())
+        near = (x[start : start + 2048] @ held.T).topk(k + 1, dim=1).values
+        kth = near.gather(1, k - 1 + among[start : start + 2048, None]).squeeze(1)
+        found.append((2 - 2 * kth).clamp_min(0).sqrt())
     return np.asarray(torch.cat(found).double().numpy())
 
 
