@@ -49,7 +49,7 @@ def near_pairs(copies: NDArray[np.uint8], *, threshold: float = NEAR, rows: int 
             at, j = (r[hit] >= least).nonzero().T
             i = hit[at]
             i, j = i[i < j] + start, j[i < j] + start
-            for first, second in zip(i.split(_TRIED), j.split(_TRIED), strict=True):
+            for first, second in zip(torch.split(i, _TRIED), torch.split(j, _TRIED), strict=True):
                 sure = (x[first] * exact[second]).sum(1)
                 keep = sure >= threshold
                 for pair in zip(first[keep].tolist(), second[keep].tolist(), sure[keep].tolist(), strict=True):
