@@ -42,7 +42,9 @@ bench: $(READY) ## ratios against the straightforward way and against peers; min
 	$(BIN)/python bench/attacks.py
 	$(BIN)/python bench/prompts.py --skip-grid
 
-docs: $(READY) ## the documentation site, without a network, in build/site
+docs: $(READY) ## the documentation site, without a network, in build/site; generated pages must be up to date
+	$(BIN)/python tools/benchmarks.py --check
+	$(BIN)/python tools/choosing.py --check
 	$(BIN)/python tools/docs_site.py gather
 	$(BIN)/zensical build --clean --strict
 	$(BIN)/python tools/docs_site.py check

@@ -69,6 +69,6 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 def test_every_page_stands_in_the_table_of_contents() -> None:
     listed = set(re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text(encoding="utf-8")))
-    generated = {"benchmarks.md", "changelog.md", "reference/cli.md", "reference/python.md"}
+    generated = {"speed.md", "changelog.md", "reference/cli.md", "reference/python.md"}
     generated |= {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.py")}
     assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES} | generated

@@ -21,7 +21,7 @@ import jupytext
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES, SITE, SOURCE = (ROOT / "build" / name for name in ("docs", "site", "source"))
-ELSEWHERE = {"bench/RESULTS.md": "benchmarks.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+ELSEWHERE = {"bench/RESULTS.md": "speed.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
 """Files outside docs/ that become pages, and as which."""
 ROOMS = (
     "methods", "data", "backbones", "cold", "measures", "attacks", "inspection", "training", "report",

@@ -116,12 +116,15 @@ class Sweep:
     def figures(self) -> dict[str, tuple[str, Any]]:
         """Return a heat map for each method with two varied names or more: file stem -> (caption, figure)."""
         found: dict[str, tuple[str, Any]] = {}
+        seeds = "one seed" if self.plan.seeds == 1 else f"{self.plan.seeds} seeds"
         for number, part in enumerate(self.plan.parts):
             if len(part.grid) < 2:
                 continue
             stem = f"heat-{part.method}" + (f"-{number}" if f"heat-{part.method}" in found else "")
-            caption = f"Mean top-1 in percent of {part.method} on test images, {self.plan.seeds} seeds."
-            found[stem] = (caption, heat_map(self._panels(part), *_axes(part)))
+            caption = f"Mean top-1 in percent of {part.method} on test images, {seeds}."
+            beside = {spec: (group.method, group.mean("top1") or 0.0) for spec, group in self.baselines.items()}
+            caption += " The row below is the baseline." if beside else ""
+            found[stem] = (caption, heat_map(self._panels(part), *_axes(part), beside))
         return found
 
     def _panels(self, part: Part) -> list[Panel]:

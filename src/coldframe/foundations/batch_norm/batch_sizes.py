@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -179,24 +180,30 @@ def over_seeds(outcomes: Sequence[Outcome], field: str) -> dict[tuple[str, int],
 
 
 def figure(outcomes: Sequence[Outcome]) -> Figure:
-    """Return test accuracy against batch size: a line a normalisation, mean over seeds with 95% intervals."""
+    """Return test accuracy against batch size: a line a normalisation through the means, and a dot a seed.
+
+    Dots rather than intervals: a network that has not begun to learn lies far from those that have, and no symmetric
+    interval describes the two.
+    """
     from coldframe.report.figures.style import INK, line_plot
 
     sizes = sorted({outcome.batch for outcome in outcomes})
     lines: dict[str, tuple[list[float], list[float | None]]] = {}
-    halves: dict[str, list[float]] = {}
+    each: list[list[list[float]]] = []
     for kind in dict.fromkeys(outcome.normalisation for outcome in outcomes):
         for name, field in [(str(kind), "running")] + [(OWN, "own")] * (kind == "batch"):
-            found = over_seeds(outcomes, field)
-            cells = [found.get((kind, size)) for size in sizes]
-            lines[name] = ([float(i) for i in range(len(sizes))], [None if cell is None else cell[0] for cell in cells])
-            halves[name] = [0.0 if cell is None else cell[1] for cell in cells]
-    drawn = line_plot(lines, title="Small batches", x_label="batch size in training", y_label="test accuracy", percent=True)
+            mine = [[getattr(o, field) for o in outcomes if (o.normalisation, o.batch) == (kind, size)] for size in sizes]
+            # A little beside each other, so that lines which agree are still told apart.
+            lines[name] = ([i + 0.035 * (len(each) - 3) for i in range(len(sizes))], [fmean(v) if v else None for v in mine])
+            each.append(mine)
+    title = "Small batches (line: mean, dot: one seed)" if max(len(cell) for cell in each[0]) > 1 else "Small batches"
+    drawn = line_plot(lines, title=title, x_label="batch size in training", y_label="test accuracy", percent=True)
     axes = drawn.axes[0]
-    for line, half in zip(list(axes.lines), halves.values(), strict=True):
-        x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
-        axes.errorbar(x, y, 100 * np.array(half), fmt="none", ecolor=line.get_color(), elinewidth=1, capsize=2)
-    axes.set_ylim(0, 100)  # an interval may reach further
+    for line, cells in zip(list(axes.lines), each, strict=True):
+        for x, cell in zip(np.asarray(line.get_xdata()), cells, strict=True):
+            dots = {"s": 9, "color": line.get_color(), "alpha": 0.55, "linewidths": 0}
+            axes.scatter([x] * len(cell), [100 * value for value in cell], **dots)
+    axes.set_ylim(0, 100)
     if 1 in sizes and "batch" in lines:
         axes.text(0, 1, "batch normalisation\nrefuses a batch of 1", ha="left", va="bottom", fontsize=8, color=INK)
     axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from coldframe.report.figures.style import INK, new_figure, shorten, style
@@ -26,26 +28,32 @@ class Panel:
     values: dict[tuple[str, str], float | None] = field(default_factory=dict)
 
 
-def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figure:
+def heat_map(
+    panels: Sequence[Panel], row_label: str, column_label: str, baselines: Mapping[str, tuple[str, float]] | None = None
+) -> Figure:
     """Return the figure; numbers are percent with one decimal.
 
     Args:
         panels: of one method.
         row_label: what the rows vary.
         column_label: what the columns vary.
+        baselines: by data, the name and the fraction of what the cells have to beat: a row of its own under them.
     """
+    beside = baselines or {}
     data = list(dict.fromkeys(panel.data for panel in panels))
     titles = list(dict.fromkeys(panel.title for panel in panels))
     rows = list(dict.fromkeys(row for panel in panels for row, _ in panel.values))
     columns = list(dict.fromkeys(column for panel in panels for _, column in panel.values))
     with style():
         cell = (0.95, 0.42)
-        size = (2.2 + len(titles) * (0.5 + cell[0] * len(columns)), 0.5 + len(data) * (1.1 + cell[1] * len(rows)))
+        lines = len(rows) + 1.4 * bool(beside)
+        size = (2.2 + len(titles) * (0.5 + cell[0] * len(columns)), 0.5 + len(data) * (1.1 + cell[1] * lines))
         figure = new_figure(max(4.0, size[0]), size[1])
         axes = figure.subplots(len(data), len(titles), squeeze=False)
         for i, name in enumerate(data):
             mine = [panel for panel in panels if panel.data == name]
             known = [v for panel in mine for v in panel.values.values() if v is not None]
+            known += [beside[name][1]] if name in beside else []
             low, high = (min(known), max(known)) if known else (0.0, 1.0)
             shades = {"vmin": 100 * (low - 0.4 * (high - low)) - 1e-4, "vmax": 100 * high + 1e-4}
             for j, title in enumerate(titles):
@@ -57,8 +65,12 @@ def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figu
                     dark = value > low + 0.5 * (high - low)
                     text = "–" if np.isnan(value) else f"{100 * value:.1f}"
                     axis.text(c, r, text, ha="center", va="center", fontsize=9, color="white" if dark else INK)
+                places, names = list(map(float, range(len(rows)))), list(rows)
+                if name in beside:
+                    places, names = [*places, len(rows) + 0.4], [*names, shorten(beside[name][0])]
+                    _row_below(axis, beside[name][1], low + 0.5 * (high - low), (len(rows), len(columns)), shades)
                 axis.set_xticks(range(len(columns)), columns)
-                axis.set_yticks(range(len(rows)), rows if j == 0 else [""] * len(rows))
+                axis.set_yticks(places, names if j == 0 else [""] * len(names))
                 axis.grid(visible=False)
                 axis.tick_params(length=0)
                 axis.spines[:].set_visible(False)
@@ -73,6 +85,16 @@ def heat_map(panels: Sequence[Panel], row_label: str, column_label: str) -> Figu
             bar.ax.tick_params(labelsize=8, length=2)
             bar.outline.set_visible(False)
     return figure
+
+
+def _row_below(axis: Axes, value: float, middle: float, shape: tuple[int, int], shades: Any) -> None:
+    """Draw one number as wide as the grid of ``shape`` (rows, columns) under it, a gap between them, in the same shades."""
+    rows, columns = shape
+    reach = (-0.5, columns - 0.5, rows + 0.9, rows - 0.1)
+    axis.imshow([[100 * value]], cmap="Blues", aspect="auto", extent=reach, **shades)
+    colour = "white" if value > middle else INK
+    axis.text((columns - 1) / 2, rows + 0.4, f"{100 * value:.1f}", ha="center", va="center", fontsize=9, color=colour)
+    axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows + 0.9, -0.5))
 
 
 def _number(value: float | None) -> float:
