@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coldframe.measures.significance import interval, wilson
+from coldframe.results.rows import complete, groups
 from coldframe.verbs.assignment import Claim, Number, Shown
 from coldframe.verbs.findings import decided, finding, found_at, published_text, table_of, trials
 
+SEEDS: list[dict[str, Any]] = [
+    {"method": "a", "seed": 0, "n": 100, "top1": 0.5, "settings": {"layer": 0}, "noise": {"top1": {"0.1": 0.25}}},
+    {"method": "a", "seed": 1, "n": 100, "top1": 0.7, "settings": {"layer": 0}, "noise": {"top1": {"0.1": 0.35}}},
+]
 CONTENT = {
     "rows": [
-        {"method": "a", "seed": 0, "n": 100, "top1": 0.5, "settings": {"layer": 0}, "noise": {"top1": {"0.1": 0.25}}},
-        {"method": "a", "seed": 1, "n": 100, "top1": 0.7, "settings": {"layer": 0}, "noise": {"top1": {"0.1": 0.35}}},
-        {"method": "a", "top1": {"mean": 0.6}},
+        *SEEDS,
+        {**groups([complete(dict(row)) for row in SEEDS])[0].summary(), "noise": {"top1": {"0.1": 0.3}}},
         {"method": "b", "seed": 0, "n": 100, "top1": 0.9, "settings": {"layer": 6}, "fooled": True},
     ],
     "algebra": [{"claim": "x = y, and y = z", "holds": True}],
@@ -45,6 +50,8 @@ def test_several_seeds_have_students_interval_and_one_that_of_its_images(tmp_pat
     several, one = finding(of("rows[method=a].top1"), folder), finding(of("rows[method=b].top1"), folder)
     expected = interval([0.5, 0.7])
     assert (several.value, several.low, several.over) == (expected.mean, expected.low, "2 seeds")
+    nested = finding(of('rows[method=a].noise.top1["0.1"]'), folder)
+    assert (nested.value, nested.over) == (pytest.approx(0.3), "2 seeds")
     assert (one.low, one.high, one.over) == (wilson(90, 100).low, wilson(90, 100).high, "100 images")
     assert one.shown.startswith("90.0% (")
 

@@ -21,6 +21,7 @@ class Numbered(Protocol):
     shown: str
     over: str
     verdict: str
+    low: float | None
 
 
 class AnsweredQuestion(Protocol):
@@ -63,13 +64,25 @@ def _about(results: dict[str, Any]) -> str:
 def numbers(one: AnsweredQuestion) -> list[list[str]]:
     """Return a question's numbers, a head and its lines; with the published ones where there are any."""
     known = any(found.number.published is not None for found in one.findings.values())
-    head = ["measured", "ours (95% interval)", "over", *(["published", "how they stand", "source"] if known else [])]
+    ours = "ours (95% interval)" if any(found.low is not None for found in one.findings.values()) else "ours"
+    head = ["measured", ours, "over", *(["published", "how they stand", "source"] if known else [])]
     lines = []
     for found in one.findings.values():
         more = [_published(found.number), found.verdict, found.number.source] if known else []
         lines.append([found.number.label, found.shown, found.over, *more])
-    kept = [k for k in range(len(head)) if not lines or k < 2 or any(line[k] for line in lines)]
-    return [[line[k] for k in kept] for line in (head, *lines)] if lines else []
+    return _filled([head, *lines])
+
+
+def claims(one: AnsweredQuestion) -> list[list[str]]:
+    """Return a question's claims, a head and its lines."""
+    return _filled([["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)])
+
+
+def _filled(table: list[list[str]]) -> list[list[str]]:
+    """Return a table without the columns that hold nothing; nothing at all where it has no lines."""
+    head, *lines = table
+    kept = [k for k in range(len(head)) if k < 2 or any(line[k] for line in lines)]
+    return [[line[k] for k in kept] for line in table] if lines else []
 
 
 def _published(number: Any) -> str:
@@ -93,12 +106,20 @@ def _part(one: AnsweredQuestion) -> dict[str, Any]:
     return {
         "id": one.question.id, "title": one.question.title, "asks": one.question.asks, "answer": one.answer,
         "change": one.question.change.split("`"), "time": _time(one), "numbers": numbers(one),
-        "claims": [["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)] if one.claims else [],
+        "claims": claims(one),
         "commands": [step.command for step in one.steps if step.command],
         "failed": [f"{step.name}: {step.failed}" for step in one.steps if step.failed],
         "missing": list(dict.fromkeys(what for step in one.steps for what in step.missing)),
-        "tables": one.tables, "figures": [(caption, data_uri(_small(path))) for caption, path in one.figures],
+        "tables": one.tables, "figures": [(caption, data_uri(_small(path)), _wide(path)) for caption, path in one.figures],
     }  # fmt: skip
+
+
+def _wide(path: Path) -> bool:
+    """Return whether a picture is so wide, or so large, that it needs the whole width of the page."""
+    from PIL import Image
+
+    with Image.open(path, formats=("PNG", "JPEG")) as image:
+        return image.width > 1.9 * image.height or image.width > 1.4 * PICTURE
 
 
 def _small(path: Path) -> bytes:
@@ -120,8 +141,7 @@ def markdown(results: dict[str, Any], assignment: Any, answered: Sequence[Answer
         lines += [f"## {one.question.id} {one.question.title}", "", f"*{' '.join(one.question.asks.split())}*", ""]
         lines += [one.answer, ""]
         lines += _grid(numbers(one))
-        if one.claims:
-            lines += _grid([["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)])
+        lines += _grid(claims(one))
         for caption, table in one.tables:
             lines += [caption, "", *_grid(table)]
         for caption, path in one.figures:

@@ -58,16 +58,21 @@ def found_at(content: Any, place: str) -> list[tuple[Any, Any]]:
                 if isinstance(value, Mapping) and key in value:
                     following.append((value[key], value))
                 elif isinstance(value, list):
-                    following += [(one[key], one) for one in value if isinstance(one, Mapping) and key in one]
+                    following += [(one[key], one) for one in _rows(value) if isinstance(one, Mapping) and key in one]
             elif test[:1] == '"':
                 following += [(value[name], value)] if isinstance(value, Mapping) and (name := test.strip('"')) in value else []
             elif test.isdigit():
                 following += [(value[int(test)], value)] if isinstance(value, list) and int(test) < len(value) else []
             elif isinstance(value, list):
                 wanted = [part.partition("=")[::2] for part in re.split(r",(?=[\w/]+=)", test)]
-                following += [(one, value) for one in value if all(_matches(one, name, text) for name, text in wanted)]
+                following += [(one, value) for one in _rows(value) if all(_matches(one, name, text) for name, text in wanted)]
         reached = following
     return reached
+
+
+def _rows(value: Sequence[Any]) -> list[Any]:
+    """Return what a list holds without the rows that are means over seeds, which are computed again here."""
+    return [one for one in value if not (isinstance(one, Mapping) and isinstance(one.get("seeds"), list))]
 
 
 def _matches(row: Any, name: str, text: str) -> bool:
@@ -80,7 +85,7 @@ def _matches(row: Any, name: str, text: str) -> bool:
 def finding(number: Number, folder: Path) -> Finding:
     """Read a number from the folder of its question; what is not there is None."""
     content = content_of(folder / number.step, number.file)
-    values = [value for value, holder in found_at(content, number.at) if value is not None and not _over_seeds(holder)]
+    values = [value for value, _ in found_at(content, number.at) if value is not None]
     if not values:
         return Finding(number, None, None, None, "", "not measured", "")
     if number.unit == "percent" and all(isinstance(value, bool) for value in values):
@@ -119,11 +124,6 @@ def _measured(values: Sequence[float], n: int) -> tuple[float, float | None, flo
         around = wilson(values[0] * n, n)
         return values[0], around.low, around.high, f"{n:,} images"
     return values[0], None, None, ""
-
-
-def _over_seeds(holder: Any) -> bool:
-    """Return whether a row is a mean over seeds, which is computed again here."""
-    return isinstance(holder, Mapping) and isinstance(holder.get("top1"), Mapping)
 
 
 def _written(number: Number, value: float, low: float | None, high: float | None) -> str:
@@ -180,7 +180,7 @@ def table_of(shown: Shown, folder: Path) -> list[list[str]]:
     rows: list[Any] = []
     for value, _ in pairs:
         rows += value if isinstance(value, list) else [value]
-    lines = [[_cell(row, key) for _, key in shown.columns] for row in rows if not _over_seeds(row)]
+    lines = [[_cell(row, key) for _, key in shown.columns] for row in _rows(rows)]
     return [[head for head, _ in shown.columns], *lines] if lines else []
 
 

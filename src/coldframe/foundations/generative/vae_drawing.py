@@ -51,9 +51,10 @@ def bits_figure(history: Sequence[dict[str, Any]], marginal: float) -> Figure:
     epochs = [float(line["epoch"]) for line in history]
     lines: dict[str, tuple[list[float], list[float | None]]] = {
         "validation": (epochs, [-line["val"] for line in history]),
-        "a distribution a pixel": (epochs, [marginal] * len(epochs)),
+        "one distribution per pixel": (epochs, [marginal] * len(epochs)),
     }
-    return line_plot(lines, title="Bits per dimension", x_label="epoch", y_label="bits per dimension")
+    markers = dict.fromkeys(lines, "")
+    return line_plot(lines, title="Bits per dimension", x_label="epoch", y_label="bits per dimension", markers=markers)
 
 
 def kl_figure(each: Sequence[float]) -> Figure:
@@ -61,4 +62,4 @@ def kl_figure(each: Sequence[float]) -> Figure:
     order = sorted(range(len(each)), key=lambda d: -each[d])
     values = {f"z{d}": each[d] for d in order}
     texts = {f"z{d}": f"{each[d]:.2f}" for d in order}
-    return bars(values, title="KL of each latent dimension", x_label="nats a picture", texts=texts)
+    return bars(values, title="KL of each latent dimension", x_label="nats per picture", texts=texts)

@@ -90,7 +90,7 @@ class Study:
         most = bits_per_dimension(digits.PIXELS * torch.tensor(float(levels), dtype=torch.float64).log().item())
         lines = [["model of the test pictures", "bits per dimension", "reconstruction", "KL"]]
         lines.append([f"{levels} levels, all alike", f"{most:.3f}", "", ""])
-        lines.append(["a distribution a pixel, no latent", f"{self.marginal:.3f}", "", ""])
+        lines.append(["one distribution per pixel, no latent", f"{self.marginal:.3f}", "", ""])
         terms = [f"{self.test.rec:.1f} nats", f"{self.test.kl:.2f} nats"]
         lines.append([f"VAE, z = {self.model.latent}", f"{self.test.bits:.4f}", *terms])
         lines.append([f"VAE, {samples} weighted samples, {pictures:,} pictures", f"{bits:.4f}", "", ""])
