@@ -90,6 +90,13 @@ def test_what_is_finished_is_not_run_again_and_what_failed_is(recipe: str, tmp_p
     assert third.ran == [f"graph show star:5 --out {tmp_path / 'out' / 'Q1' / 'star'}"]
 
 
+def test_a_picture_that_a_command_did_not_make_is_a_failure(recipe: str, tmp_path: Path) -> None:
+    pictures = TEXT.replace('rows = "rows", columns = [["node", "node"]]', 'file = "graph.png"')
+    Path(recipe).write_text(pictures)
+    found = reproduce(recipe, only=["Q1"], out=tmp_path / "out", say=lambda line: None, execute=Fake())
+    assert found.failures == ["Q1 star: expected the picture graph.png among its results, found none"]
+
+
 def test_two_processes_do_not_answer_into_one_folder(recipe: str, tmp_path: Path) -> None:
     with holding(tmp_path / "out" / ".lock"), pytest.raises(ColdframeError, match="another process"):
         reproduce(recipe, out=tmp_path / "out", say=lambda line: None, execute=Fake())

@@ -53,7 +53,9 @@ def reproduce(
     if not name:
         for known in assignment.assignments():
             each = assignment.read(known)
+            quick, whole = (sum(question.minutes[k] for question in each.questions) for k in (0, 1))
             common.say(f"{known:12}  {each.title}: {', '.join(question.id for question in each.questions)}")
+            common.say(f"{'':12}  on two idle cores about {quick:.0f} minutes with --fast, {whole:.0f} with --full")
         return
     if fast and full:
         raise InputError("expected --fast or --full, found both; choose one")

@@ -225,9 +225,9 @@ def missing(needs: Sequence[str]) -> list[str]:
         kind, _, name = need.partition(" ")
         if kind == "data":
             if root is None:
-                said.append(f"{name}: expected it in the folder that COLDFRAME_DATA names, which is not set")
+                said.append(f"{name}: expected it in the folder that COLDFRAME_DATA names, but COLDFRAME_DATA is not set")
             elif not (root / name).exists():
-                said.append(f"{name}: expected it in {root}, found nothing there")
+                said.append(f"{name}: expected a file or folder of this name in {root}, found none")
         elif kind == "package":
             try:
                 importlib.metadata.version(name)

@@ -160,6 +160,8 @@ def reproduce(
     asked = assignments.read(name)
     chosen = asked.chosen(only)
     found = Reproduction(name, asked, mode, [], out, machine("cpu"))
+    minutes = sum(question.minutes[mode == "full"] for question in chosen)
+    say(f"{name} --{mode}: {len(chosen)} questions, about {max(1, minutes):.0f} minutes on two idle cores")
     out.mkdir(parents=True, exist_ok=True)
     with holding(out / ".lock") as alone:
         if not alone:
@@ -174,6 +176,8 @@ def reproduce(
 def _run(question: Question, step: Step, mode: Mode, out: Path, say: Say, execute: Execute) -> Ran:
     folder = out / question.id / step.name
     command, lacking = assignments.command_of(step, mode)
+    for what in lacking:
+        say(f"{question.id} {step.name}: missing {what}; {'the fast command stands in' if command else 'left out'}")
     if not command:
         return Ran(step.name, "", missing=lacking)
     places = {"out": folder, "here": folder.parent, "root": out, "photos": out / "photos"}
@@ -248,7 +252,11 @@ def answered(question: Question, steps: Sequence[Ran], folder: Path) -> Answered
     tables, figures = [], []
     for shown in question.shown:
         if shown.file:
-            figures += [(shown.caption, path) for path in sorted((folder / shown.step).glob(shown.file))]
+            found = sorted((folder / shown.step).glob(shown.file))
+            figures += [(shown.caption, path) for path in found]
+            for step in steps:
+                if step.name == shown.step and step.command and not step.failed and not found:
+                    step.failed = f"expected the picture {shown.file} among its results, found none"
         elif table := table_of(shown, folder):
             tables.append((shown.caption, table))
     text = question.answer
