@@ -5,8 +5,9 @@
 Each run is a folder that ``coldframe compare --seeds S --out`` wrote, S of at least 2. Its accuracies are taken for the true
 ones, and comparisons are drawn from them: an answer is right where a Gaussian stays below a threshold; the Gaussians of one
 image are correlated between methods and between seeds of a method as those answers were (tetrachoric), and each seed
-moves the threshold as the seeds did. A draw has as many images and seeds as the run had. Besides, methods of random accuracies
-within 5 points are drawn on 100, 400, 2,000 and 20,000 images.
+moves the threshold as the seeds did. A draw has as many images and seeds as the run had; the line "in 5 folds" has all images
+that have labels, each a test image once, with thresholds that move by fold. Besides, methods of random accuracies within 5
+points are drawn on 100, 400, 2,000 and 20,000 images.
 
 Printed are, for the rule and for the one that it replaced (the shortest training among those whose interval to the best
 includes 0): how often the recommended method is worse than the best by more than the margin; how far it is behind in the mean;
@@ -20,7 +21,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ class World:
         costs: milliseconds an image in use, bytes, seconds of training, one row per method [M, 3].
         n: test images.
         seeds: runs of each method.
+        folds: parts of the images, each with a training of its own; 1 where the test images are always the same.
     """
 
     name: str
@@ -56,6 +58,7 @@ class World:
     costs: Array
     n: int
     seeds: int
+    folds: int = 1
 
     def draw(self, generator: np.random.Generator) -> NDArray[np.bool_]:
         """Return answers that are right [M, S, N]."""
@@ -65,8 +68,9 @@ class World:
         own = np.sqrt(np.clip(1 - np.diag(self.shared), 0, None))[:, None, None]
         alone = own * generator.standard_normal((len(self.accuracies), self.seeds, self.n))
         thresholds = norm.ppf(self.accuracies) * np.sqrt(1 + self.shifts**2)  # a shift spreads answers: this keeps the mean
-        moved = thresholds[:, None] + self.shifts[:, None] * generator.standard_normal((len(self.accuracies), self.seeds))
-        return np.asarray(common[:, None] + alone < moved[..., None])
+        shifts = generator.standard_normal((len(self.accuracies), self.seeds, self.folds))
+        moved = thresholds[:, None, None] + self.shifts[:, None, None] * shifts
+        return np.asarray(common[:, None] + alone < moved[..., np.arange(self.n) % self.folds])
 
 
 def correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -86,11 +90,12 @@ def correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return 0.99 if excess(0.99) <= 0 else float(brentq(excess, -0.99, 0.99, xtol=1e-4))
 
 
-def measured(folder: Path) -> World:
-    """Return the world of a finished comparison with several seeds."""
+def measured(folder: Path) -> list[World]:
+    """Return the world of a finished comparison with several seeds, and that of the same methods in five folds."""
     results = json.loads((folder / "results.json").read_text())
     rows = [row for row in results["rows"] if "ci95" not in row]
-    labels = load_dataset(rows[0]["data"], seed=0).test.labels
+    data = load_dataset(rows[0]["data"], seed=0)
+    labels, labelled = data.test.labels, sum(len(split) for split in data.splits)
     right: dict[str, list[NDArray[np.bool_]]] = {}
     for path in sorted(found.parent for found in (folder / "fits").glob("*/result.json")):
         row = json.loads((path / "result.json").read_text())["row"]
@@ -111,7 +116,8 @@ def measured(folder: Path) -> World:
         assert np.isfinite(tau), "an accuracy of 0 or 1 has no threshold"
     off = shared[~np.eye(len(names), dtype=bool)]
     print(f"  correlation of methods {off.min():.2f} to {off.max():.2f}, of seeds at least {np.diag(shared).min():.2f}")
-    return World(folder.name, accuracies, shared, shifts, costs, len(labels), seeds)
+    world = World(folder.name, accuracies, shared, shifts, costs, len(labels), seeds)
+    return [world, replace(world, name=f"{folder.name}, in 5 folds", n=labelled, seeds=1, folds=5)]
 
 
 def _mean(rows: list[dict[str, float]], name: str, field: str) -> float:
@@ -146,7 +152,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     generator, margin = np.random.default_rng(asked.seed), asked.margin / 100
-    worlds: list[Iterator[World]] = [itertools.repeat(measured(folder)) for folder in asked.runs]
+    worlds: list[Iterator[World]] = [itertools.repeat(world) for folder in asked.runs for world in measured(folder)]
     worlds += [invented(n, generator) for n in (100, 400, 2_000, 20_000)]
     print("| world | images | rule: too low | behind, points | sure | too low when sure | replaced: too low | behind, points |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")

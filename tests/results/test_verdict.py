@@ -63,6 +63,20 @@ def test_minutes_of_training_are_never_bought_with_accuracy():
     )
 
 
+def test_where_more_images_have_labels_the_undecided_is_told_of_folds():
+    table = table_of(dict([PROBE, TUNE]), {PAIR: (-0.051, -0.102, 0.0)})
+    table.comparisons[0] = dataclasses.replace(table.comparisons[0], image_variance=0.9)
+    table.about.train, table.about.val, table.about.test = 3_200, 800, 1_000
+    assert "95% interval -10.2 to 0.0). With --folds 5 all 5,000 labelled images are test images once." in verdict(table)
+    for row in table.rows:
+        row["images_in_all"] = 1_000
+    assert "--folds" not in verdict(table), "these are the folds"
+    for row in table.rows:
+        del row["images_in_all"]
+    table.about.train = table.about.val = 0
+    assert "--folds" not in verdict(table), "there are no others"
+
+
 def test_a_method_that_is_ahead_of_all_is_said_to_be():
     lines = dict([PROBE, TUNE, ("knn", (0.8, 0.1, 0))])
     table = table_of(lines, {PAIR: (-0.03, -0.04, -0.02), ("knn", "fine-tune"): (-0.15, -0.2, -0.1)})

@@ -164,7 +164,17 @@ def _sure(table: Results, found: Decision[Key], lines: dict[Key, Group], margin:
     needed = {c.a: _needed(c, found.margin) for c in open_}
     nearest = min(open_, key=lambda c: abs(c.difference))
     closest = f"{lines[nearest.a].subject} ({_interval(nearest)})"
-    return f"Not sure, on {on}: {_decides(needed[nearest.a], closest, seeds)}."
+    return f"Not sure, on {on}: {_decides(needed[nearest.a], closest, seeds)}.{_more(table, known[0].n, lines)}"
+
+
+def _more(table: Results, n: int, lines: dict[Key, Group]) -> str:
+    """Say how to test on more of the images that have labels."""
+    parts = (table.about.train, table.about.val, table.about.test)
+    labelled = sum(part for part in parts if isinstance(part, int))
+    folded = any(row.get("images_in_all") for group in lines.values() for row in group.rows)
+    if folded or labelled <= n or len({group.data for group in table.groups()}) > 1:
+        return ""
+    return f" With --folds 5 all {labelled:,} labelled images are test images once."
 
 
 def _needed(found: Comparison, margin: float) -> float:
