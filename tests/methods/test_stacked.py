@@ -10,6 +10,7 @@ import torch
 from fakes import coloured, tiny_clip
 
 from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import method_class
 from coldframe.methods.stacked import best_of, fit_stacked
@@ -65,6 +66,24 @@ def test_stacked_runs_equal_runs_alone(
         best = best_of(runs)
         assert all(run.choices["validation"][0] <= best.choices["validation"][0] for run in runs)
         assert best.validated is not None
+
+
+def test_prompts_that_are_best_left_out_are_left_out_beside_others_too(cold: ColdPass) -> None:
+    shared = {**PROMPT, "tokens": 4, "layer": 1, "depth": 1, "init": "normal", "head": "text"}
+    own: list[dict[str, Any]] = [{"lr": 1e-6}, {"lr": 0.1}, {"lr": 10.0}]
+    zero = method_class("zero-shot")(BACKBONE).fit(TRAIN, cold=cold)
+    right_without = Split("val", VAL.images, zero.predict(VAL, cold=cold).numpy(), VAL.classes)
+    for val, left_out in ((right_without, 3), (VAL, 0)):
+        runs, alone = made("deep-prompt", shared, own), made("deep-prompt", shared, own)
+        fit_stacked(runs, TRAIN, val, cold=cold)
+        for run, other in zip(runs, alone, strict=True):
+            other.fit(TRAIN, val, cold=cold)
+            assert run.choices.get("prompts") == other.choices.get("prompts") and run.reached == pytest.approx(other.reached)
+            expected = other.logits(TEST, cold=cold)
+            assert float((run.logits(TEST, cold=cold) - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+            assert run.divisor == pytest.approx(other.divisor, rel=1e-4)
+            assert run.choices["validation"] == run.reached
+        assert sum("prompts" in run.choices for run in runs) == left_out
 
 
 def test_a_run_that_bursts_does_not_stop_the_others(cold: ColdPass) -> None:

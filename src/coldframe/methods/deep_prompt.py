@@ -245,15 +245,20 @@ class DeepPrompt(Trained):
             parameters, train_split, val, cold=cold, run=run, report=report, stored=sources,
             logits=self._training(sources, keys), note=", keys and values of the last block kept" if keys else "",
         )  # fmt: skip
+        self.conclude(val, cold)
+
+    def conclude(self, val: Split | None, cold: ColdPass) -> bool:
         validate = self.validation(val, cold)
-        if (self.probe or self.scores.now == "text") and validate is not None and self.reached is not None and not self._short:
-            learned, self.prompt = self.prompt, self.prompt[:, :0]
-            plain = self._plain = validate()
-            if better(*self.reached, *plain):
-                self.prompt = learned
-            else:
-                self.reached = plain
-                self.choices |= {"epoch": 0, "prompts": LEFT_OUT}
+        if not (self.probe or self.scores.now == "text") or validate is None or self.reached is None or self._short:
+            return False
+        learned, self.prompt = self.prompt, self.prompt[:, :0]
+        plain = self._plain = validate()
+        if better(*self.reached, *plain):
+            self.prompt = learned
+            return False
+        self.reached = plain
+        self.choices |= {"epoch": 0, "prompts": LEFT_OUT}
+        return True
 
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         return super().tried() | ({LEFT_OUT: self._plain} if self._plain is not None else {})

@@ -9,6 +9,7 @@ Every run ends where its own ``fit`` would have ended it, to 1e-5 of its numbers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -126,7 +127,7 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
     for value in parameters.values():
         value.requires_grad_(False)
     for number, (run, result) in enumerate(zip(runs, results, strict=True)):
-        epoch, kept = result.best_epoch, (result.best or 0.0, result.best_loss)
+        epoch, kept = result.best_epoch, (result.best or 0.0, math.inf if result.best_loss is None else result.best_loss)
         if zeroth is not None and not better(*kept, *zeroth[number]):
             epoch, kept = 0, zeroth[number]
         if zeroth is not None and epoch == 0:
@@ -138,9 +139,12 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
         run.choices["images"] = {"train": len(train), "val": 0 if val is None else len(val)}
         if val is not None:
             run.choices |= {"chosen on": val.name, "validation": kept}
-    if truth is not None:
+            run.reached = kept
+    if val is not None and truth is not None:
         for run, logits in zip(runs, answers(), strict=True):
-            run.keep_held(logits, truth, "validation images")
+            less = run.conclude(val, cold)
+            run.choices["validation"] = run.reached
+            run.keep_held(run.logits(val, cold=cold) if less else logits, truth, "validation images")
     return [result.failed for result in results]
 
 

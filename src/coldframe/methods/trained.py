@@ -189,6 +189,10 @@ class Trained(Method):
         """Return what ``choices`` says beside the epoch."""
         return {}
 
+    def conclude(self, val: Split | None, cold: ColdPass) -> bool:
+        """Take less than what was learned where that is better on ``val``; called once at the end. Return whether it was."""
+        return False
+
     def settle(self) -> None:
         """Compute what follows from the learned tensors once; called before each validation and at the end."""
 
