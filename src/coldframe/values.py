@@ -131,7 +131,7 @@ NAMED: Mapping[str, Number] = {
 
 
 def spelled(argument: str) -> str:
-    """Return the option of ``coldframe train`` for an argument of a network's function; images a step are as in ``fit``.
+    """Return the option of ``coldframe train`` for an argument of a network's function; images per step are as in ``fit``.
 
     Example:
         >>> spelled("weight_decay"), spelled("batch")

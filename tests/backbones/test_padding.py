@@ -38,7 +38,7 @@ def test_the_surer_padding_is_told_with_the_entropy_of_each() -> None:
     assert found.own > found.other and found.difference == pytest.approx(found.own - found.other, abs=1e-5)
     assert not compare(sure, unsure, SMALL).wrong
     assert not compare(sure, sure, SMALL).wrong
-    with pytest.warns(PaddingWarning, match="surer of 28 photographs .*; do this"):
+    with pytest.warns(PaddingWarning, match="answers on 28 photographs are more certain .*; do this"):
         warn(found, "timm:x", "do this")
 
 
@@ -69,7 +69,7 @@ def test_only_files_of_imagenet_networks_whose_padding_nobody_named_are_tried(
 def test_real_weights_are_caught_and_known_classes_agree(shared_data: Path) -> None:
     weights = shared_data / "weights" / "mobilenetv2_100" / "model.safetensors"
     said = "mean=0.5&std=0.5&resize=256"
-    with pytest.warns(PaddingWarning, match="probably trained with that"):
+    with pytest.warns(PaddingWarning, match="probably trained with TensorFlow"):
         wrong = load_backbone(f"timm:mobilenetv2_100@{weights}?{said}")
     right = load_backbone(f"timm:mobilenetv2_100@{weights}?{said}&pad_type=same")
     codes = read_json(shared_data / "imagenet-sample" / "classes.json")

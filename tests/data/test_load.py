@@ -48,7 +48,7 @@ def test_a_plus_in_a_path_joins_nothing(tmp_path: Path) -> None:
     [
         ("floder:x", "did you mean 'folder'"),
         ("folder:", "found nothing"),
-        ("no-such-place", "found 'no-such-place', which is no path"),
+        ("no-such-place", "found 'no-such-place'"),
         ("", "found ''"),
         ("torchvision:CIFR10", "did you mean 'CIFAR10'"),
     ],

@@ -86,7 +86,7 @@ def hub(root: Path) -> str:
 @pytest.mark.parametrize(
     ("write", "where"),
     [
-        (folders, "the folders of {root}/in, one a class"), (pattern, "the names below {root}/in by the pattern {class}_*"),
+        (folders, "the folders of {root}/in, one per class"), (pattern, "the names below {root}/in by the pattern {class}_*"),
         (metadata, "column 'label' of {root}/in/metadata.csv"), (table, "column 'species' of {root}/a.csv"),
         (lines, "column 'species' of {root}/a.jsonl"), (coco, "the labels of {root}/a.json"),
         (parquet, "column 'species' of {root}/a.parquet"), (arrays, "y of npz:{root}/a.npz"),

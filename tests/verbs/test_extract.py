@@ -34,7 +34,7 @@ def test_labelled_and_loose_images(tmp_path: Path) -> None:
     assert found.labels is not None and len(found.labels) == 20 == sum(count for _, count in found.splits)
     assert [name for name, _ in found.splits] == ["train", "val", "test"]
     (tmp_path / "empty").mkdir()
-    for nothing, words in (("empty", "found none in it"), ("absent", "no path on this"), ("absent/*.png", "found nothing")):
+    for nothing, words in (("empty", "found none in it"), ("absent", "or a path on this"), ("absent/*.png", "found nothing")):
         with pytest.raises(ColdframeError, match=words) as caught:
             source_of(str(tmp_path / nothing))
         assert "\n" not in str(caught.value)

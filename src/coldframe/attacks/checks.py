@@ -96,7 +96,7 @@ def checked_goal(labels: Tensor, targets: Tensor | None, n: int, classes: int, d
         if values is None:
             continue
         if values.shape != (n,) or values.dtype != torch.int64:
-            raise InputError(f"expected {n} int64 {name}, one an image, found {values.dtype} {tuple(values.shape)}")
+            raise InputError(f"expected {n} int64 {name}, one per image, found {values.dtype} {tuple(values.shape)}")
         wrong = values[(values < 0) | (values >= classes)]
         if len(wrong):
             one = {"labels": "true class", "targets": "target"}[name]

@@ -78,8 +78,8 @@ def warn(found: Compared, what: str, remedy: str) -> None:
     if found.wrong:
         sure = f"(entropy {found.other:.2f} against {found.own:.2f} nats)"
         said = (
-            f"{what} runs with PyTorch's padding, but is surer of {found.n} photographs with TensorFlow's {sure}: "
-            f"it was probably trained with that, and loses points without it; {remedy}"
+            f"{what} runs with PyTorch's padding, but its answers on {found.n} photographs are more certain with TensorFlow's "
+            f"{sure}. It was probably trained with TensorFlow's, and loses accuracy without it; {remedy}"
         )
         warnings.warn(said, PaddingWarning, stacklevel=3)
 

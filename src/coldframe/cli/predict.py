@@ -47,7 +47,7 @@ def predict(
         How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
         size; by default the model's own way. For --model; a run keeps the way that it learned with.
     top:
-        Classes a file.
+        Classes per file.
     own:
         FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     device:

@@ -12,7 +12,7 @@ SHORT = 20.0
 
 @dataclass
 class Remaining:
-    """Estimates what is left of a method's fits, one a seed.
+    """Estimates what is left of a method's fits, one per seed.
 
     An epoch takes what the last ones took on average. What came before the first epoch (rates that were tried) comes again
     with each seed. Runs that stop early take less.

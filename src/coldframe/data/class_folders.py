@@ -64,7 +64,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         groups = None if "group" not in choice else tuple(matched(choice["group"], "group", paths, spec))
         images = Files(tuple(root / path for path in paths))
         splits[name] = Split(name, images, np.asarray(labels, dtype=np.int64), classes, groups)
-    labels_in = f"the folders of {root}, one a class"
+    labels_in = f"the folders of {root}, one per class"
     first = splits.pop("train" if "train" in splits else next(iter(splits)))
     data = assemble(spec, first, splits.get("val"), splits.get("test"), options, labels_in)
     return replace(data, origin="; ".join(filter(None, (*layout.notes, tree.words(), *_unread(tree), data.origin))))

@@ -27,7 +27,7 @@ def crossed(dataset: Dataset, folds: int, *, shots: int | None = None, seed: int
     Args:
         dataset: read as a whole.
         folds: k, from 2 to 20.
-        shots: training images a class, at most.
+        shots: training images per class, at most.
         seed: of all draws.
 
     Raises:
@@ -49,7 +49,7 @@ def crossed(dataset: Dataset, folds: int, *, shots: int | None = None, seed: int
             raise DataError(f"expected {folds} folds with images in {dataset.spec}, found fewer; ask for fewer folds")
         train, val = _divided(whole.subset(np.flatnonzero(numbers != fold), "train"), shots, seed)
         words = f"{folds} folds over all {len(whole):,} images drawn with seed {seed}, each a test split once"
-        words += f"; val: {VAL:.0%} of each class of the others" + (f"; {shots} images a class, at most" if shots else "")
+        words += f"; val: {VAL:.0%} of each class of the others" + (f"; {shots} images per class, at most" if shots else "")
         found.append(replace(dataset, train=train, val=val, test=test, origin=f"{dataset.origin}; {words}"))
     return found
 

@@ -116,8 +116,8 @@ def _load_one(part: str, options: LoadOptions) -> Dataset:
     if match:
         raise InputError(f"unknown kind of data {match[1]!r} in {part!r}{nearest(match[1], DATASETS)}")
     raise InputError(
-        f"expected a data set such as folder:PATH, parquet:PATH, torchvision:NAME or mini:NAME, found {part!r}, "
-        "which is no path on this machine either; see coldframe datasets"
+        f"expected a data set such as folder:PATH, parquet:PATH, torchvision:NAME or mini:NAME, or a path on "
+        f"this machine, found {part!r}; see coldframe datasets"
     )
 
 

@@ -86,8 +86,8 @@ def by_block(backbone: Backbone, image: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 def _not_defined(backbone: Backbone, cut: str) -> str:
     return (
-        f"attention rollout is not defined for {backbone.name}: in {cut} each token attends inside a window or to fewer "
-        "tokens, not to the whole image, so that the matrices of the blocks do not multiply; its token norms are drawn instead"
+        f"attention rollout is not defined for {backbone.name}: in {cut} each token attends to a window or fewer tokens, not "
+        "to the whole image, so the blocks' matrices cannot be multiplied; token norms are drawn instead"
     )
 
 

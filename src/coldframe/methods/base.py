@@ -279,7 +279,7 @@ class Method(Settings, ABC):
         """Take over, as one of several fits on folds, what they chose together, for :meth:`_refit` to learn with.
 
         Args:
-            fits: one a fold.
+            fits: one per fold.
             best: the candidate of :meth:`tried` that is best over all of them; None where they have none in common.
         """
 

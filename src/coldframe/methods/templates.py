@@ -73,7 +73,7 @@ def warn_of(backbone: Backbone, texts: Sequence[str]) -> None:
     words = list(dict.fromkeys(word for text in texts for word in backbone.text.unknown_words(text)))
     if words:
         warnings.warn(
-            f"{backbone.name} was not trained with the {_some(words, 'word')}, so that what it says of such texts is chance; "
+            f"{backbone.name} was not trained with the {_some(words, 'word')}: its answers to such texts are chance; "
             "use words that it knows, a method that learns from labels, or a larger model", TextWarning, stacklevel=3,
         )  # fmt: skip
     if long := backbone.text.cut(texts):

@@ -1,4 +1,4 @@
-"""Tuning the last blocks by little: what every such method shares, from its head to the merged network."""
+"""Parameter-efficient tuning of the last blocks: what every such method shares, from its head to the merged network."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LEGEND = {
     "gradients on": "the same while the graph for a backward pass is recorded",
     "memory, MiB": "what the output of a forward pass keeps alive under no_grad, model left out; (n): at this smaller batch",
     "with gradients": "the same while the graph is recorded: the output keeps all that a backward pass would read",
-    "GMACs": "billions of multiplications with addition an image",
+    "GMACs": "billions of multiplications with addition per image",
 }
 """Heading -> what it says."""
 CAPTIONS = {
@@ -48,7 +48,7 @@ class Benchmark:
         settings: how, as plain values.
         machine: :func:`coldframe.measures.machine`.
         command: what makes it again.
-        rows: one a model.
+        rows: one per model.
     """
 
     settings: dict[str, Any]

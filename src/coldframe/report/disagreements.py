@@ -106,8 +106,8 @@ def differing_page(
                 ("all", f"{both + other:,}", f"{one + neither:,}", f"{sum(counts):,}"),
             ],
             "statistics": (
-                "The interval is a percentile bootstrap over images (10,000 resamples). McNemar's test looks only at the "
-                "images on which one is right and the other wrong: were the two equally good, each kind would be as likely."
+                "The interval is a percentile bootstrap over images (10,000 resamples). McNemar's test uses only the "
+                "images on which one run is right and the other wrong. If both were as good, either case would be as likely."
             ),
             "classes": [(name, f"{n:,}", f"{x:,}", f"{y:,}") for name, n, x, y in classes[:12]],
             "parts": parts,

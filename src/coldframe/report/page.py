@@ -110,8 +110,8 @@ def _parts(
 
 
 REFIT = (
-    "Every line of the table learned from train alone. The recommended method alone learned once more, from train and val "
-    "together, with all that was chosen kept: settings, and how many epochs. That model is handed over; it changes no line."
+    "Every line of the table learned from the training images only. The recommended method is then fitted once more, on "
+    "training and validation images together, with the chosen settings and epochs. That model is saved; it changes no line."
 )
 """The one rule of refitting, for the page's legend."""
 

@@ -101,7 +101,7 @@ def restore(
     if note.get("key") != key:
         raise InputError(
             f"{folder} holds an unfinished run with other settings, data or weights; "
-            "give those again to go on with it, choose another folder, or remove this one to start anew"
+            "repeat those to continue it, choose another folder, or remove this one to start again"
         )
     where, remedy = str(folder / NAME), f"remove {folder} to start anew"
     progress = loads(note.get("progress", ""), Progress, f"{where}, progress", remedy=remedy)

@@ -118,7 +118,7 @@ def test_products_in_half_precision_learn_too(squares: Examples) -> None:
 
 def test_bad_input_is_one_sentence(squares: Examples) -> None:
     pictures = Pictures.of(squares)
-    with pytest.raises(InputError, match="expected at least two pictures a step for batch normalisation, found batch=1"):
+    with pytest.raises(InputError, match="expected two or more pictures per step for batch normalisation, found batch=1"):
         fit(pictures, replace(BRIEF["batch-norm"], batch=1))
     lonely = Examples(squares.x[:2], np.array([0, 0]), ("a", "b"))
     with pytest.raises(DataError, match="expected a training image of every class, found none of 'b'"):

@@ -151,7 +151,7 @@ def fit(
         names = ", ".join(map(repr, empty[:3]))
         raise DataError(f"expected a training image of every class, found none of {names}; add images or take the class out")
     if settings.network != "plain" and settings.batch == 1:
-        raise InputError("expected at least two pictures a step for batch normalisation, found batch=1; choose a larger batch")
+        raise InputError("expected two or more pictures per step for batch normalisation, found batch=1; choose a larger batch")
     _check_memory(settings, min(settings.batch, len(pictures)), pictures.pixels.device)
     network = network_for(pictures, settings, seed)
     found = Fit(network, seed, network.first.detach().clone())

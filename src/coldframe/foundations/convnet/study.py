@@ -46,7 +46,7 @@ class Study:
         origin: how the data was split.
         fits: network -> one trained network a seed.
         settings: network -> how it was trained.
-        rows: one a network and seed, as in ``results.json``.
+        rows: one per network and seed, as in ``results.json``.
         machine: where it ran.
     """
 
@@ -73,7 +73,7 @@ class Study:
         }  # fmt: skip
 
     def table(self) -> list[list[str]]:
-        """Return the printed table: a head, then a line a network."""
+        """Return the printed table: a head, then a line per network."""
         lines = [["network", "test accuracy", "last loss", "parameters", "epochs", "training", "images/s"]]
         for group in groups(self.rows):
             first, half = group.rows[0], group.half("top1")
@@ -169,7 +169,7 @@ def cnn(
         data: data set, such as parquet:PATH or mini:cifar10.
         network: which, such as --network plain --network batch-norm; all three by default.
         epochs: passes over the training pictures.
-        batch: pictures a step.
+        batch: pictures per step.
         lr: peak learning rate.
         optimiser: sgd, nesterov, adam, adamw, nadam, radam or muon.
         momentum: of sgd, nesterov and muon.

@@ -147,7 +147,7 @@ def aae(
         channels: of the first convolution; the others have twice as many.
         weight: lambda, the share of the reconstruction in the autoencoder's loss; the rest is the discriminator's.
         epochs: passes over the training pictures; by default 100; of fewer than 10,000 pictures as many as make 2,000 steps.
-        batch: pictures a step.
+        batch: pictures per step.
         lr: of Adam, for encoder and decoder.
         discriminator_lr: of SGD, for the discriminator.
         momentum: of SGD.

@@ -159,7 +159,7 @@ def vae(
         likelihood: what the decoder says of a pixel.
         channels: of the first convolution; the others have twice as many.
         epochs: passes over the training pictures; by default 80, and for fewer than 10,000 pictures as many as make 900 steps.
-        batch: pictures a step.
+        batch: pictures per step.
         lr: peak learning rate of Adam.
         schedule: course of the learning rate.
         beta: weight of the KL.

@@ -39,7 +39,7 @@ class Study:
         command: what makes it again.
         data: the citation graph.
         fits: layer -> one trained network a seed.
-        rows: one a layer and seed, as in ``results.json``.
+        rows: one per layer and seed, as in ``results.json``.
         failures: the MLP on [A, H], where it was asked for.
         smoothing: networks of growing depth, where they were asked for.
     """
@@ -70,7 +70,7 @@ class Study:
         }
 
     def table(self) -> list[list[str]]:
-        """Return the printed table: a head, then a line a layer."""
+        """Return the printed table: a head, then a line per layer."""
         lines = [["layer", "test accuracy", "published", "val", "parameters", "training"]]
         for group in groups(self.rows):
             half = group.half("top1")

@@ -45,7 +45,7 @@ class Study:
         classes: K names.
         fits: one trained network a seed.
         confusions: test answers of each seed [K, K].
-        rows: one a seed, as in ``results.json``.
+        rows: one per seed, as in ``results.json``.
         machine: where it ran.
     """
 
@@ -167,7 +167,7 @@ def mlp(
         linear: no hidden layer, which is logistic regression.
         batch_norm: normalise each hidden layer before its activation.
         epochs: passes over the training images; the best by validation is kept.
-        batch: images a step.
+        batch: images per step.
         lr: learning rate of SGD.
         momentum: share of the last step that is kept.
         weight_decay: pull of every parameter to 0.
