@@ -274,41 +274,36 @@ def choices(rows: list[dict[str, Any]]) -> list[str]:
 
 def figure(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw accuracy against shots, a panel for each data set and model."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from coldframe.report.figures.style import MARKERS, PALETTE, as_png, new_figure, style
 
     panels = list(dict.fromkeys((row["data"], row["model"]) for row in rows))
     columns = min(3, len(panels))
     count = -(-len(panels) // columns)
-    size = (3.6 * columns, 3.0 * count + 0.6)
-    drawn, axes = plt.subplots(count, columns, figsize=size, squeeze=False, layout="constrained")
-    shades = plt.get_cmap("tab10")
-    for axis, (data, model) in zip(axes.flat, panels, strict=False):
-        for number, name in enumerate(METHODS):
-            points = []
-            for shots in SHOTS:
-                key = (data, model, name, shots)
-                found = [r["top1"] for r in rows if (r["data"], r["model"], r["method"], r["shots"]) == key]
-                if found:
-                    points.append((shots, 100 * statistics.mean(found)))
-            if points:
-                axis.plot(
-                    *zip(*points, strict=True), marker="o", markersize=3, linewidth=1.2, color=shades(number % 10),
-                    linestyle="-" if number < 10 else "--", label=called(name),
-                )  # fmt: skip
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(SHOTS, [str(shots) for shots in SHOTS])
-        axis.set_title(f"{data}, {short(model)}", fontsize=9)
-        axis.set_xlabel("training images per class", fontsize=8)
-        axis.grid(alpha=0.25)
-    for axis in axes.flat[len(panels) :]:
-        axis.set_visible(False)
-    found = {text: line for axis in axes.flat for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
-    drawn.supylabel("top-1 (%)", fontsize=10)
-    drawn.legend(found.values(), found.keys(), loc="outside lower center", ncols=7, fontsize=8, frameon=False)
-    drawn.savefig(path, dpi=110)
+    with style():
+        drawn = new_figure(3.6 * columns, 3.0 * count + 0.6)
+        axes = drawn.subplots(count, columns, squeeze=False)
+        for axis, (data, model) in zip(axes.flat, panels, strict=False):
+            for number, name in enumerate(METHODS):
+                points = []
+                for shots in SHOTS:
+                    key = (data, model, name, shots)
+                    found = [r["top1"] for r in rows if (r["data"], r["model"], r["method"], r["shots"]) == key]
+                    if found:
+                        points.append((shots, 100 * statistics.mean(found)))
+                if points:
+                    look = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
+                    dash = "-" if number < len(PALETTE) else "--"
+                    axis.plot(*zip(*points, strict=True), linewidth=1.4, linestyle=dash, label=called(name), **look)
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(SHOTS, [str(shots) for shots in SHOTS])
+            axis.set_title(f"{data}, {short(model)}", fontsize=10)
+            axis.set_xlabel("training images per class", fontsize=9)
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        found = {text: line for axis in axes.flat for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
+        drawn.supylabel("top-1 (%), mean over seeds", fontsize=10)
+        drawn.legend(found.values(), found.keys(), loc="outside lower center", ncols=7, fontsize=9)
+    path.write_bytes(as_png(drawn, 110))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def _looked(
     """Return the figures of one picture by name, and what its row says."""
     image, shown = torch.from_numpy(pixels), pixels.transpose(1, 2, 0)
     found = inspection.feature_maps(backbone, image, layers, maps=maps, channels=channels)
-    labels = {layer.layer: f"{layer.layer}\n{layer.shape[0]} of {layer.shape[1]} x {layer.shape[2]}" for layer in found}
+    labels = {layer.layer: f"{layer.layer}\n{layer.shape[0]} maps of {layer.shape[1]} x {layer.shape[2]}" for layer in found}
     rule = "by number" if channels else "the most varied over their pixels"
     drawn = {
         "features": rows_figure(
