@@ -73,6 +73,8 @@ def _bend(page: Path, out: Path, was: Path) -> None:
             goal = out / ELSEWHERE[inside]
         elif inside.startswith("examples/"):
             goal = out / "examples" / f"{place.stem}.md"
+        elif inside.startswith("notebooks/"):
+            goal = out / "notebooks" / f"{place.stem}.md"
         elif inside.startswith("docs/"):
             goal = out / inside.removeprefix("docs/")
         else:

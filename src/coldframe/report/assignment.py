@@ -151,6 +151,8 @@ def markdown(results: dict[str, Any], assignment: Any, answered: Sequence[Answer
         commands = [step.command for step in one.steps if step.command]
         lines += ["```", *commands, "```", "", f"Time: {_time(one)}.", ""] if commands else []
         lines += [f"- Failed: {step.name}: {step.failed}" for step in one.steps if step.failed]
+    facts = ", ".join(f"{key} {value}" for key, value in results["machine"].items() if value not in (None, ""))
+    lines += ["## Where it ran", "", f"coldframe {results['coldframe']}: {facts}."]
     return "\n".join(lines).rstrip() + "\n"
 
 
