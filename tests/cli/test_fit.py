@@ -59,11 +59,11 @@ def test_base_to_new(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
 
 
 def test_every_shared_option_says_what_it_does_and_lists_have_no_empty_twin(capsys: pytest.CaptureFixture[str]) -> None:
-    from coldframe.cli.fit import SHARED
+    from coldframe.cli.fit import EVERY
 
     with pytest.raises(SystemExit):
         main(["fit", "pixel-prompt", "--help"])
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for name, line in SHARED.items():
+    for name, line in EVERY.items():
         assert f"--{name.rstrip('_').replace('_', '-')}" in said and line[:40] in said, name
     assert "--empty-" not in said

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 
 def attack(
     *images: str,
     model: str | None = None,
-    own: list[str] | None = None,
+    own: shared.Own = None,
     target: list[str] | None = None,
     eps: Annotated[str, Parameter(allow_leading_hyphen=True)] = "8/255",
     robust: bool = False,
@@ -21,9 +21,9 @@ def attack(
     samples: numbers.Steps | None = None,
     seed: numbers.Seed = 0,
     out: Path = Path("runs/attack"),
-    device: str | None = None,
-    download: bool = False,
-    on_error: Literal["raise", "skip"] = "raise",
+    device: shared.Device = None,
+    download: shared.DownloadWeights = False,
+    on_error: shared.OnErrorBefore = "raise",
     most_images: numbers.Count = 10_000,
     json: bool = False,
 ) -> None:
@@ -38,8 +38,6 @@ def attack(
         Files, folders (searched below) and globs.
     model:
         A model id with a classifier, or the folder of a saved run; by default lite0.
-    own:
-        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     target:
         Number or name of the wanted class; once for all images, or repeated, once for each. By default any wrong class.
     eps:
@@ -54,12 +52,6 @@ def attack(
         Of the random changes.
     out:
         Folder of the results.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
-    download:
-        Fetch weights that are not on this machine; without it no network is used.
-    on_error:
-        What to do with images that do not decode: stop before any work, or skip and count them by reason.
     most_images:
         Files that are taken, at most; more are refused before any work.
     json:

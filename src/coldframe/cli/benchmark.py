@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 
 def benchmark(
     *models: str,
     images: Path | None = None,
-    device: str | None = None,
+    device: shared.Device = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     channels_last: bool = False,
     compiled: Annotated[bool, Parameter(name="--compile")] = False,
@@ -23,7 +23,7 @@ def benchmark(
     seconds: numbers.Seconds = 60.0,
     out: Path = Path("runs/benchmark"),
     on_error: Literal["raise", "skip"] = "raise",
-    download: bool = False,
+    download: shared.DownloadWeights = False,
     json: bool = False,
 ) -> None:
     """Measure what models cost and show it beside what they reach: latency, memory, parameters, operations, top-1.
@@ -39,8 +39,6 @@ def benchmark(
     images:
         Folder of images with known labels, to measure top-1: files WORD_name.jpg beside a classes.json that maps WORD to a
         class index, or one folder per class.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
     precision:
         Arithmetic and weights.
     channels_last:
@@ -59,8 +57,6 @@ def benchmark(
         Folder for results.json, results.csv, figures and report.html.
     on_error:
         What to do with --images that do not decode: stop before any work, or skip and count them by reason.
-    download:
-        Fetch weights that are not on this machine; without it no network is used.
     json:
         Print results.json to stdout and nothing else.
     """

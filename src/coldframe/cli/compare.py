@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
-from coldframe.types import Fit
+from coldframe.cli import common, numbers, shared
 
 if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
@@ -25,7 +24,7 @@ def compare(
     *,
     data: list[str] | None = None,
     model: list[str] | None = None,
-    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
+    fit_: shared.Square = None,
     methods: list[str] | None = None,
     seeds: numbers.Seeds = 3,
     folds: numbers.Count | None = None,
@@ -33,7 +32,7 @@ def compare(
     epochs: numbers.Epochs | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     classes: str | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: shared.OnError = "raise",
     noise: list[str] | None = None,
     space: Literal["normalised", "pixel"] = "normalised",
     corruptions: bool = False,
@@ -46,13 +45,13 @@ def compare(
     margin: numbers.Points = 1.0,
     out: Path | None = None,
     refit: bool = True,
-    device: str | None = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    storage: Literal["fp32", "bf16"] = "fp32",
-    budget_gb: numbers.Gigabytes | None = None,
-    batch: numbers.Batch = 64,
-    engine: common.Engine = "eager",
-    download: bool = False,
+    device: shared.Device = None,
+    precision: shared.Precision = "fp32",
+    storage: shared.Storage = "fp32",
+    budget_gb: shared.BudgetGb = None,
+    batch: shared.Frozen = 64,
+    engine: shared.Engine = "eager",
+    download: shared.Download = False,
     fast: bool = False,
     json: bool = False,
 ) -> None:
@@ -69,9 +68,6 @@ def compare(
     model:
         A model id, such as open_clip:ViT-B-32/openai or lite0; by default pocket. 'coldframe models' lists them. Repeat the
         option for several.
-    fit_:
-        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; by default the model's own way. It is part of the preprocessing and of every digest.
     methods:
         Names separated by commas, or FILE.py:NAME of a class of your own.
         When left out: zero-shot, linear-probe, pixel-prompt, deep-prompt and fine-tune, as far as
@@ -89,8 +85,6 @@ def compare(
         option for several.
     classes:
         Class names separated by commas, or a file of lines, in place of the data's own.
-    on_error:
-        What to do with images that do not decode: stop, or skip and count them.
     noise:
         Standard deviations of Gaussian noise separated by commas, such as 0,0.05,0.1,0.2; several give a curve.
     space:
@@ -121,21 +115,6 @@ def compare(
         best/.
     refit:
         Let the recommended method learn once more from train and validation images together before it goes to best/.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
-    precision:
-        Arithmetic of the frozen part.
-    storage:
-        How activations are stored; bf16 takes half the space and is an approximation, which the report names.
-    budget_gb:
-        Most gigabytes that stored activations of one cut may take; by default half of the free disk.
-    batch:
-        Images in one forward pass of the frozen part.
-    engine:
-        What runs the frozen part in the cold pass: eager PyTorch (every bit), folded, onnxruntime or compile (equal to 1e-4,
-        checked on the first images), or auto, the fastest that is installed.
-    download:
-        Fetch weights and data that are not on this machine; without it no network is used.
     fast:
         One seed, at most 20 training images per class and 4 epochs, for a first look within a minute.
     json:

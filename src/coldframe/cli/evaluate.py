@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 
 def evaluate(
@@ -25,12 +25,12 @@ def evaluate(
     disturbed: numbers.Count | None = None,
     seed: numbers.Seed = 0,
     classes: str | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: shared.OnError = "raise",
     out: Path | None = None,
-    own: list[str] | None = None,
-    device: str | None = None,
-    download: bool = False,
-    batch: numbers.Batch = 64,
+    own: shared.Own = None,
+    device: shared.Device = None,
+    download: shared.Download = False,
+    batch: shared.Frozen = 64,
     json: bool = False,
 ) -> None:
     """Evaluate a saved run: accuracies, calibration, latency; on request under noise, corruptions and attack.
@@ -67,18 +67,8 @@ def evaluate(
         Seed of the splits that the data does not fix.
     classes:
         Class names separated by commas, or a file of lines, in place of the data's own.
-    on_error:
-        What to do with images that do not decode: stop, or skip and count them.
     out:
         Folder for results.json, the report and the figures.
-    own:
-        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
-    download:
-        Fetch weights and data that are not on this machine; without it no network is used.
-    batch:
-        Images in one forward pass of the frozen part.
     json:
         Print the row as JSON.
     """

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 
 def export(
@@ -17,7 +17,7 @@ def export(
     out: Path,
     to: Literal["onnx", "torchscript", "torch-export", "safetensors"] = "onnx",
     takes: Annotated[Literal["uint8", "float"], Parameter(name="--input")] = "uint8",
-    own: list[str] | None = None,
+    own: shared.Own = None,
     opset: numbers.Count | None = None,
     fp16: bool = False,
     check: list[str] | None = None,
@@ -42,8 +42,6 @@ def export(
         Its format.
     takes:
         What goes in: uint8 is [batch, S, S, 3] with 0 .. 255, float is [batch, 3, S, S] with 0 .. 1.
-    own:
-        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
     opset:
         Operator set of ONNX, 18 to 23; by default 18.
     fp16:

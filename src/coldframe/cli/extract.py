@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
-from coldframe.cli import common, numbers
-from coldframe.types import Fit
+from coldframe.cli import common, numbers, shared
 
 if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
@@ -19,17 +16,17 @@ def extract(
     model: str,
     data: str,
     out: Path,
-    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
+    fit_: shared.Square = None,
     layers: list[str] | None = None,
     normalised: bool = False,
     shard: str | None = None,
     seed: numbers.Seed = 0,
-    on_error: Literal["raise", "skip"] = "raise",
-    download: bool = False,
+    on_error: shared.OnError = "raise",
+    download: shared.Download = False,
     precision: Literal["fp32", "bf16"] = "fp32",
-    batch: numbers.Batch = 64,
-    engine: common.Engine = "eager",
-    device: str | None = None,
+    batch: shared.Decoded = 64,
+    engine: shared.Engine = "eager",
+    device: shared.Device = None,
     json: bool = False,
 ) -> None:
     """Write penultimate features, or the activations at any cuts, of all images of a data set.
@@ -41,9 +38,6 @@ def extract(
     ----------
     model:
         A model id.
-    fit_:
-        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; by default the model's own way. It is part of the preprocessing and of every digest.
     data:
         A data spec, or without labels a folder of loose images, a file or a glob.
     out:
@@ -56,19 +50,8 @@ def extract(
         i/n: the i-th of n equal parts of the images; by default what torchrun or srun says, else all of them.
     seed:
         Seed of the splits that the data does not fix.
-    on_error:
-        What to do with images that do not decode: stop, or skip and count them.
-    download:
-        Fetch weights and data that are not on this machine.
     precision:
         Of weights and arithmetic; the files are fp32.
-    batch:
-        Images decoded together, and run together on a GPU.
-    engine:
-        What runs the network: eager PyTorch (every bit), folded, onnxruntime or compile (equal to 1e-4, checked on the first
-        images), or auto, the fastest that is installed.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
     json:
         Print the manifest.
     """

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from coldframe.cli import common, numbers
-from coldframe.types import Fit
+from coldframe.cli import common, numbers, shared
 
-SHARED = {
+EVERY = {
     "data": "Data spec, such as mini:cifar10 or folder:PATH.",
     "out": "Folder for what is learned, its result and its checkpoints.",
     "model": "Model id; 'coldframe models' lists what can be loaded.",
@@ -20,21 +19,12 @@ SHARED = {
     "seed": "Decides the split, the order of the images and where training starts; by default the preset's, else 0.",
     "preset": "Published settings to start from; settings given beside it win.",
     "classes": "Class names in place of the data's own: a,b,c or a file of lines.",
-    "on_error": "What to do with images that do not decode: raise stops, skip leaves them out and counts them.",
-    "fit_": "How pictures become square: crop, squash, pad or as-is; by default the model's own way.",
-    "device": "cpu, cuda or cuda:N; by default a GPU if there is one.",
-    "precision": "Arithmetic of the frozen part.",
-    "storage": "How activations are stored; bf16 takes half the space and is an approximation.",
-    "budget_gb": "Most gigabytes that stored activations of one cut may take; by default half of the free disk.",
-    "batch": "Images in one forward pass of the frozen part.",
-    "engine": "What runs the frozen part: eager PyTorch (every bit), folded, onnxruntime or compile (to 1e-4), or auto.",
-    "download": "Fetch weights and data that are not on this machine; without it no network is used.",
     "tensorboard": "Write curves for TensorBoard (extra track).",
     "base_to_new": "Learn the first half of the classes and measure on both halves.",
     "refit": "Learn again from training and validation images together once the choices are made.",
     "json": "Print the result as JSON and nothing else.",
 }
-"""What every method's command line has in common -> its line in the help."""
+"""What every method's command line has in common -> its line in the help; the rest is in :mod:`coldframe.cli.shared`."""
 
 
 def fit(
@@ -67,8 +57,8 @@ def method_app(method: str) -> App:
     kind = method_class(method)
     hints = inspect.get_annotations(_fit, eval_str=True)
     every = [p.replace(annotation=hints[name]) for name, p in inspect.signature(_fit).parameters.items()]
-    shared = [
-        p.replace(annotation=Annotated[p.annotation, Parameter(help=SHARED[p.name])])
+    of_all = [
+        p.replace(annotation=Annotated[p.annotation, Parameter(help=EVERY[p.name])]) if p.name in EVERY else p
         for p in every
         if p.name not in ("kind", "settings")
     ]
@@ -76,15 +66,15 @@ def method_app(method: str) -> App:
     own = [
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[numbers.option(name, p.annotation), group])
         for name, p in kind.settings().items()
-        if name not in {q.name for q in shared}
+        if name not in {q.name for q in of_all}
     ]
 
     def call(**arguments: Any) -> None:
         settings = {p.name: arguments.pop(p.name) for p in own if p.name in arguments}
         _fit(kind, settings, **arguments)
 
-    call.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
-    call.__annotations__ = {p.name: p.annotation for p in [*shared, *own]}
+    call.__signature__ = inspect.Signature([*of_all, *own])  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in [*of_all, *own]}
     call.__doc__ = common.plain(kind.explained())
     app = App(
         name=f"coldframe fit {method}", help_format="plaintext", version_flags=[], suppress_keyboard_interrupt=False,
@@ -102,19 +92,19 @@ def _fit(
     data: str,
     out: Path,
     model: str = "pocket",
-    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
+    fit_: shared.Square = None,
     shots: numbers.Count | None = None,
     seed: numbers.Seed | None = None,
     preset: str | None = None,
     classes: str | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
-    device: str | None = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    storage: Literal["fp32", "bf16"] = "fp32",
-    budget_gb: numbers.Gigabytes | None = None,
-    batch: numbers.Batch = 64,
-    engine: common.Engine = "eager",
-    download: bool = False,
+    on_error: shared.OnError = "raise",
+    device: shared.Device = None,
+    precision: shared.Precision = "fp32",
+    storage: shared.Storage = "fp32",
+    budget_gb: shared.BudgetGb = None,
+    batch: shared.Frozen = 64,
+    engine: shared.Engine = "eager",
+    download: shared.Download = False,
     tensorboard: bool = False,
     base_to_new: bool = False,
     refit: bool = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 from coldframe.types import Fit
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ def predict(
     run: Path | None = None,
     fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
     top: numbers.Top = 3,
-    own: list[str] | None = None,
-    device: str | None = None,
-    download: bool = False,
+    own: shared.Own = None,
+    device: shared.Device = None,
+    download: shared.DownloadWeights = False,
     out: Path | None = None,
     abstain: numbers.Fraction | None = None,
     conformal: numbers.Fraction | None = None,
     batch: numbers.Batch = 64,
     figure: Path | None = None,
     format_: Annotated[Literal["table", "json", "csv"], Parameter(name="--format")] = "table",
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: shared.OnErrorBefore = "raise",
     most_images: numbers.Count = 10_000,
     json: bool = False,
 ) -> None:
@@ -48,12 +48,6 @@ def predict(
         size; by default the model's own way. For --model; a run keeps the way that it learned with.
     top:
         Classes per file.
-    own:
-        FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
-    download:
-        Fetch weights that are not on this machine; without it no network is used.
     out:
         Write path, class and probability of every picture, of any number, to this .csv, .jsonl or .parquet file.
     abstain:
@@ -68,8 +62,6 @@ def predict(
         Draw the pictures with their classes into this PNG, and an SVG beside it.
     format_:
         How to print.
-    on_error:
-        What to do with images that do not decode: stop before any work, or skip and count them by reason.
     most_images:
         Files that are taken, at most; more are refused before any work.
     json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 
 def prepare(
@@ -17,12 +17,12 @@ def prepare(
     unit: numbers.Count = 4096,
     patience: numbers.Seconds = 60.0,
     on_error: Literal["raise", "skip"] = "raise",
-    download: bool = False,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    storage: Literal["fp32", "bf16"] = "fp32",
-    batch: numbers.Batch = 64,
-    engine: common.Engine = "eager",
-    device: str | None = None,
+    download: shared.Download = False,
+    precision: shared.Precision = "fp32",
+    storage: shared.Storage = "fp32",
+    batch: shared.Decoded = 64,
+    engine: shared.Engine = "eager",
+    device: shared.Device = None,
     json: bool = False,
 ) -> None:
     """Compute and keep the cold activations of a data set, as one of any number of workers.
@@ -49,19 +49,6 @@ def prepare(
         Seconds that reading and decoding one image may take.
     on_error:
         What to do with images that do not decode or take longer: stop, or skip and count them.
-    download:
-        Fetch weights and data that are not on this machine.
-    precision:
-        Of weights and arithmetic.
-    storage:
-        How activations are stored; bf16 takes half the space and is an approximation.
-    batch:
-        Images decoded together, and run together on a GPU.
-    engine:
-        What runs the network: eager PyTorch (every bit), folded, onnxruntime or compile (equal to 1e-4, checked on the first
-        images), or auto, the fastest that is installed.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
     json:
         Print what was done as JSON.
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 
 def sweep(
@@ -21,15 +21,15 @@ def sweep(
     seeds: numbers.Seeds | None = None,
     shots: numbers.Count | None = None,
     out: Path | None = None,
-    device: str | None = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    storage: Literal["fp32", "bf16"] = "fp32",
-    budget_gb: numbers.Gigabytes | None = None,
-    batch: numbers.Batch = 64,
-    engine: common.Engine = "eager",
+    device: shared.Device = None,
+    precision: shared.Precision = "fp32",
+    storage: shared.Storage = "fp32",
+    budget_gb: shared.BudgetGb = None,
+    batch: shared.Frozen = 64,
+    engine: shared.Engine = "eager",
     latency: bool = False,
-    on_error: Literal["raise", "skip"] = "raise",
-    download: bool = False,
+    on_error: shared.OnErrorBefore = "raise",
+    download: shared.Download = False,
     json: bool = False,
 ) -> None:
     """Run a grid of settings on one shared cold pass; print a table, write heat maps.
@@ -56,25 +56,8 @@ def sweep(
         Training images per class, in place of the plan's.
     out:
         Folder for results.json, heat maps, report.html, and a report for each data set.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
-    precision:
-        Arithmetic of the frozen part.
-    storage:
-        How activations are stored; bf16 takes half the space and is an approximation, which the report names.
-    budget_gb:
-        Most gigabytes that stored activations of one cut may take; by default half of the free disk.
-    batch:
-        Images in one forward pass of the frozen part.
-    engine:
-        What runs the frozen part in the cold pass: eager PyTorch (every bit), folded, onnxruntime or compile (equal to 1e-4,
-        checked on the first images), or auto, the fastest that is installed.
     latency:
         Measure the latency of every cell.
-    on_error:
-        What to do with images that do not decode: stop before any work, or skip and count them by reason.
-    download:
-        Fetch weights and data that are not on this machine; without it no network is used.
     json:
         Print results.json to stdout and nothing else.
     """

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
-from coldframe.cli import common, numbers
-from coldframe.types import Fit
+from coldframe.cli import common, numbers, shared
 
 
 def zero_shot(
     *,
     model: str = "pocket",
-    fit_: Annotated[Fit | None, Parameter(name="--fit")] = None,
+    fit_: shared.Square = None,
     data: str = "mini:cifar10",
     template: list[str] | None = None,
     classes: str | None = None,
@@ -24,10 +21,10 @@ def zero_shot(
     show: numbers.Shown = 0,
     seed: numbers.Seed = 0,
     out: Path | None = None,
-    device: str | None = None,
-    download: bool = False,
+    device: shared.Device = None,
+    download: shared.Download = False,
     batch: numbers.Batch = 64,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: shared.OnError = "raise",
     json: bool = False,
 ) -> None:
     """Classify images by texts. With your own --classes it answers any question: what is asked is not in the labels.
@@ -36,9 +33,6 @@ def zero_shot(
     ----------
     model:
         A vision-language model, such as open_clip:ViT-B-32/openai; by default the bundled one.
-    fit_:
-        How pictures become square: crop the centre, squash both sides, pad with black, or as-is for pictures of the model's
-        size; by default the model's own way. It is part of the preprocessing and of every digest.
     data:
         A data spec, or a folder of images without labels, for your own --classes.
     template:
@@ -58,14 +52,8 @@ def zero_shot(
         Seed of the random images.
     out:
         Folder for results.json and the figure.
-    device:
-        cpu, cuda or cuda:N; by default a GPU if there is one.
-    download:
-        Fetch weights and data that are not on this machine; without it no network is used.
     batch:
         Images in one forward pass.
-    on_error:
-        What to do with images that do not decode: stop, or skip and count them by reason.
     json:
         Print JSON.
     """
