@@ -66,6 +66,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "backbones/base.py": "the contract that every backbone passes",
     "cold/manifest.py": "tests/cold/test_extraction.py",
     "cli/index.py": "tests/cli/test_init.py",
+    "cli/shared.py": "tests/cli/test_every_option.py",
     "cli/common.py": "tests of the verbs",
     "verbs/choose.py": "tests/verbs/test_compare.py",
     "verbs/case.py": "tests/verbs/test_compare.py",

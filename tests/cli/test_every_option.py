@@ -57,6 +57,13 @@ def test_each_has_a_help_text_that_is_a_sentence() -> None:
             assert "``" not in text and ":class:" not in text, (verb, name, text)
 
 
+def test_options_of_several_verbs_say_the_same_everywhere() -> None:
+    for shared in ("--storage", "--budget-gb", "--engine", "--own"):
+        found = {argument.parameter.help: verb for verb, name, argument in options() if name == shared}
+        users = [verb for verb, name, _ in options() if name == shared]
+        assert len(found) == 1 and len(users) > 2, (shared, found)
+
+
 def test_a_name_takes_one_kind_of_value_in_all_verbs() -> None:
     """Networks built to be understood have settings of their own; all else shares one vocabulary."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
