@@ -58,10 +58,10 @@ def test_each_has_a_help_text_that_is_a_sentence() -> None:
 
 
 def test_options_of_several_verbs_say_the_same_everywhere() -> None:
+    """Networks built to be understood have engines of their own."""
     for shared in ("--storage", "--budget-gb", "--engine", "--own"):
-        found = {argument.parameter.help: verb for verb, name, argument in options() if name == shared}
-        users = [verb for verb, name, _ in options() if name == shared]
-        assert len(found) == 1 and len(users) > 2, (shared, found)
+        users = [(verb, argument.parameter.help) for verb, name, argument in options() if name == shared]
+        assert len(users) > 2 and len({line for verb, line in users if not verb.startswith("train ")}) == 1, (shared, users)
 
 
 def test_a_name_takes_one_kind_of_value_in_all_verbs() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from coldframe.cli import common, numbers
+from coldframe.cli import common, numbers, shared
 
 app = App(name="inspect", help="Look inside a model, and at where two saved runs differ.")
 
@@ -22,27 +22,25 @@ def features(
     maps: numbers.Top = 5,
     channels: numbers.Places | None = None,
     out: Path = Path("runs/features"),
-    device: str | None = None,
+    device: shared.Device = None,
     download: Flag = False,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: shared.OnErrorBefore = "raise",
     most_images: numbers.Count = 10_000,
     json: Flag = False,
 ) -> None:
     """Draw feature maps of image files; of vision transformers also token norms, attention head by head, and rollout.
 
     Args:
-        images: files, folders (searched below) and globs.
-        model: a model id; by default lite0.
-        layers: names of layers separated by commas: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw);
+        images: Files, folders (searched below) and globs.
+        model: A model id; by default lite0.
+        layers: Names of layers separated by commas: cuts (block3: what enters block 3) or modules (blocks.2.0.conv_pw);
             by default an early, a middle and a late cut.
-        maps: maps per layer: those that vary most over their pixels.
-        channels: numbers of maps, in place of the most varied; repeat the option.
-        out: folder of the figures and results.json.
-        device: cpu, cuda or cuda:N; by default a GPU if there is one.
-        download: fetch what is not on this machine; without it no network is used.
-        on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
-        most_images: files that are taken, at most; more are refused before any work.
-        json: print results.json to stdout.
+        maps: Maps per layer: those that vary most over their pixels.
+        channels: Numbers of maps, in place of the most varied; repeat the option.
+        out: Folder of the figures and results.json.
+        download: Fetch what is not on this machine; without it no network is used.
+        most_images: Files that are taken, at most; more are refused before any work.
+        json: Print results.json to stdout.
     """
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
@@ -70,17 +68,16 @@ def features(
 
 @app.command
 def filters(
-    *, model: str | None = None, out: Path = Path("runs/filters"), device: str | None = None, download: Flag = False,
+    *, model: str | None = None, out: Path = Path("runs/filters"), device: shared.Device = None, download: Flag = False,
     json: Flag = False,
 ) -> None:
     """Draw the filters of the first convolution as one RGB picture: H' = H / (2 (max|H| + eps)) + 1/2, filter by filter.
 
     Args:
-        model: a model id; by default lite0.
-        out: folder of the pictures and results.json.
-        device: cpu, cuda or cuda:N; by default a GPU if there is one.
-        download: fetch what is not on this machine; without it no network is used.
-        json: print results.json to stdout.
+        model: A model id; by default lite0.
+        out: Folder of the pictures and results.json.
+        download: Fetch what is not on this machine; without it no network is used.
+        json: Print results.json to stdout.
     """
     from coldframe.registry import CLASSIFIER
     from coldframe.verbs import inspect as verb
@@ -98,36 +95,32 @@ def disagreements(
     a: Path,
     b: Path,
     *,
-    own: list[str] | None = None,
+    own: shared.Own = None,
     data: str | None = None,
     split: Literal["train", "val", "test"] = "test",
     seed: numbers.Seed | None = None,
     classes: str | None = None,
     most: numbers.Top = 48,
     out: Path = Path("runs/disagreements"),
-    device: str | None = None,
+    device: shared.Device = None,
     download: Flag = False,
-    batch: numbers.Batch = 64,
-    on_error: Literal["raise", "skip"] = "raise",
+    batch: shared.Frozen = 64,
+    on_error: shared.OnErrorBefore = "raise",
     json: Flag = False,
 ) -> None:
     """Show the images that one of two saved runs gets right and the other wrong, and test whether the runs differ.
 
     Args:
-        a: folder of a saved run.
-        b: folder of another, on the same classes.
-        own: FILE.py:NAME of a method or model of your own that a run was made with. Repeat the option for several.
-        data: a data spec; by default that of run A.
-        split: which images.
-        seed: seed of the splits that the data does not fix; by default that of run A.
-        classes: class names separated by commas, or a file of lines, in place of the data's own.
-        most: pictures of each kind, the most decided first.
-        out: folder of the page, the pictures and results.json.
-        device: cpu, cuda or cuda:N; by default a GPU if there is one.
-        download: fetch what is not on this machine; without it no network is used.
-        batch: images in one forward pass of the frozen part.
-        on_error: what to do with images that do not decode: stop before any work, or skip and count them by reason.
-        json: print results.json to stdout.
+        a: Folder of a saved run.
+        b: Folder of another, on the same classes.
+        data: A data spec; by default that of run A.
+        split: Which images.
+        seed: Seed of the splits that the data does not fix; by default that of run A.
+        classes: Class names separated by commas, or a file of lines, in place of the data's own.
+        most: Pictures of each kind, the most decided first.
+        out: Folder of the page, the pictures and results.json.
+        download: Fetch what is not on this machine; without it no network is used.
+        json: Print results.json to stdout.
     """
     from coldframe.verbs.disagreements import runs
 

@@ -21,7 +21,7 @@ Square = Annotated[
 Own = Annotated[
     list[str] | None,
     Parameter(
-        help="FILE.py:NAME of a method or model of your own that the run was made with. Repeat the option for several.",
+        help="FILE.py:NAME of a method or model of your own that a run was made with. Repeat the option for several.",
     ),
 ]
 """A user's own classes."""
