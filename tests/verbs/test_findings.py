@@ -49,11 +49,19 @@ def test_several_seeds_have_students_interval_and_one_that_of_its_images(tmp_pat
     folder = place(tmp_path)
     several, one = finding(of("rows[method=a].top1"), folder), finding(of("rows[method=b].top1"), folder)
     expected = interval([0.5, 0.7])
-    assert (several.value, several.low, several.over) == (expected.mean, expected.low, "2 seeds")
+    assert (several.value, several.low, several.over) == (expected.mean, max(0.0, expected.low or 0.0), "2 seeds")
     nested = finding(of('rows[method=a].noise.top1["0.1"]'), folder)
     assert (nested.value, nested.over) == (pytest.approx(0.3), "2 seeds")
     assert (one.low, one.high, one.over) == (wilson(90, 100).low, wilson(90, 100).high, "100 images")
-    assert one.shown.startswith("90.0% (")
+    assert one.shown.startswith("90.0% (") and one.brief == "90.0%"
+
+
+def test_the_interval_of_an_accuracy_ends_at_0_and_1(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "results.json").write_text(json.dumps({"rows": [{"top1": 0.999}, {"top1": 0.6}], "x": [0.999, 0.6]}))
+    found = finding(of("rows.top1"), tmp_path)
+    assert (found.low, found.high) == (0.0, 1.0) and found.brief == "80.0%"
+    assert (finding(of("rows.top1", unit="plain"), tmp_path).high or 0) > 1
 
 
 def test_a_published_number_agrees_inside_the_interval_only(tmp_path: Path) -> None:

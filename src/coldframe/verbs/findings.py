@@ -41,6 +41,11 @@ class Finding:
     shown: str
     verdict: str
 
+    @property
+    def brief(self) -> str:
+        """The value without its interval, as a sentence has it."""
+        return self.shown if self.low is None else re.sub(r" \([^()]* to [^()]*\)", "", self.shown)
+
 
 def found_at(content: Any, place: str) -> list[tuple[Any, Any]]:
     """Return each value that a place names, with the mapping that holds it.
@@ -98,6 +103,8 @@ def finding(number: Number, folder: Path) -> Finding:
         return Finding(number, value, None, None, "", text, "")
     n = number.n or trials(content, number.at)
     value, low, high, over = _measured([float(one) for one in values], n if number.unit == "percent" else 0)
+    if number.unit == "percent" and low is not None and high is not None:
+        low, high = max(0.0, low), min(1.0, high)  # Student's interval knows no bounds, an accuracy does
     return Finding(number, value, low, high, over, _written(number, value, low, high), _verdict(number, value, low, high))
 
 

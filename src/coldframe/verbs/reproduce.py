@@ -261,7 +261,7 @@ def answered(question: Question, steps: Sequence[Ran], folder: Path) -> Answered
             tables.append((shown.caption, table))
     text = question.answer
     for name, one in findings.items():
-        text = text.replace("{" + name + "}", one.shown)
+        text = text.replace("{" + name + "}", one.brief)
     return Answered(question, list(steps), findings, claims, tables, figures, " ".join(text.split()))
 
 
