@@ -16,6 +16,7 @@ from coldframe.data.decode import load_pixels
 from coldframe.delivery import formats
 from coldframe.delivery.about import EXTRA
 from coldframe.delivery.export import export
+from coldframe.delivery.servable import Servable, given, in_half
 from coldframe.errors import InputError, MissingPackage
 from coldframe.files import read_safetensors
 from coldframe.methods import Method, method_class
@@ -65,10 +66,21 @@ def test_a_file_agrees_and_says_what_it_is(to: str, method: Method, images: torc
         assert done.bytes < text_tower.numel() * text_tower.element_size()  # what is not used is not in it
 
 
-def test_half_precision_is_smaller_and_within_its_own_tolerance(method: Method, images: torch.Tensor, tmp_path: Path) -> None:
-    whole = export(method, tmp_path / "whole", images, to="safetensors")
-    half = export(method, tmp_path / "half", images, to="safetensors", fp16=True)
-    assert half.bytes < 0.6 * whole.bytes and half.metadata["precision"] == "fp16"
+def test_a_copy_in_half_precision_calls_its_own_modules(method: Method, images: torch.Tensor) -> None:
+    network = Servable(in_half(method))
+    assert {p.dtype for p in network.parameters() if p.is_floating_point()} >= {torch.float16}
+    expected = method.predict_proba(images)
+    torch.testing.assert_close(network(given(images, "uint8")), expected, atol=2e-2, rtol=0)
+
+
+@pytest.mark.parametrize("to", ["safetensors", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_half_precision_is_smaller_and_within_its_own_tolerance(
+    to: formats.Format, method: Method, images: torch.Tensor, tmp_path: Path
+) -> None:
+    whole = export(method, tmp_path / "whole", images, to=to)
+    half = export(method, tmp_path / "half", images, to=to, fp16=True)  # a copy whose functions call the copied modules
+    spared = sum(p.numel() * 2 for p in method.backbone.module.visual.parameters())  # type: ignore[union-attr]
+    assert whole.bytes - half.bytes > 0.9 * spared and half.metadata["precision"] == "fp16"
     assert 1e-5 < half.difference < half.tolerance == 2e-2
     assert method.backbone.dtype == torch.float32  # the method itself stays as it was
 

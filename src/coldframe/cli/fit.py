@@ -78,7 +78,7 @@ def method_app(method: str) -> App:
     call.__doc__ = common.plain(kind.explained())
     app = App(
         name=f"coldframe fit {method}", help_format="plaintext", version_flags=[], suppress_keyboard_interrupt=False,
-        default_parameter=Parameter(negative_iterable=()),
+        default_parameter=Parameter(negative_iterable=(), json_list=False),
     )  # fmt: skip
     app.default(call)
     app["--help"].show = False  # else it stands in a frame of its own

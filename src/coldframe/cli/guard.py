@@ -160,7 +160,7 @@ def command_line() -> App:
 
     from coldframe.version import __version__
 
-    plain = Parameter(negative_iterable=())  # no --empty-NAME for options that take several values
+    plain = Parameter(negative_iterable=(), json_list=False)  # no --empty-NAME, and one way to write several values
     app = App(name="coldframe", help=ABOUT, version=__version__, suppress_keyboard_interrupt=False, default_parameter=plain)
     for name, (place, line) in VERBS.items():
         own_help: dict[str, Any] = {"help_flags": []} if name == "fit" else {}  # its help is that of the method named

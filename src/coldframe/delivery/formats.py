@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from coldframe.delivery.about import EXTRA
+from coldframe.delivery.half import keep_transpositions
 from coldframe.delivery.servable import Servable, quiet
 from coldframe.errors import InputError, MissingPackage, ModelError
 from coldframe.files import read_safetensors, write_safetensors
@@ -91,6 +92,8 @@ def _write_onnx(path: Path, network: Servable, about: Mapping[str, str], opset: 
     for name, value in about.items():
         model.metadata_props.add(key=name, value=value)
     model.producer_name, model.producer_version = "coldframe", about["coldframe"]
+    if about["precision"] == "fp16":
+        keep_transpositions(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 

@@ -164,6 +164,13 @@ class DeepPrompt(Trained):
         """L; the first of those that are tried where it is open."""
         return self.candidates()[0]["layer"] if self.layer == "auto" else self.layer
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        other = copy.copy(self)
+        memo[id(self)] = other
+        other.__dict__ |= {name: copy.deepcopy(value, memo) for name, value in vars(self).items() if name != "network"}
+        other.network = transformer_of(other.backbone)  # its functions hold the modules that they call
+        return other
+
     @property
     def replaced(self) -> int:
         """In how many blocks the tokens are put in or replaced."""
