@@ -19,8 +19,8 @@ test: $(READY) ## everything but the slow tests
 test-all: $(READY) ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
-test-cluster: $(READY) ## several processes on this machine, by torchrun
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster
+test-cluster: $(READY) ## by torchrun, a Slurm that the test starts where it is installed, and two nodes of Ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster $(ONLY)
 
 test-hostile: $(READY) ## every number, name, file and stream that is meant to break it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests/hostile

@@ -102,6 +102,12 @@ def refuse(failures: Sequence[str]) -> None:
         raise ColdframeError(f"{failures[0]}{more}; all other fits were finished and stand in the table")
 
 
+def say_failed(failures: Sequence[str]) -> None:
+    """Say on standard error which fits of a group were not finished; the command that gathers all groups ends with them."""
+    for failure in failures:
+        say_aside(failure)
+
+
 def plain(doc: str) -> str:
     """Return a docstring as help: without marks of code and roles, each paragraph on one line, each argument a sentence.
 

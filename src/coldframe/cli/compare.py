@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers, shared
+from coldframe.cli import common, grouped, numbers, shared
 
 if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
@@ -53,6 +53,9 @@ def compare(
     engine: shared.Engine = "eager",
     download: shared.Download = False,
     fast: bool = False,
+    cluster: shared.Cluster = None,
+    groups: shared.Groups = 8,
+    only: shared.Only = None,
     json: bool = False,
 ) -> None:
     """Run ways to adapt frozen models on your images; print a table and a verdict, write a report.
@@ -134,11 +137,13 @@ def compare(
     from coldframe.verbs.look_ahead import look_ahead
     from coldframe.verbs.watch import Watch, folder_names
 
+    part = grouped.part_of(only, cluster, out, budget)
     whole = None if budget is None else Budget(seconds_of(budget), started=started)
     if fast:
         seeds, shots, epochs = 1, shots or 20, epochs or 4
     if not data:
         data, epochs = [DEFAULT_DATA], epochs or DEFAULT_EPOCHS
+    grouped.elsewhere(cluster, groups, None if out is None else out / "cluster")
     watch = Watch() if json else Terminal()
     specs, tables, names = data, {}, folder_names(data)
     models: Sequence[str | Backbone] = model or [registry.EMBEDDED]
@@ -187,9 +192,12 @@ def compare(
             download=download,
             cold=common.cold_pass(storage, budget_gb, batch, engine),
             watch=watch,
+            only=part,
         )
         if isinstance(watch, Terminal):
             watch.stop()
+        if part is not None:
+            continue
         tables[names[spec]] = table
         if folder is not None:
             save_report(table, folder)
@@ -200,6 +208,9 @@ def compare(
             common.say_all(handed_over(table.handed, str(folder)))
         if folder is not None and len(specs) == 1:
             common.say(f"report: {folder / 'report.html'}")
+    if part is not None:
+        common.say_failed(watch.failures)
+        return
     if out is not None and len(specs) > 1:
         page = save_index(tables, out)
         if not json:

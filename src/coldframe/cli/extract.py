@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from coldframe.cli import common, numbers, shared
+from coldframe.cli import common, grouped, numbers, shared
 
 if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
@@ -27,6 +27,8 @@ def extract(
     batch: shared.Decoded = 64,
     engine: shared.Engine = "eager",
     device: shared.Device = None,
+    cluster: shared.Cluster = None,
+    groups: shared.Groups = 8,
     json: bool = False,
 ) -> None:
     """Write penultimate features, or the activations at any cuts, of all images of a data set.
@@ -60,6 +62,7 @@ def extract(
     from coldframe.cold.units import worker_here
     from coldframe.verbs.extract import extract_data
 
+    grouped.shards(cluster, groups, out / "cluster", shard)
     shard = shard if shard is not None else "{}/{}".format(*worker_here())
     watch = Terminal()
     backbone: str | Backbone = model

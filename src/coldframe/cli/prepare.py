@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from coldframe.cli import common, numbers, shared
+from coldframe.cli import common, grouped, numbers, shared
 
 
 def prepare(
@@ -23,6 +24,9 @@ def prepare(
     batch: shared.Decoded = 64,
     engine: shared.Engine = "eager",
     device: shared.Device = None,
+    cluster: shared.Cluster = None,
+    groups: shared.Groups = 8,
+    logs: Path = Path("runs/cluster"),
     json: bool = False,
 ) -> None:
     """Compute and keep the cold activations of a data set, as one of any number of workers.
@@ -49,6 +53,8 @@ def prepare(
         Seconds that reading and decoding one image may take.
     on_error:
         What to do with images that do not decode or take longer: stop, or skip and count them.
+    logs:
+        Folder of what the shards of --cluster print.
     json:
         Print what was done as JSON.
     """
@@ -59,6 +65,7 @@ def prepare(
     from coldframe.verbs.extract import shard_of
     from coldframe.verbs.prepare import prepare_data
 
+    grouped.shards(cluster, groups, logs, shard)
     worker = worker_here() if shard is None else shard_of(shard)
     watch = Terminal()
     cold = common.cold_pass(storage, None, batch, engine)

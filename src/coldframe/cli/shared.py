@@ -67,3 +67,20 @@ Download = Annotated[
 """Of models and data."""
 DownloadWeights = Annotated[bool, Parameter(help="Fetch weights that are not on this machine; without it no network is used.")]
 """Of models."""
+Cluster = Annotated[
+    str | None,
+    Parameter(
+        help="Run fits, or shards, in groups on a cluster: slurm:partition=NAME,minutes=60,cpus=1,gpus=0 (extra cluster), or "
+        "ray:ADDRESS,cpus=1,gpus=0 (extra ray); only the first word is needed. All machines must see what is read and written.",
+    ),
+]
+"""Where groups of work run."""
+Groups = Annotated[numbers.Count, Parameter(help="How many groups --cluster makes; each should take a minute or more.")]
+"""Of a cluster."""
+Only = Annotated[
+    str | None,
+    Parameter(
+        help="i/n: run the i-th of n groups of fits into --out and stop, as --cluster does; 0/n is the cold pass alone.",
+    ),
+]
+"""One group of fits."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, numbers, shared
+from coldframe.cli import common, grouped, numbers, shared
 
 
 def sweep(
@@ -30,6 +30,9 @@ def sweep(
     latency: bool = False,
     on_error: shared.OnErrorBefore = "raise",
     download: shared.Download = False,
+    cluster: shared.Cluster = None,
+    groups: shared.Groups = 8,
+    only: shared.Only = None,
     json: bool = False,
 ) -> None:
     """Run a grid of settings on one shared cold pass; print a table, write heat maps.
@@ -67,6 +70,7 @@ def sweep(
     from coldframe.verbs.sweep import sweep as run
     from coldframe.verbs.watch import Watch
 
+    part = grouped.part_of(only, cluster, out)
     asked = plans.read(plan)
     fixed, varied = common.settings(set_ or []), plans.grid_of(grid or [])
     asked = plans.changed(asked, fixed, varied)
@@ -77,13 +81,17 @@ def sweep(
         seeds=seeds or asked.seeds,
         shots=shots or asked.shots,
     )
+    grouped.elsewhere(cluster, groups, None if out is None else out / "cluster")
     watch = Watch() if json else Terminal()
     done = run(
         asked, out=out, device=common.device_name(device), precision=precision, download=download, latency=latency,
-        cold=common.cold_pass(storage, budget_gb, batch, engine), watch=watch, on_error=on_error,
+        cold=common.cold_pass(storage, budget_gb, batch, engine), watch=watch, on_error=on_error, only=part,
     )  # fmt: skip
     if isinstance(watch, Terminal):
         watch.stop()
+    if part is not None:
+        common.say_failed(watch.failures)
+        return
     if out is not None:
         done.save(out)
     if json:

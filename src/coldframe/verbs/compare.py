@@ -70,6 +70,7 @@ def compare(
     cold: ColdPass | None = None,
     watch: Watch | None = None,
     command: str | None = None,
+    only: tuple[int, int] | None = None,
 ) -> Table:
     """Run ways to adapt frozen models and return one table of what each gains and costs.
 
@@ -115,6 +116,8 @@ def compare(
         cold: how cold activations are computed and kept.
         watch: told about progress.
         command: what to write into the report as the way to run it again; None for the process's own arguments.
+        only: (i, n): run every n-th fit from the i-th on, keep it in ``out`` for a comparison that is run afterwards, and
+            return an empty table; with i = 0 the cold pass alone. None runs everything.
 
     Raises:
         InputError: nothing to compare, or a method that the model does not allow.
@@ -162,7 +165,9 @@ def compare(
         cases.append(case)
         if able:
             _run(case, able, cold, watch, latency, Path(out) if out is not None else None, asked, choose,
-                 None if budget is None else budget.part(len(backbones) - number))  # fmt: skip
+                 None if budget is None else budget.part(len(backbones) - number), only)  # fmt: skip
+    if only is not None:
+        return Table(command=command or command_line())
     without = [note for case in cases if not case.rows for note in case.skipped]
     cases = [case for case in cases if case.rows] or _refuse(cases)
     table = tabulate(cases, command or command_line(), device, cold, margin, choose, whole=budget is None)
@@ -208,7 +213,7 @@ def _refuse(cases: Sequence[Case]) -> list[Case]:
 
 def _run(
     case: Case, methods: Sequence[Method], cold: ColdPass, watch: Watch, timed: bool, out: Path | None, asked: Disturbances,
-    choose: Rule, budget: Budget | None,
+    choose: Rule, budget: Budget | None, only: tuple[int, int] | None,
 ) -> None:  # fmt: skip
     watch.start(describe_model(case.backbone), describe_data(case.datasets))
     splits = [split for dataset in case.datasets for split in dataset.splits]
@@ -227,12 +232,17 @@ def _run(
     watch.planned(names, lengths, len(case.datasets))
     fits = Fits(case, cold, watch, out, choose)
     if budget is None:
-        for method, name in zip(methods, names, strict=True):
-            for seed in range(len(case.datasets)):
+        seeds = range(len(case.datasets))
+        for number, (method, name) in enumerate(zip(methods, names, strict=True)):
+            for seed in seeds:
+                if only is not None and (number * len(seeds) + seed) % only[1] != only[0] - 1:
+                    continue
                 if not fits.run(method, name, seed):
                     break
     else:
         timed = within(budget, fits, dict(zip(names, methods, strict=True)), timed=timed)
+    if only is not None:
+        return
     if timed and case.fitted:
         _time(case)
     kept = fits.kept if asked else {}

@@ -194,6 +194,7 @@ def sweep(
     watch: Watch | None = None,
     command: str | None = None,
     on_error: OnError = "raise",
+    only: tuple[int, int] | None = None,
 ) -> Sweep:
     """Run every cell of a plan on every data set with every seed.
 
@@ -211,6 +212,8 @@ def sweep(
         watch: told about progress.
         command: what makes it again; None for the process's own arguments.
         on_error: what to do with images that do not decode: ``"raise"``, before any work, or ``"skip"``.
+        only: (i, n): run every n-th fit from the i-th on and keep it in ``out``, without a table; with i = 0 the cold pass
+            alone.
 
     Raises:
         InputError: the plan names no data, or settings that a method does not take.
@@ -234,8 +237,10 @@ def sweep(
         table = compare(
             methods, spec, seeds=plan.seeds, shots=plan.shots_of(spec), noise=plan.noise, latency=latency, out=own,
             device=device, precision=precision, download=download, cold=cold, watch=watch, command=command or command_line(),
-            on_error=on_error,
+            on_error=on_error, only=only,
         )  # fmt: skip
+        if only is not None:
+            continue
         tables[spec] = table
         if own is not None:
             save_report(table, own)
