@@ -47,6 +47,7 @@ LONG: dict[str, str] = {
 TESTED_ELSEWHERE: dict[str, str] = {
     "verbs/prepare.py": "tests/cli/test_prepare.py",
     "backbones/entry.py": "tests/backbones/test_listing.py",
+    "evaluation/tagged.py": "tests/cli/test_several.py",
     "methods/saving.py": "tests/hostile/test_tampered.py",
     "methods/prompt_tokens.py": "tests/methods/test_deep_prompt.py",
     "methods/calibrated.py": "tests/evaluation/test_trust.py",

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
@@ -67,3 +68,21 @@ def test_every_shared_option_says_what_it_does_and_lists_have_no_empty_twin(caps
     for name, line in EVERY.items():
         assert f"--{name.rstrip('_').replace('_', '-')}" in said and line[:40] in said, name
     assert "--empty-" not in said
+
+
+def test_sets_that_hold_the_true_class_stand_in_the_file_as_they_are_printed(
+    capsys: pytest.CaptureFixture[str], fruit: Path, tmp_path: Path
+) -> None:
+    run, pictures = str(tmp_path / "run"), str(fruit / "apple")
+    printed(capsys, "fit", "ridge", "--data", str(fruit), "--model", "pocket", "--out", run, "--json")
+    shown = json.loads(printed(capsys, "predict", pictures, "--run", run, "--conformal", "0.5", "--json"))
+    for ending in ("csv", "jsonl", "parquet"):
+        out = tmp_path / f"answers.{ending}"
+        printed(capsys, "predict", pictures, "--run", run, "--conformal", "0.5", "--out", str(out))
+        rows = {
+            "csv": lambda path: pandas.read_csv(path, keep_default_na=False),
+            "jsonl": lambda path: pandas.read_json(path, lines=True),
+            "parquet": pandas.read_parquet,
+        }[ending](out)
+        assert list(rows.columns) == ["path", "class", "probability", "set"]
+        assert list(rows["set"]) == ["|".join(one["set"]) for one in shown] and any(rows["set"])

@@ -87,7 +87,9 @@ def test_one_hot_columns(tmp_path: Path) -> None:
     rows = [(name, *(int(label == k) for k in range(3))) for name, label in flat(tmp_path)]
     check(load_dataset(f"csv:{write(tmp_path / 'a.csv', rows, head='image,cat,dog,hen')}"))
     rows[1] = (rows[1][0], 1, 1, 0)
-    assert "line 3, found 2" in refused(f"csv:{write(tmp_path / 'a.csv', rows, head='image,cat,dog,hen')}")
+    path = write(tmp_path / "a.csv", rows, head="image,cat,dog,hen")
+    assert "found 2 of" in refused(f"csv:{path}")
+    assert "line 3, found 2" in refused(f"csv:{path}?targets=classes")
 
 
 def test_what_is_doubtful_is_refused(tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_what_is_doubtful_is_refused(tmp_path: Path) -> None:
     for bad, expected in (
         ([*rows, (rows[0][0], "dog")], "one label for"),
         ([*rows, ("gone.png", "dog")], "line 20"),
-        ([*rows[1:], (rows[0][0], "cat|dog")], "several labels"),
+        ([*rows[1:], (rows[0][0], "cat|dog")], "found 2 of"),
         ([*rows[1:], (rows[0][0], "0.5")], "expected classes"),
         ([*rows[1:], (rows[0][0], "")], "found none"),
         ([*rows, ("x",)], "expected 2 columns"),

@@ -14,7 +14,7 @@ from coldframe.errors import FileError
 from coldframe.report import Table
 from coldframe.report.page import page
 from coldframe.results import wording
-from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED, measured
+from coldframe.results.fields import CORRELATIONS, FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED, measured
 from coldframe.results.rows import check_row, complete
 
 SCHEMA = [
@@ -29,6 +29,12 @@ def test_the_schema_of_results_json_stays() -> None:
     plain = tuple(field.name for field in FIELDS if field.optional and not field.section)
     assert plain == (
         "val_top1",
+        "map",
+        "micro_f1",
+        "macro_f1",
+        "kappa",
+        "spearman",
+        "rank_error",
         "clean_top1",
         "noise_top1",
         "corruption_top1",
@@ -39,7 +45,7 @@ def test_the_schema_of_results_json_stays() -> None:
     )
     assert sorted(MEASURED) == sorted(field.name for field in FIELDS)
     assert {f.name for f in FIELDS if f.kind == "fraction" and not f.section} == {
-        "top1", "top5", "mean_per_class", "ece", *plain[:6],
+        "top1", "top5", "mean_per_class", "ece", "val_top1", "map", "micro_f1", "macro_f1", *plain[7:12],
     }  # fmt: skip
     assert {f.name for f in FIELDS if f.section and f.kind == "amount"} == {
         "temperature", "brier", "nll", "lac_size", "aps_size", "raps_size",
@@ -57,7 +63,8 @@ def test_what_follows_from_probabilities_is_measured_by_its_function() -> None:
 @pytest.mark.parametrize("name", MEASURED)
 def test_every_field_is_checked_where_a_file_is_read(name: str) -> None:
     check_row({"method": "knn", name: 0.5}, "results.json", "write it again")
-    for wrong in ("0.5", -0.1, *([1.5] if name in FRACTIONS else [])):
+    bounded = name in FRACTIONS or name in CORRELATIONS
+    for wrong in ("0.5", -1.1 if name in CORRELATIONS else -0.1, *([1.5] if bounded else [])):
         with pytest.raises(FileError, match=name):
             check_row({"method": "knn", name: wrong}, "results.json", "write it again")
 
@@ -78,8 +85,8 @@ def test_a_field_stands_in_every_place() -> None:
             assert not field.title or field.title in markdown
 
 
-def test_only_top1_says_its_interval() -> None:
-    assert [field.name for field in FIELDS if "±" in field.format(0.5, 0.25)] == ["top1"]
+def test_only_what_decides_says_its_interval() -> None:
+    assert [field.name for field in FIELDS if "±" in field.format(0.5, 0.25)] == ["top1", "map"]
     said = {field.name: field.format(0.5, None) for field in FIELDS}
     assert said["top5"] == wording.percent(0.5) == "50.0" and said["ece"] == ".50" and said["train_seconds"] == "0.5 s"
     assert said["latency_ms"] == "0.5 ms" and said["peak_memory_mb"] == "500 kB"

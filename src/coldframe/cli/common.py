@@ -196,8 +196,12 @@ def print_row(row: dict[str, Any], *, json: bool) -> None:
         return
     say(f"{row['method']} on {row['model']} · {row['data']} ({row['split']}, {row['n']:,} images)")
     parts = [("top-1", row.get("top1")), ("top-5", row.get("top5")), ("per class", row.get("mean_per_class"))]
+    parts += [("mAP", row.get("map")), ("micro F1", row.get("micro_f1")), ("macro F1", row.get("macro_f1"))]
     scaled = row.get("ece_scaled")
-    ece = f"   ECE {row['ece']:.3f}" + ("" if scaled is None else f", {scaled:.3f} after temperature scaling")
+    ece = "" if row.get("ece") is None else f"   ECE {row['ece']:.3f}"
+    ece += "" if scaled is None else f", {scaled:.3f} after temperature scaling"
+    if row.get("kappa") is not None:
+        ece += f"   kappa {row['kappa']:.3f} (quadratic), {row['rank_error']:.2f} ranks off on average"
     say("  " + "   ".join(f"{name} {value:.2%}" for name, value in parts if value is not None) + ece)
     costs = [f"{row['trainable_parameters']:,} trained parameters"]
     if row.get("train_seconds") is not None:

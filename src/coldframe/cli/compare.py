@@ -30,6 +30,7 @@ def compare(
     folds: numbers.Count | None = None,
     shots: numbers.Count | None = None,
     epochs: numbers.Epochs | None = None,
+    balance: Literal["none", "loss", "sample"] | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     classes: str | None = None,
     on_error: shared.OnError = "raise",
@@ -83,6 +84,9 @@ def compare(
         Training images per class; by default all.
     epochs:
         Passes over the training images, for every method that has them.
+    balance:
+        For classes of unequal size, in every trained method: loss weights the images of small classes more, sample draws them
+        more often in an epoch.
     set_:
         A method's setting, METHOD.NAME=VALUE, such as fine-tune.epochs=5, or of a group, such as peft.lr=auto. Repeat the
         option for several.
@@ -158,7 +162,7 @@ def compare(
         look_ahead(
             specs,
             lambda spec: load_dataset(
-                spec, shots=shots, classes=common.class_names(classes), on_error=on_error, download=download
+                spec, shots=shots, classes=common.class_names(classes), on_error=on_error, download=download, several=True
             ),
             common.names(methods), backbones, options=common.settings(set_ or []), epochs=epochs, on_error=on_error,
         )  # fmt: skip
@@ -172,6 +176,7 @@ def compare(
             folds=folds,
             shots=shots,
             epochs=epochs,
+            balance=balance,
             options=common.settings(set_ or []),
             on_error=on_error,
             classes=common.class_names(classes),

@@ -59,7 +59,7 @@ def datasets(
         return
     from coldframe.data import load_dataset
 
-    data = load_dataset(spec, seed=seed, shots=shots, download=download, on_error=on_error)
+    data = load_dataset(spec, seed=seed, shots=shots, download=download, on_error=on_error, several=True)
     described = describe(data)
     if examples is not None:
         from coldframe.data.examples import examples as write
@@ -115,7 +115,7 @@ def describe(data: Dataset) -> dict[str, Any]:
 def _counts(split: Split) -> dict[str, Any]:
     import numpy as np
 
-    counts = np.bincount(split.labels, minlength=len(split.classes))
+    counts = np.bincount(split.labels, minlength=len(split.classes)) if split.tags is None else split.tags.sum(0)
     return {
         "split": split.name,
         "n": len(split),

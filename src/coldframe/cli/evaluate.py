@@ -91,7 +91,8 @@ def evaluate(
     )  # fmt: skip
     method = load(run, device=common.device_name(device), download=download)
     dataset = load_dataset(
-        data, seed=seed, classes=common.class_names(classes), on_error=on_error, download=download, whole=split == "all"
+        data, seed=seed, classes=common.class_names(classes), on_error=on_error, download=download, whole=split == "all",
+        several=True,
     )
     watch = Watch() if json else Terminal()
     done = measure_run(

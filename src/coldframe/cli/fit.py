@@ -120,7 +120,7 @@ def _fit(
     names = common.class_names(classes)
     seed = protocols.seed_of(kind, preset, seed)
     dataset, left = protocols.load_as(
-        kind, preset, data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download
+        kind, preset, data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download, several=True
     )
     if left:
         print(left, file=sys.stderr)

@@ -113,7 +113,8 @@ class Terminal(Watch):
             self._table.add(row)
         if not self.console.is_terminal:
             spent = "" if row.get("train_seconds") is None else f" · {seconds(row['train_seconds'])}"
-            self._say(f"  {row['method']}, seed {row['seed']}: top-1 {row['top1']:.1%}{spent}")
+            told = f"top-1 {row['top1']:.1%}" if row.get("map") is None else f"mAP {row['map']:.1%}"
+            self._say(f"  {row['method']}, seed {row['seed']}: {told}{spent}")
 
     def stop(self) -> None:
         """Take the bars and the growing table away."""

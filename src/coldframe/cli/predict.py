@@ -55,7 +55,7 @@ def predict(
         it on the run's validation images get no class. For --out.
     conformal:
         Print beside each picture a set of classes that holds the true one in this share of cases, such as 0.9, as far as
-        pictures are like the run's validation images.
+        pictures are like the run's validation images; with --out a further column, with bars between the classes.
     batch:
         Images in one forward pass, for --out.
     figure:
@@ -80,8 +80,6 @@ def predict(
         raise InputError("expected --model or --run, found both; give one")
     if abstain is not None and out is None:
         raise InputError("expected --out beside --abstain, found none; name a .csv, .jsonl or .parquet file")
-    if conformal is not None and out is not None:
-        raise InputError("expected --conformal or --out, found both; sets are printed, --json prints them for programs")
     if run is not None and fit_ is not None:
         raise InputError("expected --run or --fit, found both; a run takes pictures as it learned them")
     source: str | Path | Backbone = run or model or CLASSIFIER
@@ -92,7 +90,7 @@ def predict(
         from coldframe.verbs.answer_file import answer_file
 
         done, silent, least = answer_file(
-            source, images, out, abstain=abstain, device=common.device_name(device), batch_size=batch,
+            source, images, out, abstain=abstain, conformal=conformal, device=common.device_name(device), batch_size=batch,
             download=download, on_error=on_error, left=skipped, seen=common.seen, progress=common.predicted,
         )  # fmt: skip
         common.say_left_out(skipped)
@@ -109,6 +107,7 @@ def predict(
         rows = [
             {"file": p.file, "top": [{"class": c, "probability": q} for c, q in zip(p.classes, p.probabilities, strict=True)]}
             | ({} if p.set is None else {"set": list(p.set)})
+            | ({} if p.labels is None else {"labels": list(p.labels)})
             for p in found
         ]
         common.print_json(rows)
@@ -117,16 +116,20 @@ def predict(
         import sys
 
         writer = csv.writer(sys.stdout)
-        writer.writerow(["file", "rank", "class", "probability"])
+        more = ["labels"] if found and found[0].labels is not None else []
+        writer.writerow(["file", "rank", "class", "probability", *more])
         for p in found:
             for rank, (name, probability) in enumerate(zip(p.classes, p.probabilities, strict=True), 1):
-                writer.writerow([p.file, rank, name, f"{probability:.6f}"])
+                labels = [] if p.labels is None else ["|".join(p.labels)]
+                writer.writerow([p.file, rank, name, f"{probability:.6f}", *labels])
     else:
         for p in found:
             common.say(p.file)
             width = max(len(name) for name in p.classes)
             for name, probability in zip(p.classes, p.probabilities, strict=True):
                 common.say(f"  {name:<{width}}  {probability:6.1%}  {'█' * round(probability * 30)}")
+            if p.labels is not None:
+                common.say(f"  labels: {', '.join(p.labels) or 'none'}")
             if p.set is not None:
                 common.say(f"  one of {len(p.set)}: {', '.join(p.set)}" if len(p.set) > 1 else f"  {p.set[0]} alone")
         if drawn is not None:

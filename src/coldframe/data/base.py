@@ -76,6 +76,9 @@ class Split:
         labels: class indices [N], int64, each in 0 .. K-1.
         classes: K class names as a person writes them.
         groups: N names of what belongs together, such as a patient or a video; None where that is not known.
+        tags: which of the K labels each image has [N, K], where images have several; ``labels`` then is the rarest one of
+            each, for drawing alone. None where each image has one.
+        ordered: whether the classes are ranks, the lowest first.
     """
 
     name: str
@@ -83,12 +86,17 @@ class Split:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     groups: tuple[str, ...] | None = None
+    tags: NDArray[np.bool_] | None = None
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
             raise DataError(
                 f"expected one label per image, found {len(self.images)} images and {len(self.labels)} labels"
             )
+        if self.tags is not None and self.tags.shape != (len(self.images), len(self.classes)):
+            shape = list(self.tags.shape)
+            raise DataError(f"expected labels of {len(self.images)} images among {len(self.classes)}, found {shape}")
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise DataError(
                 f"expected labels from 0 to {len(self.classes) - 1}, "
@@ -106,7 +114,8 @@ class Split:
         chosen = np.asarray(indices, dtype=np.int64)
         groups = None if self.groups is None else tuple(self.groups[row] for row in chosen)
         images = Subset(self.images, chosen)
-        return replace(self, name=name or self.name, images=images, labels=self.labels[chosen], groups=groups)
+        tags = None if self.tags is None else self.tags[chosen]
+        return replace(self, name=name or self.name, images=images, labels=self.labels[chosen], groups=groups, tags=tags)
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,7 @@ class LoadOptions:
         on_error: ``"raise"`` or ``"skip"``.
         download: whether data that is not on this machine may be fetched.
         whole: every image in the test split, labelled or not in the other ones; nothing is drawn.
+        targets: what labels are, see :mod:`coldframe.data.targets`.
     """
 
     shots: int | None = None
@@ -201,6 +211,7 @@ class LoadOptions:
     on_error: OnError = "raise"
     download: bool = False
     whole: bool = False
+    targets: Literal["auto", "classes", "several", "ranks"] = "auto"
 
     def __post_init__(self) -> None:
         if self.shots is not None and self.shots < 1:

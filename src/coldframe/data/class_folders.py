@@ -5,12 +5,14 @@ With train and test, validation images are drawn from train. With train and val 
 splits, a fifth of each class becomes the test split (see :mod:`coldframe.data.splits`). ``metadata.csv``, ``.jsonl`` or
 ``.parquet`` beside the images names their labels, as the Hub's imagefolder does. Choices: ``?pattern={class}_*`` reads
 classes from the names of files, ``?group={group}_*`` keeps what belongs together in one split, ``?level=2`` says which
-folders are classes, ``?ending=jpg``, ``?label=`` a column of the metadata or ``folders``, ``?links=all``.
+folders are classes, ``?ending=jpg``, ``?label=`` a column of the metadata or ``folders``, ``?links=all``. With
+``?targets=several`` a picture that lies in the folders of several classes has all of these labels; Roboflow's ``_classes.csv``
+is read as metadata.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,19 +20,22 @@ import numpy as np
 
 from coldframe.data.base import Dataset, LoadOptions, Split
 from coldframe.data.choices import choices_of
-from coldframe.data.folder import Files
+from coldframe.data.folder import Files, digest_file
 from coldframe.data.layout import layout_of, split_word
 from coldframe.data.lists import Found, listing, read_table
 from coldframe.data.patterns import matched
 from coldframe.data.rows import Listing, dataset_of
 from coldframe.data.splits import assemble
-from coldframe.data.tables import LABELS
+from coldframe.data.tables import LABELS, one_hot
+from coldframe.data.targets import matrix, of_several
 from coldframe.data.tree import Tree, scan
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import expanded, explained
 
-CHOICES = ("pattern", "group", "level", "ending", "label", "links")
-METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+CHOICES = ("pattern", "group", "level", "ending", "label", "links", "separator")
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet", "_classes.csv")
+"""Tables beside the images; the last is Roboflow's of several labels per image."""
+IMAGE_COLUMNS = ("file_name", "filename")
 
 
 def load(rest: str, options: LoadOptions) -> Dataset:
@@ -54,11 +59,16 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     layout = layout_of(tree, level=int(choice.get("level", 0)), ending=choice.get("ending", ""), whole=options.whole)
     classes = tuple(layout.splits["train"]) if not options.whole else tuple(sorted(set().union(*layout.splits.values())))
     splits = {}
+    if options.targets == "several":
+        layout.notes.append("several labels per image: a picture that lies in several folders has the labels of all")
     for name, held in layout.splits.items():
         alien = next((found for found in held if found not in classes), None)
         if alien is not None:
             said = f"expected the classes of train in {name} of {root}, found {alien!r} beside them"
             raise DataError(f"{said}{nearest(alien, classes)}")
+        if options.targets == "several":
+            splits[name] = _merged(root, name, held, classes)
+            continue
         paths = [path for files in held.values() for path in files]
         labels = [classes.index(one) for one, files in held.items() for _ in files]
         groups = None if "group" not in choice else tuple(matched(choice["group"], "group", paths, spec))
@@ -68,6 +78,26 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     first = splits.pop("train" if "train" in splits else next(iter(splits)))
     data = assemble(spec, first, splits.get("val"), splits.get("test"), options, labels_in)
     return replace(data, origin="; ".join(filter(None, (*layout.notes, tree.words(), *_unread(tree), data.origin))))
+
+
+def _merged(root: Path, split: str, held: Mapping[str, Sequence[str]], classes: tuple[str, ...]) -> Split:
+    """Return the pictures of a split, each once, with the labels of all folders that it lies in under one name.
+
+    Raises:
+        DataError: two pictures of one name.
+    """
+    tags: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
+    for name, files in held.items():
+        for path in files:
+            key = path.rpartition(f"{name}/")[2]
+            known = first.setdefault(key, path)
+            if known != path and digest_file(root / known) != digest_file(root / path):
+                said = f"expected one picture of the name {key} in the folders of its labels, found {known} and {path}"
+                raise DataError(f"{said}, which differ; rename one")
+            tags.setdefault(key, []).append(name)
+    images = Files(tuple(root / path for path in first.values()))
+    return of_several(split, images, matrix(list(tags.values()), classes), classes)
 
 
 def _unread(tree: Tree) -> list[str]:
@@ -121,21 +151,23 @@ def _metadata(spec: str, tree: Tree, choice: Mapping[str, str], options: LoadOpt
         folder = tree.path(*at)
         found = Found([folder])
         table = read_table(folder / name, found)
-        image = "file_name" if "file_name" in table.head else ""
+        image = next((column for column in IMAGE_COLUMNS if column in table.head), "")
         wanted = choice.get("label")
         named = [column for column in table.head if column.lower() in LABELS]
-        if not image or (wanted is None and not named and len(table.head) != 2):
+        flags = wanted is None and bool(image) and bool(one_hot(table, [image])[0])
+        if not image or (wanted is None and not named and not flags and len(table.head) != 2):
             if wanted is not None:
                 raise DataError(f"expected a column file_name in {folder / name}, found {', '.join(table.head)}")
             return None
         other = next((column for column in table.head if column != image), image)
-        if wanted is None and not named and len(set(table.column(other))) > len(table.rows) / 2:
+        if wanted is None and not named and not flags and len(set(table.column(other))) > len(table.rows) / 2:
             return None  # captions
-        chosen = {"image": image} | {key: choice[key] for key in ("label", "group") if key in choice}
+        chosen = {"image": image} | {key: choice[key] for key in ("label", "group", "separator") if key in choice}
         part = listing(spec, table, chosen, found, options)
         inside = [str(Path(part.images.name(n)).relative_to(tree.root).as_posix()) for n in range(len(part.images))]
         told = list(part.splits) if part.splits is not None else [_top_split(path) for path in inside]
-        _agree(spec, folder / name, inside, part.labels, wanted)
+        if part.tags is None:
+            _agree(spec, folder / name, inside, part.labels, wanted)
         parts.append(part)
         splits += told
     if not parts:
@@ -154,6 +186,10 @@ def _metadata(spec: str, tree: Tree, choice: Mapping[str, str], options: LoadOpt
     grouped = [part.groups for part in parts]
     groups = [g for part in grouped for g in part or ()] if all(part is not None for part in grouped) else None
     rows = Listing(spec, images, labels, splits if any(splits) else None, groups, place=images.name, notes=notes)
+    if any(part.tags is not None for part in parts):
+        rows.tags = [tags for part in parts for tags in (part.tags or [(label,) for label in part.labels])]
+        notes.append(next(note for part in parts for note in part.notes if note.startswith("several labels per image")))
+        rows.names = parts[0].names if all(part.names == parts[0].names for part in parts) else None
     rows.labels_in = " and ".join(dict.fromkeys(part.labels_in for part in parts))
     return dataset_of(rows, options)
 

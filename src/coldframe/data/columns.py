@@ -144,10 +144,10 @@ def _one(found: list[str], fits: list[str], chosen: str | None, what: str, schem
 
 
 def read_labels(paths: Sequence[Path], image: str, label: str) -> Column:
-    """Return the labels of some files, lists of one replaced by what they hold.
+    """Return the labels of some files, a list where a row has several or none.
 
     Raises:
-        DataError: a file lacks a column or is damaged, or a row has several labels.
+        DataError: a file lacks a column or is damaged.
     """
     values: list[Any] = []
     rows: list[tuple[Path, int]] = []
@@ -166,12 +166,30 @@ def read_labels(paths: Sequence[Path], image: str, label: str) -> Column:
         values += found
     column = Column(label, values, tuple(rows))
     for row, value in enumerate(values):
-        if isinstance(value, list):
-            if len(value) != 1:
-                said = f"expected one label in {column.place(row)}, found {len(value)}"
-                raise DataError(f"{said}; choose a column of one label per row")
+        if isinstance(value, list) and len(value) == 1:
             values[row] = value[0]
     return column
+
+
+def several(columns: Mapping[str, Column], names: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
+    """Return the labels of each row of each split as texts, where rows have several.
+
+    Raises:
+        DataError: a label that is none of the names, which numbers count.
+    """
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for split, column in columns.items():
+        found[split] = []
+        for row, value in enumerate(column.values):
+            parts = value if isinstance(value, list) else [] if value is None else [value]
+            if names:
+                for part in parts:
+                    if part not in names and not (type(part) is int and 0 <= part < len(names)):
+                        said = f"expected a label from 0 to {len(names) - 1} in {column.place(row)}, found {str(part)[:60]!r}"
+                        raise DataError(f"{said}; correct it, or the names in the metadata")
+                parts = [names[part] if type(part) is int else part for part in parts]
+            found[split].append(tuple(dict.fromkeys(str(part) for part in parts if part is not None)))
+    return found
 
 
 def numbered(columns: Mapping[str, Column], names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from coldframe.data.base import Dataset, Split
 from coldframe.data.joined import Joined
 from coldframe.data.splits import share_of, shuffled
+from coldframe.data.targets import refuse_several
 from coldframe.errors import DataError, InputError
 
 MOST = 20
@@ -40,6 +41,7 @@ def crossed(dataset: Dataset, folds: int, *, shots: int | None = None, seed: int
     labels = np.concatenate([part.labels for part in parts])
     grouped = all(part.groups is not None for part in parts)
     groups = tuple(group for part in parts for group in part.groups or ()) if grouped else None
+    refuse_several(dataset)
     whole = Split("all", Joined([part.images for part in parts]), labels, dataset.classes, groups)
     numbers = _numbers(whole, folds, seed, dataset.spec)
     found = []

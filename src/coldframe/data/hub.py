@@ -62,21 +62,28 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     features = next(iter(found.values())).features
     image = _column(features, choice.get("image"), "image", spec, lambda kind: isinstance(kind, datasets.Image))
     labels = {datasets.ClassLabel, datasets.Value}
-    told = [key for key, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    listed = (datasets.Sequence, datasets.List)
+    inner = {key: kind.feature if isinstance(kind, listed) else kind for key, kind in features.items()}
+    told = [key for key, kind in inner.items() if isinstance(kind, datasets.ClassLabel)]
     wanted = choice.get("label") or (told[0] if len(told) == 1 else None) or ("label" if "label" in features else None)
     label = _column(
-        features, wanted, "label", spec,
+        inner, wanted, "label", spec,
         lambda kind: type(kind) in labels and (not hasattr(kind, "dtype") or kind.dtype in _WHOLE_OR_TEXT),
     )  # fmt: skip
     group = choice.get("group")
     if group is not None and group not in features:
         raise DataError(f"expected groups in column {group!r} of {spec}, found none{nearest(group, features)}")
-    names = list(features[label].names) if isinstance(features[label], datasets.ClassLabel) else None
+    names = list(inner[label].names) if isinstance(inner[label], datasets.ClassLabel) else None
+    lists = inner[label] is not features[label]
+    tags: list[tuple[str, ...]] = []
     parts, answers, splits, groups = [], [], [], []
     for split, table in found.items():
         part = Column(table.select_columns([image]).cast_column(image, datasets.Image(decode=False)), image, f"{spec}, {split}")
         parts.append(part)
         for value in table[label]:
+            if lists:
+                tags.append(tuple(str(one) if names is None else names[one] for one in value or []))
+                value = value[0] if value else None
             withheld = value is None or (value == -1 and names is not None)
             answers.append("" if withheld else names[value] if names is not None else str(value))
         splits += [split] * len(table)
@@ -86,6 +93,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         spec, joined, answers, None if len(found) == 1 else splits, groups or None, names, joined.name,
         [f"the only split, {next(iter(found))}, is divided"] if len(found) == 1 else [],
         f"column {label!r} of {spec}",
+        tags if lists and (options.targets == "several" or any(len(one) != 1 for one in tags)) else None,
     )  # fmt: skip
     return dataset_of(listing, options)
 

@@ -41,4 +41,6 @@ def everything(dataset: Dataset) -> Split:
     """Return the three splits as one, ``"all"``: train, then val, then test."""
     parts = dataset.splits
     labels = np.concatenate([part.labels for part in parts])
-    return Split("all", Joined([part.images for part in parts]), labels, dataset.classes)
+    held = [part.tags for part in parts if part.tags is not None]
+    tags, ordered = np.concatenate(held) if held else None, dataset.train.ordered
+    return Split("all", Joined([part.images for part in parts]), labels, dataset.classes, tags=tags, ordered=ordered)

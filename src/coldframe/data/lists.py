@@ -3,7 +3,9 @@
 Commas, semicolons, tabs, bars or spaces stand between columns; a head is told from a row by whether it names a file. The
 column of images is the one whose texts exist on disk, from the table's folder, a folder in it, or ``?root=``; without their
 ending too. Labels are in the column of a name such as ``label`` or ``class``, in the only one left, in one-hot columns, or
-where ``?label=`` says. ``split`` and ``group`` are read where they exist; ``?image= ?label= ?split= ?group=`` choose.
+where ``?label=`` says. Lists, bars and rows with other than one 1 are several labels per image; ``?separator=`` names
+another mark, and ``?label=a,b,c`` columns of 0 and 1. ``split`` and ``group`` are read where they exist;
+``?image= ?label= ?split= ?group=`` choose.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from coldframe.data.choices import choices_of
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.data.rows import Listing, dataset_of
 from coldframe.data.tables import GROUPS, Table, label_column, one_hot, read_csv, read_lines, read_parquet, split_column
+from coldframe.data.targets import Targets, parted, single
 from coldframe.errors import DataError, nearest
 from coldframe.files import expanded, explained
 
-CHOICES = ("image", "label", "split", "group", "root")
+CHOICES = ("image", "label", "split", "group", "root", "separator")
 _MOST_ROOTS = 200
 
 
@@ -118,18 +121,30 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: Found, op
     if group is not None and group not in table.head:
         raise DataError(f"expected groups in column {group!r} of {table.path}, found none{nearest(group, table.head)}")
     used = [name for name in (image, split, group) if name is not None]
-    classes = one_hot(table, used) if "label" not in choice else []
+    classes, ones = one_hot(table, used, choice.get("label"))
+    tags: list[tuple[str, ...]] | None = None
     if classes:
-        ones = [[float(value) == 1 for value in table.column(name)] for name in classes]
-        labels = [next(name for name, column in zip(classes, ones, strict=True) if column[n]) for n in range(len(table.rows))]
-        notes.append(f"classes are the {len(classes)} columns of 0 and 1")
         labels_in = f"the columns of 0 and 1 of {table.path}"
+        other = next((row for row, found_ones in enumerate(ones) if len(found_ones) != 1), None)
+        if other is None and options.targets != "several":
+            notes.append(f"classes are the {len(classes)} columns of 0 and 1")
+        elif options.targets in ("classes", "ranks") and other is not None:
+            said = f"expected one 1 among the columns of classes in {table.place(other)}, found {len(ones[other])}"
+            raise DataError(f"{said}; leave targets out for several labels per image")
+        else:
+            tags = ones
+            notes.append(f"several labels per image: the {len(classes)} columns of 0 and 1")
+        labels = ["|".join(found_ones) for found_ones in ones]
     else:
         label, words = label_column(table, used, choice.get("label"), spec)
-        labels = table.column(label)
+        labels = single(table.column(label))
         notes += [words, f"labels in {label!r}"]
-        _single(table, label, labels)
         labels_in = f"column {label!r} of {table.path}"
+        if (several := parted(labels, options.targets, choice.get("separator"))) is not None:
+            tags = several[0]
+            notes.append(f"several labels per image: {several[1]}")
+        else:
+            _single(table, label, labels, options.targets)
     kept_rows, repeated = _once(table, files, labels, None if split is None else table.column(split))
     if repeated:
         notes.append(f"{repeated:,} rows left out that repeat a row")
@@ -141,7 +156,8 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: Found, op
         spec, Files(tuple(files[number] for number in kept_rows)), [labels[number] for number in kept_rows],
         some(None if split is None else table.column(split)), some(None if group is None else table.column(group)),
         place=lambda row: table.place(kept_rows[row]), notes=[note for note in notes if note],
-        labels_in=labels_in,
+        labels_in=labels_in, tags=None if tags is None else [tags[number] for number in kept_rows],
+        names=classes if tags is not None and classes else None,
     )  # fmt: skip
 
 
@@ -184,12 +200,10 @@ def _same(table: Table, one: tuple[str, Path], other: tuple[str, Path], found: F
     return True
 
 
-def _single(table: Table, label: str, labels: list[str]) -> None:
-    """Refuse labels that are several, or numbers with fractions."""
-    several = next((n for n, text in enumerate(labels) if "|" in text or (text.startswith("[") and "," in text)), None)
-    if several is not None:
-        said = f"expected one label in column {label!r} of {table.place(several)}, found {labels[several][:60]!r}"
-        raise DataError(f"{said}; several labels per image are not read")
+def _single(table: Table, label: str, labels: list[str], targets: Targets) -> None:
+    """Refuse numbers with fractions, unless they are ranks."""
+    if targets == "ranks":
+        return
 
     def fraction(text: str) -> bool:
         try:
@@ -200,7 +214,7 @@ def _single(table: Table, label: str, labels: list[str]) -> None:
     wrong = next((n for n, text in enumerate(labels) if fraction(text)), None)
     if wrong is not None:
         said = f"expected classes in column {label!r} of {table.place(wrong)}, found {labels[wrong][:20]!r}"
-        raise DataError(f"{said}; coldframe sorts into classes: choose another column, as in ?label=NAME")
+        raise DataError(f"{said}; coldframe sorts into classes: choose another column, as in ?label=NAME, or ?targets=ranks")
 
 
 def _once(table: Table, files: list[Path], labels: list[str], splits: list[str] | None) -> tuple[list[int], int]:

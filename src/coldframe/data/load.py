@@ -13,6 +13,7 @@ import numpy as np
 from coldframe.data.base import Dataset, LoadOptions, OnError, Part, Split
 from coldframe.data.joined import Joined
 from coldframe.data.names import chosen_names
+from coldframe.data.targets import ranked, refuse_several, taken
 from coldframe.errors import InputError, nearest
 from coldframe.files import exists
 from coldframe.registry import DATASETS, resolve
@@ -22,6 +23,8 @@ _PREFIX = re.compile(r"([A-Za-z][\w-]+):(?!//)(.*)", re.DOTALL)
 
 _ENDINGS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".npz": "npz", ".npy": "npy", ".tar": "wds"}
 """What a path without a kind is, by its ending; everything else is a folder."""
+WRITTEN = ("csv", "json", "parquet", "hf", "folder")
+"""Kinds in which somebody wrote the classes, so that numbers among them may be ranks."""
 
 
 def load_dataset(
@@ -34,6 +37,7 @@ def load_dataset(
     on_error: OnError = "raise",
     download: bool = False,
     whole: bool = False,
+    several: bool = False,
 ) -> Dataset:
     """Load labelled images in three splits. Images are decoded when they are used.
 
@@ -52,6 +56,7 @@ def load_dataset(
         download: whether data that is not on this machine may be fetched.
         whole: every image in the test split, nothing drawn: for a model that learns nothing from them, so that a class with
             one image, or without any in train, is no fault.
+        several: whether data with several labels per image is taken; see :mod:`coldframe.data.targets`.
 
     Returns:
         The data set; its ``origin`` says in words how each split came about.
@@ -60,6 +65,8 @@ def load_dataset(
         InputError: an unknown kind of data, or an option out of its range.
         DataError: data that is missing or cannot be used.
 
+    Several labels per image stand in ``Split.tags``.
+
     Example:
         >>> load_dataset("mini:cifar10", shots=4).train.name
         'train'
@@ -67,7 +74,10 @@ def load_dataset(
     options = LoadOptions(shots, seed, val, classes, on_error, download, whole)
     parts = split_spec(spec)
     if len(parts) == 1:
-        return _load_one(parts[0], options)
+        data = _load_one(parts[0], options)
+        if not several:
+            refuse_several(data)
+        return data
     return join([_load_one(part, replace(options, classes=None)) for part in parts], options.classes)
 
 
@@ -106,8 +116,10 @@ def _exists(part: str) -> bool:
 def _load_one(part: str, options: LoadOptions) -> Dataset:
     match = _PREFIX.fullmatch(part)
     if match and match[1] in DATASETS and match[2]:
-        data: Dataset = resolve(DATASETS, match[1], "kind of data")(match[2], options)
-        return data
+        rest, targets = taken(match[2])
+        data: Dataset = resolve(DATASETS, match[1], "kind of data")(rest, replace(options, targets=targets))
+        data = data if rest == match[2] else replace(data, spec=part)
+        return ranked(data, targets) if match[1] in WRITTEN or targets == "ranks" else data
     if part and exists(part):
         kind = _ENDINGS.get(Path(part).suffix.lower(), "folder")
         return _load_one(f"{kind}:{part}", options)
@@ -129,6 +141,8 @@ def join(parts: Sequence[Dataset], classes: Sequence[str] | str | Path | None = 
         classes: K1 + K2 + ... names in place of their own.
     """
     names = _apart(parts) if classes is None else chosen_names(_apart(parts), classes)
+    for part in parts:
+        refuse_several(part)
     offsets = np.cumsum([0, *(len(part.classes) for part in parts)])
 
     def joined(name: str) -> Split:

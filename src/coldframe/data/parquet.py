@@ -29,12 +29,15 @@ from coldframe.data.columns import (
     numbered,
     open_parquet,
     read_labels,
+    several,
     sound,
 )
 from coldframe.data.folder import SPLIT_NAMES
+from coldframe.data.rows import sorted_names
 from coldframe.data.sampling import evenly
 from coldframe.data.splits import assemble
 from coldframe.data.stored import Stored
+from coldframe.data.targets import matrix, of_several
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.files import expanded, explained
 
@@ -110,24 +113,70 @@ def load(path: str, options: LoadOptions) -> Dataset:
     schema = open_parquet(found["train"][0]).schema_arrow
     described = features_of(schema)
     image = image_column(schema, described, choice.get("image"), place)
+    if (flags := (choice.get("label") or "").split(","))[1:]:
+        return _fewer(_flags(path, found, image, flags, options), most)
     label = label_column(schema, described, choice.get("label"), image, place)
     columns = {split: read_labels(paths, image, label) for split, paths in found.items()}
     withheld = [split for split, column in columns.items() if split != "train" and set(column.values) <= {None, -1}]
     for split in withheld:
         del columns[split]
-    names, labels = numbered(columns, names_of(described, label, found["train"][0]))
+    known = names_of(described, label, found["train"][0])
+    lists = any(isinstance(value, list) for column in columns.values() for value in column.values)
+    if options.targets == "several" or (lists and options.targets == "auto"):
+        data = _several(path, found, image, several(columns, known), known, options, f"column {label!r}")
+        return _fewer(data, most)
+    for column in columns.values():
+        if (row := next((n for n, value in enumerate(column.values) if isinstance(value, list)), None)) is not None:
+            said = f"expected one label in {column.place(row)}, found {len(column.values[row])}"
+            raise DataError(f"{said}; leave targets out for several labels per image")
+    names, labels = numbered(columns, known)
     splits = {
         split: Split(split, Rows(found[split], image), labels[split], names) for split in columns
     }  # fmt: skip
     labels_in = f"column {label!r} of {place}"
     data = assemble(f"parquet:{path}", splits["train"], splits.get("val"), splits.get("test"), options, labels_in)
-    if most is not None and int(most) < len(data.test):
-        said = f"test: {int(most):,} of {len(data.test):,} images, drawn evenly over classes with seed 0"
-        data = replace(data, test=evenly(data.test, int(most)), origin="; ".join(filter(None, (data.origin, said))))
+    data = _fewer(data, most)
     if withheld:
         said = f"{' and '.join(withheld)} left out: its labels in column {label!r} are withheld"
         data = replace(data, origin="; ".join(filter(None, (data.origin, said))))
     return data
+
+
+def _fewer(data: Dataset, most: str | None) -> Dataset:
+    """Return data with so many of its test images."""
+    if most is None or int(most) >= len(data.test):
+        return data
+    said = f"test: {int(most):,} of {len(data.test):,} images, drawn evenly over classes with seed 0"
+    return replace(data, test=evenly(data.test, int(most)), origin="; ".join(filter(None, (data.origin, said))))
+
+
+def _flags(
+    path: str, found: dict[str, list[Path]], image: str, names: Sequence[str], options: LoadOptions
+) -> Dataset:
+    """Return data whose labels are columns of 0 and 1."""
+    tags: dict[str, list[tuple[str, ...]]] = {}
+    for split, paths in found.items():
+        columns = [read_labels(paths, image, name) for name in names]
+        for column in columns:
+            if (row := next((n for n, value in enumerate(column.values) if value not in (0, 1)), None)) is not None:
+                raise DataError(f"expected 0 or 1 in {column.place(row)}, found {str(column.values[row])[:60]!r}; correct it")
+        rows = zip(*(column.values for column in columns), strict=True)
+        tags[split] = [tuple(name for name, one in zip(names, row, strict=True) if one) for row in rows]
+    return _several(path, found, image, tags, names, options, f"the {len(names)} columns of 0 and 1")
+
+
+def _several(
+    path: str, found: dict[str, list[Path]], image: str, tags: dict[str, list[tuple[str, ...]]], names: Sequence[str],
+    options: LoadOptions, where: str,
+) -> Dataset:  # fmt: skip
+    """Return data with several labels per image."""
+    names = tuple(names) or tuple(sorted_names({label for rows in tags.values() for row in rows for label in row}))
+    splits = {
+        split: of_several(split, Rows(found[split], image), matrix(rows, names), names) for split, rows in tags.items()
+    }
+    spec = f"parquet:{path}"
+    data = assemble(spec, splits["train"], splits.get("val"), splits.get("test"), options, f"{where} of {path}")
+    return replace(data, origin="; ".join(filter(None, (f"several labels per image: {where}", data.origin))))
 
 
 def _find(root: Path) -> dict[str, list[Path]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from coldframe.data.base import Dataset, Images, LoadOptions, Split, Subset
 from coldframe.data.splits import assemble
+from coldframe.data.targets import matrix, of_several
 from coldframe.errors import DataError
 
 SPLIT_WORDS = {
@@ -34,6 +35,7 @@ class Listing:
         place: what a person would call row n.
         notes: what the reader found, for ``origin``.
         labels_in: where the labels stand, such as the column of a file, for errors.
+        tags: N times the labels of an image, where images have several; then ``labels`` do not count.
     """
 
     spec: str
@@ -45,6 +47,7 @@ class Listing:
     place: Callable[[int], str] = "row {}".format
     notes: list[str] = field(default_factory=list)
     labels_in: str = ""
+    tags: Sequence[Sequence[str]] | None = None
 
 
 def dataset_of(rows: Listing, options: LoadOptions) -> Dataset:
@@ -59,19 +62,20 @@ def dataset_of(rows: Listing, options: LoadOptions) -> Dataset:
         raise DataError(f"expected images in {rows.spec}, found none; check what it names")
     split_of = [_split(rows, number) for number in range(len(rows.images))]
     notes = list(rows.notes)
-    labels = whole_numbers(rows.labels)
+    labels = whole_numbers(rows.labels) if rows.tags is None else ["|".join(one) for one in rows.tags]
     for split in ("val", "test"):
         here = [label for label, name in zip(labels, split_of, strict=True) if name == split]
         if here and not any(here):
             notes.append(f"{split} left out: its {len(here):,} labels are withheld")
             split_of = ["" if name == split else name for name in split_of]
-    names = list(rows.names) if rows.names is not None else sorted_names({label for label in labels if label})
+    every = {label for label in labels if label} if rows.tags is None else {label for one in rows.tags for label in one}
+    names = list(rows.names) if rows.names is not None else sorted_names(every)
     index = {name: number for number, name in enumerate(names)}
     if len(index) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"expected distinct names of classes in {rows.spec}, found {twice!r} twice; rename one")
     for number, (label, split) in enumerate(zip(labels, split_of, strict=True)):
-        if split and label not in index:
+        if split and rows.tags is None and label not in index:
             found = repr(label[:60]) if label else "none"
             said = f"expected a label of {rows.spec} in {rows.place(number)}, found {found}"
             raise DataError(f"{said}; correct it or remove the row")
@@ -79,9 +83,12 @@ def dataset_of(rows: Listing, options: LoadOptions) -> Dataset:
     for name in ("train", "val", "test"):
         chosen = [number for number, split in enumerate(split_of) if split == name]
         if chosen:
-            found_labels = np.asarray([index[labels[n]] for n in chosen], dtype=np.int64)
             groups = None if rows.groups is None else tuple(rows.groups[n] for n in chosen)
             images = Subset(rows.images, np.asarray(chosen, dtype=np.int64))
+            if rows.tags is not None:
+                splits[name] = of_several(name, images, matrix([rows.tags[n] for n in chosen], names), names, groups)
+                continue
+            found_labels = np.asarray([index[labels[n]] for n in chosen], dtype=np.int64)
             splits[name] = Split(name, images, found_labels, tuple(names), groups)
     if "train" not in splits:
         raise DataError(f"expected rows of train in {rows.spec}, found only {' and '.join(splits)}; name the split train")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from coldframe.data.base import Dataset, Images, LoadOptions, Split, Unreadable
 from coldframe.data.decode import WHITE
 from coldframe.data.names import by_wordnet, chosen_names
+from coldframe.data.targets import rarest
 from coldframe.errors import ColdframeError, DataError, InputError
 
 TEST_SHARE = 0.2
@@ -99,7 +100,8 @@ def _whole(spec: str, splits: dict[str, Split], skipped: dict[str, str], unused:
     labels = np.concatenate([part.labels for part in parts])
     if not len(labels):
         raise DataError(f"expected images in {spec}, found none that can be used")
-    every = Split("test", Joined([part.images for part in parts]), labels, parts[0].classes)
+    tags = None if parts[0].tags is None else np.concatenate([part.tags for part in parts if part.tags is not None])
+    every = Split("test", Joined([part.images for part in parts]), labels, parts[0].classes, tags=tags)
     none = every.subset(np.zeros(0, dtype=np.int64))
     notes = [f"all {len(labels):,} images as one split"]
     notes += [f"{unused} class names without images left out"] if unused else []
@@ -183,10 +185,8 @@ def _hold_out(spec: str, splits: dict[str, Split], options: LoadOptions) -> list
     if not isinstance(count, int) or "val" in splits:
         return []
     if "test" not in splits:
-        raise InputError(
-            f"expected a test split in {spec} beside val={count} images of train, found none: "
-            "the one that is drawn is a fixed share of each class; give val as a share"
-        )
+        said = f"expected a test split in {spec} beside val={count} images of train, found none"
+        raise InputError(f"{said}: the one that is drawn is a fixed share of each class; give val as a share")
     if count >= len(train):
         raise InputError(f"expected val below the {len(train):,} images of train in {spec}, found {count:,}; give fewer")
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(options.seed)).numpy()
@@ -211,10 +211,14 @@ def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[di
         return drawn, words + more
     taken: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     short: list[str] = []
-    for label, name in enumerate(train.classes):
-        rows = np.flatnonzero(train.labels == label)
+    strata = train.labels if train.tags is None else rarest(train.tags)
+    for label, name in enumerate(train.classes if train.tags is None else (*train.classes, "")):
+        rows = np.flatnonzero(strata == label)
         order = [int(rows[position]) for position in shuffled(options.seed, name, len(rows))]
         need = 1 + len(missing)
+        if len(order) < need and train.tags is not None:
+            taken["train"] += order
+            continue
         if len(order) < need:
             raise DataError(_too_few(spec, name, len(order), need, missing))
         shots = min(options.shots or 1, len(order) - len(missing))  # what a small class has
@@ -233,7 +237,8 @@ def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[di
         if options.shots is not None and len(order) < options.shots:
             short.append(f"{name} has {len(order)}")
     result = splits | {name: train.subset(sorted(taken[name]), name) for name in ("train", *missing)}
-    return result, _words(missing, options, short)
+    words = _words(missing, options, short)
+    return result, words if train.tags is None else [f"{word}, by the rarest label of each image" for word in words]
 
 
 def _cut(order: Sequence[int], count: int) -> tuple[list[int], list[int]]:
@@ -256,11 +261,8 @@ def _words(missing: list[str], options: LoadOptions, short: Sequence[str]) -> li
 
 def _too_few(spec: str, name: str, count: int, need: int, missing: list[str]) -> str:
     images = "1 image" if count == 1 else f"{count} images"
-    parts = " and ".join(["train", *missing])
-    return (
-        f"class {name!r} of {spec} has {images}, but {need} are needed, one each for {parts}; "
-        "add images or remove the class"
-    )
+    said = f"class {name!r} of {spec} has {images}, but {need} are needed, one each for {' and '.join(['train', *missing])}"
+    return f"{said}; add images or remove the class"
 
 
 def _drop_unused(splits: dict[str, Split]) -> tuple[dict[str, Split], int]:
@@ -268,15 +270,17 @@ def _drop_unused(splits: dict[str, Split]) -> tuple[dict[str, Split], int]:
     classes = splits["train"].classes
     used = np.zeros(len(classes), dtype=bool)
     for split in splits.values():
-        used[split.labels] = True
+        used |= split.tags.any(0) if split.tags is not None else np.isin(np.arange(len(classes)), split.labels)
     if used.all():
         return splits, 0
-    index = np.cumsum(used) - 1
+    index = np.maximum(np.cumsum(used) - 1, 0)
     names = tuple(name for name, keep in zip(classes, used, strict=True) if keep)
-    remapped = {
-        key: replace(split, labels=index[split.labels].astype(np.int64), classes=names) for key, split in splits.items()
-    }
-    return remapped, int((~used).sum())
+
+    def remapped(split: Split) -> Split:
+        tags = None if split.tags is None else split.tags[:, used]
+        return replace(split, labels=index[split.labels].astype(np.int64), classes=names, tags=tags)
+
+    return {key: remapped(split) for key, split in splits.items()}, int((~used).sum())
 
 
 def _check_trained(spec: str, splits: dict[str, Split], labels_in: str = "") -> None:
@@ -285,11 +289,11 @@ def _check_trained(spec: str, splits: dict[str, Split], labels_in: str = "") -> 
         raise DataError(f"expected training images in {spec}, found none that can be used")
     for name, split in splits.items():
         alien = np.setdiff1d(split.labels, train.labels)
+        if split.tags is not None and train.tags is not None:
+            alien = np.flatnonzero(split.tags.any(0) & ~train.tags.any(0))
         if len(alien):
-            raise DataError(
-                f"class {train.classes[int(alien[0])]!r} of {spec} has {name} images but no training images; "
-                f"add training images or remove it from {name}"
-            )
+            said = f"class {train.classes[int(alien[0])]!r} of {spec} has {name} images but no training images"
+            raise DataError(f"{said}; add training images or remove it from {name}")
     if len(train.classes) < 2:
         count = sum(len(split) for split in splits.values())
         found = f"{train.classes[0]!r} alone, of {count:,} image{'s' * (count > 1)}"

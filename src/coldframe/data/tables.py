@@ -205,21 +205,33 @@ def split_column(table: Table, used: Sequence[str], chosen: str | None) -> str |
     return words[0] if len(words) == 1 and len(rest) > 1 else None
 
 
-def one_hot(table: Table, used: Sequence[str]) -> list[str]:
-    """Return the names of classes where all columns left are 0 or 1; empty where they are not.
+_ONE = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+
+
+def one_hot(table: Table, used: Sequence[str], chosen: str | None = None) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the names of the columns of 0 and 1, and of each row those with a 1; both empty where there are none.
+
+    Args:
+        table: the rows.
+        used: columns that say something else.
+        chosen: names of columns with commas between, where they were asked for; None takes all that are left.
 
     Raises:
-        DataError: rows have several ones, or none.
+        DataError: a column that was asked for holds something else.
     """
     rest = [name for name in table.head if name not in used]
-    if len(rest) < 2 or any(name.lower() in LABELS for name in rest):
-        return []
-    columns = [[{"0": 0, "0.0": 0, "1": 1, "1.0": 1}.get(value) for value in table.column(name)] for name in rest]
-    if any(value is None for column in columns for value in column):
-        return []
-    sums = [sum(value or 0 for value in row) for row in zip(*columns, strict=True)]
-    wrong = next((number for number, count in enumerate(sums) if count != 1), None)
-    if wrong is not None:
-        said = f"expected one 1 among the columns of classes in {table.place(wrong)}, found {sums[wrong]}"
-        raise DataError(f"{said}; several labels per image are not read: choose one column, as in ?label={rest[0]}")
-    return rest
+    if chosen is not None:
+        wanted = [name.strip() for name in chosen.split(",")]
+        if chosen in rest or len(wanted) < 2 or not set(wanted) <= set(rest):
+            return [], []
+        rest = wanted
+    elif len(rest) < 2 or any(name.lower() in LABELS for name in rest):
+        return [], []
+    columns = [[_ONE.get(value.lower()) for value in table.column(name)] for name in rest]
+    for name, column in zip(rest, columns, strict=True):
+        if None in column and chosen is not None:
+            said = f"expected 0 or 1 in column {name!r} of {table.place(column.index(None))}, found another text"
+            raise DataError(f"{said}; choose columns of 0 and 1")
+        if None in column:
+            return [], []
+    return rest, [tuple(name for name, one in zip(rest, row, strict=True) if one) for row in zip(*columns, strict=True)]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from coldframe.data.base import Split
+from coldframe.data.targets import rarest
 from coldframe.errors import InputError
 from coldframe.methods.base import Method
 
@@ -44,9 +45,12 @@ def bound(method: Method, split: Split) -> tuple[Method, Split, list[str]]:
         InputError: no class of the data is known.
     """
     mine, theirs = method.classes, split.classes
+    method.check_targets(split)
     if mine == theirs:
         return method, split, []
     places = matched(mine, theirs)
+    if split.tags is not None:
+        return method, *_retagged(method, split, places)
     known = [at for at in places if at is not None]
     if len(known) == len(theirs) == len(mine):
         return method, _remapped(split, mine, places), ["classes are bound by name: the data has them in another order"]
@@ -88,6 +92,24 @@ def _remapped(split: Split, classes: tuple[str, ...], places: Sequence[int | Non
     kept = np.flatnonzero(moved[split.labels] >= 0)
     held = split if len(kept) == len(split) else split.subset(kept)
     return replace(held, labels=moved[held.labels], classes=classes)
+
+
+def _retagged(method: Method, split: Split, places: Sequence[int | None]) -> tuple[Split, list[str]]:
+    """Return a split with several labels among those that were learned; others do not count."""
+    assert split.tags is not None
+    tags = np.zeros((len(split), len(method.classes)), dtype=np.bool_)
+    for k, at in enumerate(places):
+        if at is not None:
+            tags[:, at] = split.tags[:, k]
+    if not tags.any():
+        raise InputError(
+            f"expected a label of the data among the {len(method.classes):,} that {method.name} learned, found none; "
+            "fit it on this data, or give the names with --classes"
+        )
+    new = [name for name, at in zip(split.classes, places, strict=True) if at is None]
+    notes = [f"{len(new):,} labels that were not learned do not count ({_shown(new)})"] if new else []
+    labels = np.minimum(rarest(tags), tags.shape[1] - 1)
+    return replace(split, labels=labels, classes=method.classes, tags=tags), ["labels are bound by name", *notes]
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -13,8 +13,10 @@ from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.cold.engines import tapped
 from coldframe.errors import InputError
+from coldframe.measures.conformal import sets as conformal_sets
 from coldframe.methods import Method, load
-from coldframe.methods.run_folder import means_run
+from coldframe.methods.run_folder import means_run, run_folder
+from coldframe.methods.saving import about_of, thresholds_in
 from coldframe.types import FEATURES
 
 Classifier = Callable[[Tensor], Tensor]
@@ -105,6 +107,20 @@ def set_limit(source: str | Path | Backbone, level: float, *, device: str = "cpu
     if held is None:
         raise InputError(f"expected validation answers in {source} to choose sets by, found none; fit it again with val")
     return held.limit("lac", level)
+
+
+def in_set(probabilities: Tensor, limit: float) -> list[int]:
+    """Return the classes in the set of one picture's probabilities [K], best first."""
+    inside = torch.from_numpy(conformal_sets(probabilities[None], limit, "lac")[0])
+    order = probabilities.argsort(descending=True, stable=True)
+    return [int(k) for k in order if inside[k]]
+
+
+def thresholds_of(source: str | Path | Backbone) -> list[float]:
+    """Return from which probability a saved run gives each label [K]; empty where each image has one label."""
+    if isinstance(source, Backbone) or not means_run(source):
+        return []
+    return thresholds_in(about_of(run_folder(source)))
 
 
 def classifier(

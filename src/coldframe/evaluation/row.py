@@ -10,7 +10,9 @@ from torch import Tensor
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
+from coldframe.evaluation.tagged import tag_row
 from coldframe.evaluation.trust import trust
+from coldframe.measures import ranks
 from coldframe.methods.base import Method
 from coldframe.results.fields import measured
 from coldframe.types import Row
@@ -43,11 +45,17 @@ def evaluate(method: Method, split: Split, *, data: str, seed: int | None = None
         InputError: the classes are others.
     """
     method.check_classes(split.classes)
+    method.check_targets(split)
     logits = method.logits(split, cold=cold)  # [N, K]
+    if split.tags is not None:
+        found = method.probabilities(logits).numpy()
+        return Evaluation(_about(method, split, data, seed) | tag_row(found, method.thresholds, split), found, logits)
     raw, probabilities = logits.softmax(-1).numpy(), (logits / method.divisor).softmax(-1).numpy()
     row = row_of(method, split, raw, data=data, seed=seed)
     if method.validated is not None and len(method.validated.right):
         row["val_top1"] = float(method.validated.right.double().mean())
+    if split.ordered:
+        row |= rank_row(probabilities, split.labels)
     row |= trust(raw, probabilities, split.labels, method.validated, method.divisor, split.classes)
     return Evaluation(row, probabilities, logits)
 
@@ -56,6 +64,20 @@ def row_of(
     method: Method, split: Split, probabilities: NDArray[np.float32], *, data: str, seed: int | None = None
 ) -> Row:
     """Return the row of probabilities [N, K] that a method gave to the images of a split; see :func:`evaluate`."""
+    return _about(method, split, data, seed) | measured(probabilities, split.labels)
+
+
+def rank_row(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Row:
+    """Return how far off answers are where classes are ranks, from probabilities [N, K]."""
+    answers, classes = probabilities.argmax(1), probabilities.shape[1]
+    return {
+        "kappa": ranks.quadratic_kappa(answers, labels, classes),
+        "rank_error": ranks.rank_error(answers, labels),
+        "spearman": ranks.spearman(probabilities @ np.arange(classes), labels),
+    }
+
+
+def _about(method: Method, split: Split, data: str, seed: int | None) -> Row:
     return {
         "method": method.name,
         "model": method.backbone.name,
@@ -63,7 +85,6 @@ def row_of(
         "seed": seed,
         "split": split.name,
         "n": len(split),
-        **measured(probabilities, split.labels),
         "trainable_parameters": method.trainable_parameters,
         "stored_bytes": method.stored_bytes,
     }

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Size = Annotated[int, Meta(ge=0, le=2**48)]
 """A number of things or bytes."""
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Correlation = Annotated[float, Meta(ge=-1, le=1)]
 Spent = Annotated[float, Meta(ge=0, le=1e15)]
 """Seconds, milliseconds or megabytes."""
 FileName = Annotated[str, Meta(pattern=r"^[^/\\\x00-\x1f\x7f]{1,200}$")]

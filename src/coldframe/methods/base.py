@@ -24,6 +24,7 @@ from coldframe.data.base import Split
 from coldframe.data.joined import Joined
 from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.files import formats
+from coldframe.measures import tags
 from coldframe.methods import answers
 from coldframe.methods.calibrated import Held
 from coldframe.methods.settings import Settings
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 Report = Callable[[dict[str, Any]], None]
 VALIDATED = "validation.safetensors"
 """Beside a saved run: how sure its answers on the validation images were, whether they were right, how well classes fit."""
+THRESHOLDS = "thresholds"
+"""Among ``choices``: from which probability each label is given, where images have several."""
 CALIBRATION = "calibration"
 """Among ``choices``: the temperature, what it was chosen on and on how many images."""
 
@@ -60,6 +63,8 @@ class Method(Settings, ABC):
     """Whether it learns from unlabelled images too, the test images where a verb is given no others; its line says so."""
     crosses: ClassVar[bool] = False
     """Whether fitting chooses something on validation images that :meth:`tried` and :meth:`adopt` know, so that folds can."""
+    several: ClassVar[bool] = False
+    """Whether it can learn and score several labels per image."""
     gradientless: ClassVar[str] = ""
     """Why the gradients of the logits say too little for an attack; empty where the method can be attacked."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -145,7 +150,9 @@ class Method(Settings, ABC):
         parts = [split for split in (train, val) if split is not None]
         rows = [[split.images.digest(i) for i in range(len(split))] + split.labels.tolist() for split in parts]
         preprocess = self.backbone.preprocess.as_dict()
-        return digest_of([self.name, self.config(), self.backbone.digest, preprocess, train.classes, rows])
+        several = [split.tags.astype(int).tolist() for split in parts if split.tags is not None]
+        about = [self.name, self.config(), self.backbone.digest, preprocess, train.classes, rows]
+        return digest_of([*about, several] if several else about)
 
     def check_data(self, train: Split, val: Split | None) -> None:
         """Refuse what these settings cannot learn from or choose on, as far as it is known before an image is read.
@@ -159,6 +166,11 @@ class Method(Settings, ABC):
         """
         if len(train) == 0:
             raise InputError("expected at least one training image, found none; check the data and --shots")
+        if train.tags is not None and not self.several:
+            raise InputError(
+                f"expected one label per image for {self.name}, found several; choose linear-probe or zero-shot, which score "
+                "each label by itself"
+            )
         if val is None and self.needs_val:
             what, instead = self.needs_val
             raise InputError(f"expected validation images to choose {what} on, found none; {instead}")
@@ -199,7 +211,10 @@ class Method(Settings, ABC):
         self._fit(train, held, cold, folder, report)
         self.choices |= found
         self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
-        self.calibrate(train, held, cold)
+        if train.tags is None:
+            self.calibrate(train, held, cold)
+        else:
+            self.choose_thresholds(train if held is None else held, cold)
         if refit and held is not None:
             other = self.refitted(train, held, cold=cold, run=folder, report=report)
             self.load_state({name: value.clone() for name, value in other.state().items()})
@@ -222,6 +237,23 @@ class Method(Settings, ABC):
         if logits is not None and bool(torch.isfinite(logits).all()):
             self.validated, divisor = Held.of(logits, labels)
             self.choices[CALIBRATION] = {"temperature": divisor, "on": on, "images": len(labels)}
+
+    def choose_thresholds(self, split: Split, cold: ColdPass) -> None:
+        """Choose the probability from which each label is given, with the highest F1 on a split's images."""
+        assert split.tags is not None
+        self.choices[THRESHOLDS] = [0.5] * len(self.classes)
+        found = self.probabilities(self.logits(split, cold=cold))
+        self.choices[THRESHOLDS] = tags.thresholds(found, split.tags)
+        self.choices["thresholds chosen on"] = split.name
+
+    @property
+    def thresholds(self) -> list[float]:
+        """The probability from which each label is given [K]; empty where each image has one label."""
+        return list(self.choices.get(THRESHOLDS) or [])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return softmax(logits / T), with the temperature T; where images have several labels, sigmoid(logits)."""
+        return logits.sigmoid() if self.thresholds else (logits / self.divisor).softmax(-1)
 
     def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
         """Return logits of the training images [N, K], none of which had a part in its own; None where there are none."""
@@ -250,7 +282,8 @@ class Method(Settings, ABC):
         """
         self._check_fitted()
         labels = np.concatenate([train.labels, val.labels])
-        both = Split("train and val", Joined([train.images, val.images]), labels, self.classes)
+        held = None if train.tags is None or val.tags is None else np.concatenate([train.tags, val.tags])
+        both = Split("train and val", Joined([train.images, val.images]), labels, self.classes, tags=held)
         other = self.again()
         other.classes = self.classes
         other._refit(self, both, cold or ColdPass(), None if run is None else run / "refit", report)
@@ -306,6 +339,8 @@ class Method(Settings, ABC):
     ) -> Tensor:
         """Return probabilities [N, K]: softmax(logits / T), with the temperature T that was chosen on validation images.
 
+        Where images have several labels, that of each label by itself.
+
         Args:
             images: a split, whose stored activations are used; a path, a list of paths, a folder, pictures of Pillow, arrays
                 [H, W, 3] or [N, H, W, 3], which are resized and cropped as files are; or a tensor [N, 3, H, W], which is
@@ -320,7 +355,7 @@ class Method(Settings, ABC):
         """
         self._check_fitted()
         if isinstance(images, Split):
-            return (self.logits(images, cold=cold, batch_size=batch_size) / self.divisor).softmax(-1)
+            return self.probabilities(self.logits(images, cold=cold, batch_size=batch_size))
         found = list(self.stream(images, batch_size=batch_size, progress=progress))
         return torch.cat(found) if found else torch.zeros(0, len(self.classes))
 
@@ -331,13 +366,17 @@ class Method(Settings, ABC):
         self._check_fitted()
 
         def call(pixels: Tensor) -> Tensor:
-            return (self(self.backbone.normalise(pixels)).float() / self.divisor).softmax(-1).cpu()
+            return self.probabilities(self(self.backbone.normalise(pixels)).float()).cpu()
 
         return answers.stream(call, self.backbone.preprocess, images, batch_size, progress)
 
     def predict(self, images: Anything, *, cold: ColdPass | None = None, batch_size: int = 64) -> Tensor:
-        """Return the most probable class of each image [N], int64, an index of ``classes``; see :meth:`predict_proba`."""
-        return self.predict_proba(images, cold=cold, batch_size=batch_size).argmax(-1)
+        """Return the most probable class of each image [N], int64, an index of ``classes``; see :meth:`predict_proba`.
+
+        Where images have several labels, whether each has each [N, K].
+        """
+        found = self.predict_proba(images, cold=cold, batch_size=batch_size)
+        return found >= found.new_tensor(self.thresholds) if self.thresholds else found.argmax(-1)
 
     def predict_frame(
         self, images: Anything, *, abstain: float | None = None, batch_size: int = 64, progress: answers.Progress | None = None
@@ -354,6 +393,8 @@ class Method(Settings, ABC):
         Raises:
             MissingPackage: pandas is not installed.
         """
+        if self.thresholds:
+            raise InputError("expected a run of one label per image for one answer each, found several; use predict_proba")
         least = 0.0 if abstain is None else self.threshold(abstain)
         held = answers.named(images, self.backbone.preprocess.size)
         probabilities = torch.cat(list(self.stream(held, batch_size=batch_size, progress=progress)))
@@ -370,9 +411,22 @@ class Method(Settings, ABC):
         return answers.threshold(self.validated, precision, self.name)
 
     def score(self, split: Split, *, cold: ColdPass | None = None) -> float:
-        """Return top-1 accuracy on a split, a fraction. Raises :class:`InputError` when its classes are others."""
+        """Return top-1 accuracy on a split, or mAP where images have several labels, a fraction.
+
+        Raises:
+            InputError: its classes are others, or it has one label per image and several were learned, or the other way round.
+        """
         self.check_classes(split.classes)
+        self.check_targets(split)
+        if split.tags is not None:
+            return tags.mean_average_precision(self.predict_proba(split, cold=cold), split.tags) or 0.0
         return float((self.predict(split, cold=cold) == torch.from_numpy(split.labels)).float().mean())
+
+    def check_targets(self, split: Split) -> None:
+        """Refuse images with several labels where one was learned, and the other way round."""
+        if (split.tags is not None) != bool(self.thresholds):
+            one, other = ("several labels", "one") if self.thresholds else ("one label", "several")
+            raise InputError(f"expected {one} per image for this {self.name}, found {other}; fit it on data of this kind")
 
     def check_classes(self, classes: Sequence[str]) -> None:
         """Refuse data whose classes are not the ones that were learned."""

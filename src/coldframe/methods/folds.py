@@ -20,6 +20,7 @@ from coldframe import files
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Split
 from coldframe.data.joined import Joined
+from coldframe.data.targets import refuse_several
 from coldframe.methods.base import Method, Report
 
 Rule = Literal["val", "loo", "cv"]
@@ -54,6 +55,7 @@ def all_shots(dataset: Dataset) -> Dataset:
     if not len(dataset.val):
         return dataset
     labels = np.concatenate([dataset.train.labels, dataset.val.labels])
+    refuse_several(dataset)
     both = Split("train and val", Joined([dataset.train.images, dataset.val.images]), labels, dataset.classes)
     words = f"{dataset.origin}; validation images joined train, since choices are made without any"
     return replace(dataset, train=both, val=dataset.val.subset(np.zeros(0, dtype=np.int64)), origin=words)

@@ -14,9 +14,12 @@ from coldframe.files import formats, reading
 from coldframe.files.own import own
 from coldframe.measures.conformal import KINDS
 from coldframe.measures.temperature import LEAST, MOST
-from coldframe.methods.base import CALIBRATION, VALIDATED, Method
+from coldframe.methods.base import CALIBRATION, THRESHOLDS, VALIDATED, Method
 from coldframe.methods.calibrated import Held
 from coldframe.registry import METHODS, resolve
+
+LATER = {"balance": "none"}
+"""Settings that older saved runs do not name, with what these did."""
 
 
 def restore(method: Method, folder: Path, classes: Sequence[str]) -> None:
@@ -44,6 +47,22 @@ def state_of(about: formats.Adaptation, folder: Path) -> dict[str, Tensor]:
     if {name: list(tensor.shape) for name, tensor in state.items()} != about.state:
         raise ModelError(f"{folder} is damaged: adaptation.safetensors does not hold what adaptation.json lists; fit it again")
     return state
+
+
+def thresholds_in(about: formats.Adaptation) -> list[float]:
+    """Return from which probability each label is given [K]; empty where each image has one label.
+
+    Raises:
+        ModelError: the file holds something else.
+    """
+    found = about.choices.get(THRESHOLDS)
+    if found is None:
+        return []
+    fine = isinstance(found, list) and all(isinstance(value, float | int) and 0 <= value <= 1 for value in found)
+    if not fine or len(found) != len(about.classes):
+        said = f"expected thresholds of {len(about.classes)} labels, each in [0, 1], in adaptation.json, found others"
+        raise ModelError(f"{said}; fit it again")
+    return [float(value) for value in found]
 
 
 def validated_of(folder: Path) -> Held | None:
@@ -87,12 +106,14 @@ def unfitted(about: formats.Adaptation, backbone: Backbone, folder: Path) -> Met
     """Return the method with its settings, without what it learned. Raises :class:`ModelError` for settings of no method."""
     try:
         kind: type[Method] = _own_kind(about.method) or resolve(METHODS, about.method, "method")
-        missing = [name for name in kind.settings() if name not in about.config]
+        config = {name: value for name, value in LATER.items() if name in kind.settings()} | dict(about.config)
+        missing = [name for name in kind.settings() if name not in config]
         if missing:
             raise InputError(f"expected the setting {missing[0]} of {about.method}, found none")
-        method = kind(backbone, **about.config)
+        method = kind(backbone, **config)
     except InputError as error:
         raise ModelError(f"{folder / 'adaptation.json'} is damaged: {error}; fit it again") from error
+    thresholds_in(about)
     found = about.choices.get(CALIBRATION)
     if found is not None:
         divisor = found.get("temperature") if isinstance(found, dict) else None

@@ -133,8 +133,11 @@ def logistic_path(
     most_steps: int = 1500,
     start: Linear | None = None,
     dtype: torch.dtype = torch.float64,
+    weights: Tensor | None = None,
 ) -> Iterator[Linear]:
-    """Yield, for every l2, the minimiser of F = (1/N) sum CE(W x + b, y) + (l2 / 2) ||W||^2; b is not penalised.
+    """Yield, for every l2, the minimiser of F = (1/N) sum w CE(W x + b, y) + (l2 / 2) ||W||^2; b is not penalised.
+
+    With labels [N, K] of 0 and 1 in place of classes, CE is the sum over k of the binary cross-entropies.
 
     Each solution starts from the one before. In the eigenbasis with eigenvalues v the coordinates are scaled by
     1 / sqrt(c v + l2), c the mean curvature p (1 - p) of the softmax where it starts, which makes the loss nearly round; c is
@@ -143,17 +146,20 @@ def logistic_path(
 
     Args:
         x: features [N, D].
-        y: labels [N].
+        y: labels [N], or which of K labels each item has [N, K].
         classes: K.
         l2s: regularisers, best from large to small; scikit-learn's ``LogisticRegression(C)`` has C = 1 / (N l2).
         basis: of x, or of features like x: it decides the speed, not the solution.
         tolerance: largest gain that may be left, as a share of F.
         most_steps: evaluations of F for one regulariser; a solution that takes more says what is left in ``left``.
         start: a classifier to start from.
+        weights: w of each item [N], or of each of its labels [N, K]; 1 when None.
         dtype: of the sums; in float32 a loss under 1e-4 or so is rounding, and the solution is taken where it stops falling.
     """
     rotated = basis.rotate(x).to(dtype)  # [N, R]
     truth, values = y.to(rotated.device), basis.values.to(dtype)
+    truth = truth.to(dtype) if truth.ndim == 2 else truth
+    weights = None if weights is None else weights.to(rotated)
     weight = torch.zeros(classes, rotated.shape[1], dtype=dtype, device=rotated.device)
     bias = torch.zeros(classes, dtype=dtype, device=rotated.device)
     if start is not None:
@@ -163,7 +169,7 @@ def logistic_path(
     for l2 in l2s:
         spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
         while not done:
-            weight, bias, left, loss, calls = _descend(rotated, truth, values, weight, bias, l2, tolerance)
+            weight, bias, left, loss, calls = _descend(rotated, truth, weights, values, weight, bias, l2, tolerance)
             spent += calls
             done = left <= tolerance * loss or loss >= before * (1 - _STALLED) or spent >= most_steps
             before = loss
@@ -171,15 +177,26 @@ def logistic_path(
         yield replace(found, left=left / loss if loss > 0 else 0.0)  # nothing is under a loss of 0
 
 
+def _loss(logits: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the mean over items of the cross-entropy, or of the sum of binary ones, each with its weight."""
+    if y.ndim == 1 and weights is None:
+        return functional.cross_entropy(logits, y)
+    each = (
+        functional.cross_entropy(logits, y, reduction="none") if y.ndim == 1
+        else functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
+    )  # fmt: skip
+    return (each if weights is None else each * weights).sum() / len(y)
+
+
 def _descend(
-    x: Tensor, y: Tensor, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float
+    x: Tensor, y: Tensor, weights: Tensor | None, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float
 ) -> tuple[Tensor, Tensor, float, float, int]:
     """Take some steps of L-BFGS from a classifier, scaled by the curvature there.
 
     Returns:
         The classifier, what is left to gain, the loss, and how often it was evaluated.
     """
-    p = (x @ weight.T + bias).softmax(-1)
+    p = (x @ weight.T + bias).sigmoid() if y.ndim == 2 else (x @ weight.T + bias).softmax(-1)
     tiny = torch.finfo(x.dtype).tiny
     curvature = max(float((p * (1 - p)).mean()), tiny)
     scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
@@ -195,7 +212,7 @@ def _descend(
         calls += 1
         optimiser.zero_grad()
         plain = scaled * scale
-        loss = functional.cross_entropy(x @ plain.T + shift * unit, y) + 0.5 * l2 * plain.square().sum()
+        loss = _loss(x @ plain.T + shift * unit, y, weights) + 0.5 * l2 * plain.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

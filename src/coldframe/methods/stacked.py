@@ -21,6 +21,7 @@ from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import views
+from coldframe.methods.balance import Balanced
 from coldframe.methods.trained import Trained
 from coldframe.training import better
 from coldframe.training.stacked import train_stacked
@@ -98,9 +99,12 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
     labels = torch.from_numpy(train.labels).to(first.backbone.device)
     answer, penalty = first.beside(runs, parameters)
 
+    balanced = Balanced.of(first.balance, labels, len(train.classes), first.seed)
+
     def losses(items: Tensor, epoch: int) -> Tensor:
+        items = balanced.items(items, epoch)
         logits = answer(views.drawn(stored, items, epoch, first.seed))
-        found = _cross_entropy(logits, labels[items])
+        found = _cross_entropy(logits, labels[items], balanced.weights)
         return found if penalty is None else found + penalty()
 
     seen = None if val is None else cold.activations(first.backbone, val, first.cut)
@@ -161,7 +165,8 @@ class _Once(ColdPass):
         return self._found[key]
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy of each run [S] of logits [S, B, K]."""
+def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the mean cross-entropy of each run [S] of logits [S, B, K], each item with the weight of its class."""
     picked = functional.log_softmax(logits, -1).gather(-1, labels.expand(len(logits), -1)[..., None])
-    return -picked[..., 0].mean(1)
+    each = -picked[..., 0]
+    return (each if weights is None else each * weights.to(each)[labels]).mean(1)

@@ -18,6 +18,7 @@ from coldframe.data.base import Split
 from coldframe.errors import TrainingError
 from coldframe.machine.room import check_fits
 from coldframe.methods import trials, views
+from coldframe.methods.balance import Balance, Balanced
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
 from coldframe.types import PIXELS
@@ -55,6 +56,8 @@ class Trained(Method):
         schedule: ``cosine``, ``linear`` or ``constant``.
         warmup: steps of linear warm-up; at most a tenth of the run.
         clip: largest norm of the gradient; None leaves it alone.
+        balance: for classes of unequal size: ``loss`` weights each image by N / (K n_k), n_k the size of its class;
+            ``sample`` draws as many images of each class in an epoch, on average; ``none`` takes images as they are.
         augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
         patience: epochs without a better one on ``val`` before stopping; None never stops early.
         seed: decides where training starts, the order of the images and the augmentation.
@@ -77,6 +80,7 @@ class Trained(Method):
     schedule: Schedule = "cosine"
     warmup: int = 100
     clip: float | None = None
+    balance: Balance = "none"
     augment: views.Augment = "none"
     patience: int | None = None
     seed: int = 0
@@ -274,8 +278,13 @@ class Trained(Method):
         labels = torch.from_numpy(train_split.labels).to(self.backbone.device)
         answer = logits or (lambda items, epoch: self.warm(views.drawn(stored, items, epoch, self.seed)))
 
+        balanced = Balanced.of(self.balance, labels, len(self.classes), self.seed)
+
         def loss(items: Tensor, epoch: int) -> Tensor:
-            found = functional.cross_entropy(answer(items, epoch), labels[items], label_smoothing=label_smoothing)
+            items = balanced.items(items, epoch)
+            logits, truth = answer(items, epoch), labels[items]
+            found = functional.cross_entropy(logits, truth, label_smoothing=label_smoothing, reduction=balanced.reduction)
+            found = balanced.mean(found, truth)
             return found if penalty is None else found + penalty()
 
         validate = self.validation(val, cold)

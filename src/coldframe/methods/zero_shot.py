@@ -38,6 +38,7 @@ class ZeroShot(Method):
     spoken: ClassVar[str] = "zero-shot"
     colour: ClassVar[int | None] = 11
     trains: ClassVar[bool] = False
+    several: ClassVar[bool] = True
 
     template: str | Sequence[str] = templates.PHOTO
 
@@ -71,6 +72,15 @@ class ZeroShot(Method):
 
     def _for_names(self, classes: tuple[str, ...]) -> Self:
         return copy.copy(self).for_classes(classes)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return a softmax over the texts for several labels too, or a sigmoid of each where the model was trained with one.
+
+        Cosines of one image with all texts move together; their softmax says which stand out.
+        """
+        if not self.thresholds:
+            return super().probabilities(logits)
+        return (logits + self.backbone.logit_bias).sigmoid() if self.backbone.sigmoid else logits.softmax(-1)
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.for_classes(train.classes)

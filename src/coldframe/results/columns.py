@@ -16,6 +16,13 @@ INTERVAL = Field(
 """The interval of top-1 over images, beside that over seeds; it follows from top-1 and the number of images."""
 
 
+MAP_INTERVAL = Field(
+    "map_images", "interval", "where mAP would lie on other images of the same kind, in 95 of 100 cases (bootstrap)",
+    "fraction", 98, lambda mean, half: wording.DASH,
+)  # fmt: skip
+"""The interval of mAP over images."""
+
+
 def columns(table: Results) -> list[Field]:
     """Return the columns in which at least one line was measured; that of clean images where some were not disturbed."""
     plain = [field for field in FIELDS if field.title and not field.section]
@@ -23,7 +30,8 @@ def columns(table: Results) -> list[Field]:
     all_of_them = all(row.get("disturbed_n") in (None, row.get("n")) for row in table.rows)
     left = [field for field in shown if not (field.name == "clean_top1" and all_of_them)]
     known = any(group.over_images() is not None for group in table.groups())
-    return [each for field in left for each in ((field, INTERVAL) if field.name == "top1" and known else (field,))]
+    beside = ({"top1": INTERVAL} if known else {}) | {"map": MAP_INTERVAL}
+    return [each for field in left for each in ((field, beside[field.name]) if field.name in beside else (field,))]
 
 
 def trust_tables(table: Results) -> list[tuple[str, list[Field], list[list[str]]]]:
@@ -62,6 +70,9 @@ def cell(field: Field, group: Group) -> str:
     if field is INTERVAL:
         found = group.over_images()
         return wording.DASH if found is None else wording.span(found.low, found.high)
+    if field is MAP_INTERVAL:
+        ends = group.ends("map")
+        return wording.DASH if ends is None else wording.span(*ends)
     return field.format(group.mean(field.name), group.half(field.name))
 
 
@@ -70,6 +81,9 @@ def value(field: Field, group: Group) -> float | None:
     if field is INTERVAL:
         found = group.over_images()
         return None if found is None else found.low
+    if field is MAP_INTERVAL:
+        ends = group.ends("map")
+        return None if ends is None else ends[0]
     return group.mean(field.name)
 
 

@@ -26,7 +26,7 @@ class Field:
         name: in ``results.json`` and CSV.
         title: heading of its column; empty for none.
         meaning: what it says, for a reader who has never seen the tool.
-        kind: ``"fraction"`` in [0, 1], or an ``"amount"`` of 0 or more.
+        kind: ``"fraction"`` in [0, 1], an ``"amount"`` of 0 or more, or a ``"correlation"`` in [-1, 1].
         weight: columns of the lowest weight go first where room is short.
         format: how a cell says it.
         optional: whether a row has it only where it was asked for.
@@ -38,7 +38,7 @@ class Field:
     name: str
     title: str
     meaning: str
-    kind: Literal["fraction", "amount"]
+    kind: Literal["fraction", "amount", "correlation"]
     weight: int
     format: Show
     optional: bool = False
@@ -69,6 +69,18 @@ FIELDS: tuple[Field, ...] = (
           "fraction", 3, PLAIN, measure=top5),
     Field("mean_per_class", "per class", "top-1 averaged over classes, so that small classes count as much as large ones",
           "fraction", 8, PLAIN, measure=mean_per_class),
+    Field("map", "mAP", "mean over labels of average precision: how far each label ranks the images that have it before others",
+          "fraction", 99, wording.percent, optional=True),
+    Field("micro_f1", "micro F1", "F1 over all labels together, each given from a threshold that validation images chose",
+          "fraction", 9, PLAIN, optional=True),
+    Field("macro_f1", "macro F1", "mean over labels of F1, so that rare labels count as much as frequent ones",
+          "fraction", 8, PLAIN, optional=True),
+    Field("kappa", "kappa", "quadratic weighted kappa of ranks: 1 all right, 0 as chance, far answers count most",
+          "correlation", 8, alone(wording.plain_number), optional=True),
+    Field("spearman", "Spearman", "rank correlation of expected and true ranks",
+          "correlation", 4, alone(wording.plain_number), optional=True),
+    Field("rank_error", "ranks off", "mean distance of answers from true ranks",
+          "amount", 8, alone(wording.plain_number), optional=True),
     Field("clean_top1", "clean, same",
           "clean top-1 of the same test images that were disturbed; compare the next columns with this one",
           "fraction", 7, PLAIN, optional=True),
@@ -110,6 +122,7 @@ REQUIRED = (*IDENTITY, *(field.name for field in FIELDS if not field.optional))
 """What every row of ``results.json`` has; None where it was not measured."""
 OPTIONAL = tuple(field.name for field in FIELDS if field.optional)
 FRACTIONS = tuple(field.name for field in FIELDS if field.kind == "fraction")
+CORRELATIONS = tuple(field.name for field in FIELDS if field.kind == "correlation")
 MEASURED = (*REQUIRED[len(IDENTITY) :], *OPTIONAL)
 
 

@@ -14,16 +14,17 @@ from coldframe.errors import FileError, InputError
 from coldframe.files import formats
 from coldframe.files.reading import read, typed
 from coldframe.measures.significance import Interval, interval, wilson
-from coldframe.results.fields import FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED
+from coldframe.results.fields import CORRELATIONS, FIELDS, FRACTIONS, IDENTITY, MEASURED, REQUIRED
 from coldframe.results.wording import spoken, subject
 from coldframe.types import Row
 
 Key = tuple[str, str, str]
 """(method, model, data): what one line of the table stands for."""
 
+_KINDS: dict[str, Any] = {"fraction": formats.Fraction, "amount": formats.Spent, "correlation": formats.Correlation}
 RowFile = msgspec.defstruct(
     "RowFile",
-    [(f.name, (formats.Fraction if f.kind == "fraction" else formats.Spent) | None, None) for f in FIELDS],
+    [(f.name, _KINDS[f.kind] | None, None) for f in FIELDS],
     bases=(formats.Row,),
     module=__name__,
 )
@@ -89,11 +90,16 @@ class Group:
         """What a sentence calls the line: its label with the method as a person speaks of it."""
         return subject(self.method) + self.label.removeprefix(spoken(self.method))
 
+    @property
+    def main(self) -> str:
+        """The measure that decides: mAP where images have several labels, else top-1."""
+        return "map" if self.rows[0].get("map") is not None else "top1"
+
     def over_seeds(self, field: str) -> Interval | None:
         """Return mean and 95% interval of a field over the seeds that measured it; None where none did."""
         values = [float(row[field]) for row in self.rows if row.get(field) is not None]
-        most = 1.0 if field in FRACTIONS else math.inf
-        return interval(values, least=0.0, most=most) if values else None
+        most = 1.0 if field in FRACTIONS or field in CORRELATIONS else math.inf
+        return interval(values, least=-1.0 if field in CORRELATIONS else 0.0, most=most) if values else None
 
     def mean(self, field: str) -> float | None:
         """Return the mean of a field over seeds."""

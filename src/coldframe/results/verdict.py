@@ -69,7 +69,7 @@ def _scored(lines: list[Group]) -> list[Group]:
 
     A transductive line stands back where there are others: it saw the test images, and is not measured as they are.
     """
-    first = {group.key: group for group in reversed(lines) if group.mean("top1") is not None}
+    first = {group.key: group for group in reversed(lines) if group.mean(group.main) is not None}
     found = [group for group in lines if first.get(group.key) is group]
     return [group for group in found if f"({wording.TRANSDUCTIVE}" not in group.method] or found
 
@@ -77,7 +77,7 @@ def _scored(lines: list[Group]) -> list[Group]:
 def _candidate(group: Group) -> Candidate[Key]:
     return Candidate(
         group.key,
-        group.mean("top1") or 0.0,
+        group.mean(group.main) or 0.0,
         group.mean("latency_ms"),
         group.mean("stored_bytes"),
         group.mean("train_seconds"),
@@ -94,8 +94,8 @@ def _interval(found: Comparison) -> str:
 
 
 def _score(group: Group) -> str:
-    mean, half = group.mean("top1"), group.half("top1")
-    return f"{wording.percent(mean, half)}% top-1"
+    mean, half = group.mean(group.main), group.half(group.main)
+    return f"{wording.percent(mean, half)}% {'mAP' if group.main == 'map' else 'top-1'}"
 
 
 def _choice(table: Results, lines: list[Group]) -> str:
@@ -107,7 +107,8 @@ def _choice(table: Results, lines: list[Group]) -> str:
     name = wording.started(pick.subject)
     if len(lines) == 1:
         over = pick.over_images()
-        known = "" if over is None else f" (95% interval over images {wording.span(over.low, over.high)})"
+        ends = (None if over is None else (over.low, over.high)) if pick.main == "top1" else pick.ends(pick.main)
+        known = "" if ends is None else f" (95% interval over images {wording.span(*ends)})"
         return f"{name} reaches {_score(pick)}{known}; no other method was run, so nothing is compared."
     if len(found.named("untested")) == len(lines) - 1:
         return f"{name} scores highest, {_score(pick)}; differences were not tested on the same images."

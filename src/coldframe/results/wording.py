@@ -193,5 +193,6 @@ def handed_over(handed: Mapping[str, Any], out: str = "") -> list[str]:
     how = "refitted on train and validation images together" if handed["refit"] else "as it was measured"
     told = f"model: {where} ({spoken(handed['method'])}, {how}"
     if handed["refit"]:
-        told += f"; {handed['top1']:.1%} of the test images, {handed['measured_top1']:.1%} before the refit"
+        what = "mAP on" if handed.get("measure") == "map" else "of"
+        told += f"; {handed['top1']:.1%} {what} the test images, {handed['measured_top1']:.1%} before the refit"
     return [f"{told})", f"classify new photos with: {handed['next'][0]}"]

@@ -18,6 +18,7 @@ from coldframe.data.base import Dataset, Images, Split
 from coldframe.data.folder import Files
 from coldframe.data.joined import everything
 from coldframe.data.stems import leaking, stem_of, taken
+from coldframe.data.targets import refuse_several
 from coldframe.errors import InputError, MissingPackage
 from coldframe.evaluation.copies import copied
 from coldframe.evaluation.copies import said as said_of_copies
@@ -99,6 +100,7 @@ def check(
         InputError: unlabelled files without a model.
         MissingPackage: a model is given and the extra ``check`` is not installed.
     """
+    refuse_several(data)
     whole = everything(data)
     found = Checked(data, whole.images, whole.labels, [part.name for part in data.splits for _ in range(len(part))])
     looked = _look(found.images)

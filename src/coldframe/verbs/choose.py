@@ -31,6 +31,7 @@ def methods_for(
     options: Mapping[str, Mapping[str, Any]],
     epochs: int | None = None,
     classes: Sequence[str] = (),
+    balance: str | None = None,
 ) -> tuple[list[Method], list[str]]:
     """Return the methods to compare on one model, and a sentence for each default method that it does not allow.
 
@@ -40,6 +41,7 @@ def methods_for(
         options: constructor arguments by method name, or by the name of a group, for those of its members that have them.
         epochs: for every method by name that has them and is given no others in ``options``.
         classes: names of the data's classes.
+        balance: the same for what is done about classes of unequal size.
 
     Raises:
         InputError: nothing is left to compare, or settings that no method takes.
@@ -58,8 +60,8 @@ def methods_for(
         kind = method_class(name)
         settings = options.get(name, options.get(kind.name, {}))  # one of the user's own has a file before its name
         settings = _of_groups(options, name, kind) | dict(settings)
-        if epochs is not None and "epochs" in kind.settings():
-            settings = {"epochs": epochs, **settings}
+        shared = {"epochs": epochs, "balance": balance}
+        settings = {word: value for word, value in shared.items() if value is not None and word in kind.settings()} | settings
         try:
             chosen.append(kind(backbone, **settings))
         except (InputError, ModelError) as error:
@@ -97,6 +99,7 @@ def methods_for_all(
     options: Mapping[str, Mapping[str, Any]],
     epochs: int | None = None,
     classes: Sequence[str] = (),
+    balance: str | None = None,
 ) -> list[tuple[list[Method], list[str]]]:
     """Return for each model what :func:`methods_for` does; one that only some models allow is left out of the others.
 
@@ -104,7 +107,7 @@ def methods_for_all(
         InputError: a method that no model allows, settings that no method takes, or nothing to compare.
     """
     if len(backbones) == 1 or asked is None or any(isinstance(name, Method) for name in asked):
-        return [methods_for(asked, backbone, options, epochs, classes) for backbone in backbones]
+        return [methods_for(asked, backbone, options, epochs, classes, balance) for backbone in backbones]
     able: list[list[str]] = [[] for _ in backbones]
     skipped: list[list[str]] = [[] for _ in backbones]
     names, grouped = expanded(asked)
@@ -114,7 +117,8 @@ def methods_for_all(
             try:
                 if name in grouped and (why := unfit(name, backbone, classes)):
                     raise InputError(f"{backbone.name} {why}")
-                methods_for([name], backbone, {name: options[name]} if name in options else {}, epochs, classes)
+                own = {name: options[name]} if name in options else {}
+                methods_for([name], backbone, own, epochs, classes, balance)
                 mine.append(name)
             except (InputError, ModelError) as error:
                 refusals.append(error)
@@ -124,7 +128,7 @@ def methods_for_all(
     found = []
     for backbone, mine, left in zip(backbones, able, skipped, strict=True):
         own = {name: settings for name, settings in options.items() if name in mine or name not in names}
-        found.append((methods_for(mine, backbone, own, epochs, classes)[0] if mine else [], left))
+        found.append((methods_for(mine, backbone, own, epochs, classes, balance)[0] if mine else [], left))
     return found
 
 

@@ -21,6 +21,7 @@ from coldframe.evaluation.unknown import AUTO, unknown_images
 from coldframe.measures.decision import MARGIN
 from coldframe.measures.robustness import Space
 from coldframe.methods import Method
+from coldframe.methods.balance import Balance
 from coldframe.methods.folds import Rule, all_shots
 from coldframe.methods.trained import Trained
 from coldframe.registry import EMBEDDED
@@ -47,6 +48,7 @@ def compare(
     folds: int | None = None,
     shots: int | None = None,
     epochs: int | None = None,
+    balance: Balance | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     on_error: OnError = "raise",
     classes: Sequence[str] | None = None,
@@ -86,6 +88,8 @@ def compare(
             them; the data's own splits do not count.
         shots: training images per class.
         epochs: passes over the training images, for every method by name that has them and is given no others in ``options``.
+        balance: for classes of unequal size, of every method by name that has it: ``"loss"`` weights the images of small
+            classes more, ``"sample"`` draws them more often; None leaves it to each method.
         options: constructor arguments by method name, such as ``{"fine-tune": {"epochs": 5}}``.
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         classes: class names in place of the data's own.
@@ -141,11 +145,13 @@ def compare(
     if folds is not None and asked:
         raise InputError("expected no noise, corruptions or attack beside folds, found some; evaluate the saved run for them")
     datasets = _folded(data, folds, shots, classes, on_error, download) if folds is not None else [
-        load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error, download=download)
+        load_dataset(data, shots=shots, seed=seed, classes=classes, on_error=on_error, download=download, several=True)
         if isinstance(data, str)
         else data
         for seed in range(seeds)
     ]  # fmt: skip
+    if datasets[0].train.tags is not None:
+        unknown = _several_alone(unknown, folds=folds, noise=asked, choose=choose, budget=budget, unlabelled=unlabelled)
     if choose != "val":
         datasets = [all_shots(dataset) for dataset in datasets]
     backbones = [
@@ -153,7 +159,7 @@ def compare(
         for each in models
     ]
     # What a model does not allow is known here, before any image is read.
-    chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes)
+    chosen = methods_for_all(methods, backbones, options or {}, epochs, datasets[0].classes, balance)
     chosen = [([ruled(method, choose) for method in able], skipped) for able, skipped in chosen]
     chosen = check_data(chosen, datasets, asked=methods is not None)
     strange = unknown_images(unknown, datasets[0], download=download)
@@ -179,6 +185,17 @@ def compare(
         refit = refit and (budget is None or budget.allows_refit(table))
         deliver(table, kept, datasets[0], Path(out), refit=refit, cold=cold, watch=watch)
     return table
+
+
+def _several_alone(unknown: str, **asked: Any) -> str:
+    """Refuse what knows one label per image alone; return what takes the place of images of none of the classes."""
+    usual = {"choose": "val"}
+    for name, value in asked.items():
+        if value and value != usual.get(name):
+            raise InputError(f"expected no {name} beside several labels per image, found some; leave it out")
+    if unknown not in (AUTO, "none"):
+        raise InputError("expected no unknown images beside several labels per image, found some; leave them out")
+    return "none"
 
 
 def _folded(

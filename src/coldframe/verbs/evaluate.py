@@ -10,6 +10,7 @@ from coldframe import files, measures
 from coldframe.cold import ColdPass
 from coldframe.data.base import Dataset, Split
 from coldframe.data.joined import everything
+from coldframe.errors import InputError
 from coldframe.evaluation import unions
 from coldframe.evaluation.by_name import bound
 from coldframe.evaluation.classifiers import logits_of
@@ -19,6 +20,7 @@ from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.robustness import curves
 from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
+from coldframe.evaluation.tagged import tags_csv
 from coldframe.measures.robustness import Progress
 from coldframe.methods.base import Method
 from coldframe.report import Detail, Table
@@ -93,14 +95,20 @@ def measure_run(
         method, chosen, lines = bound(method, chosen)
         done = evaluate(method, chosen, data=dataset.spec, cold=cold)
     row = done.row | serving({"": method})[""].fields()
-    detail = Detail.of(method.name, [done.probabilities], chosen.labels, model=method.backbone.name, data=dataset.spec)
+    several = chosen.tags is not None
+    if several and asked:
+        raise InputError("expected one label per image for noise, corruptions and attacks, found several; leave these out")
+    model = method.backbone.name
+    details = [] if several else [
+        Detail.of(method.name, [done.probabilities], chosen.labels, model=model, data=dataset.spec)
+    ]  # fmt: skip
     notes = list(lines)
     if asked:
         found = measure({method.name: method}, chosen, asked, progress)[method.name]
         row |= found.fields()
         lines += found.lines()
         notes += asked.notes(chosen)
-        detail.curves = curves([found])
+        details[0].curves = curves([found])
     learned = learned_from(method)
     if learned:
         chose = f" and chose on {learned['val']:,}" if learned["val"] else ""
@@ -120,8 +128,12 @@ def measure_run(
         attack=asked.named_eps,
     )
     machine = measures.machine(method.backbone.device)
-    table = Table(rows=[row], command=command, machine=machine, about=about, details=[detail], notes=notes)
-    return Measured(table, lines, parts, predictions_csv(chosen, done.probabilities, dataset.spec))
+    table = Table(rows=[row], command=command, machine=machine, about=about, details=details, notes=notes)
+    told = (
+        tags_csv(chosen, done.probabilities, method.thresholds, dataset.spec) if several
+        else predictions_csv(chosen, done.probabilities, dataset.spec)
+    )  # fmt: skip
+    return Measured(table, lines, parts, told)
 
 
 def learned_from(method: Method) -> dict[str, int]:

@@ -18,6 +18,7 @@ from coldframe.errors import FileError
 from coldframe.evaluation.predictions import predictions_csv
 from coldframe.evaluation.row import evaluate
 from coldframe.evaluation.serving import serving
+from coldframe.evaluation.tagged import tags_csv
 from coldframe.evaluation.unknown import Strangers
 from coldframe.files import formats
 from coldframe.methods import Method, restore
@@ -98,7 +99,11 @@ def fit_and_evaluate(
     if folder is not None:
         method.save(folder)
         files.write_safetensors(folder / "predictions.safetensors", {"probabilities": torch.from_numpy(done.probabilities)})
-        files.write_text(folder / "predictions.csv", predictions_csv(dataset.test, done.probabilities, data))
+        answers = (
+            predictions_csv(dataset.test, done.probabilities, data) if dataset.test.tags is None
+            else tags_csv(dataset.test, done.probabilities, method.thresholds, data)
+        )  # fmt: skip
+        files.write_text(folder / "predictions.csv", answers)
         files.write_json(folder / "result.json", formats.plain(formats.Fit(row, method.choices, method.history)))
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
         files.remove_folder(folder / "refit")

@@ -97,8 +97,9 @@ def hand_over(
         watch: told about epochs.
 
     Returns:
-        ``folder``, ``method``, ``fit``, ``refit``, ``top1`` of what is handed over on the test images, ``measured_top1`` of the
-        fit, and ``next``: commands to go on with.
+        ``folder``, ``method``, ``fit``, ``refit``, ``measure`` (``map`` where images have several labels, else ``top1``), the
+        value of that as ``top1`` of what is handed over on the test images and as ``measured_top1`` of the fit, and ``next``:
+        commands to go on with.
     """
     refit = refit and method.trains and len(dataset.val) > 0
     about = [method.key(dataset.train, dataset.val), method.key(dataset.test, None), cold.kept]
@@ -112,16 +113,18 @@ def hand_over(
     if files.is_file(folder / HANDED) and files.is_file(folder / ABOUT):
         kept = read(folder / HANDED, dict[str, Any], remedy=f"remove {folder}", strict=False)
         if kept.get("key") == key:
-            return found | {word: kept.get(word) for word in ("top1", "measured_top1")}
+            return found | {word: kept.get(word) for word in ("measure", "top1", "measured_top1")}
     chosen = method
     if refit:
         watch.fitting(f"{name}, refit", 0)
         chosen = method.refitted(
             dataset.train, dataset.val, cold=cold, run=fit, report=lambda metrics: watch.epoch(f"{name}, refit", 0, metrics)
         )
+    main = "top1" if dataset.test.tags is None else "map"
     numbers = {
-        "top1": evaluate(chosen, dataset.test, data=dataset.spec, cold=cold).row["top1"],
-        "measured_top1": evaluate(method, dataset.test, data=dataset.spec, cold=cold).row["top1"],
+        "measure": main,
+        "top1": evaluate(chosen, dataset.test, data=dataset.spec, cold=cold).row[main],
+        "measured_top1": evaluate(method, dataset.test, data=dataset.spec, cold=cold).row[main],
     }
     (folder / HANDED).unlink(missing_ok=True)
     chosen.save(folder)

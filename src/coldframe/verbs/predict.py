@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold.finite import check_finite
@@ -17,8 +16,7 @@ from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import classifier, set_limit
-from coldframe.measures.conformal import sets as conformal_sets
+from coldframe.evaluation.classifiers import classifier, in_set, set_limit, thresholds_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Prediction:
         file: its path.
         classes: names.
         probabilities: fractions, in the same order.
+        labels: where pictures have several labels, those that this one is given; None where each has one.
         set: the classes one of which is the true one in a wanted share of cases, best first; None where none was asked for.
     """
 
@@ -36,6 +35,7 @@ class Prediction:
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     set: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
 
 
 MOST_DRAWN = 24
@@ -74,6 +74,9 @@ def predict(
     """
     if top < 1:
         raise InputError(f"expected top of 1 or more, found {top}")
+    several = thresholds_of(source)
+    if several and conformal is not None:
+        raise InputError("expected a run of one label per image for conformal sets, found several; leave --conformal out")
     limit = None if conformal is None else set_limit(source, conformal, device=device, download=download)
     files, skipped = readable(find_files(places, most=most, seen=seen), on_error)
     if left is not None:
@@ -90,15 +93,10 @@ def predict(
         for row, index in enumerate(chunk):
             chosen = tuple(names[i] for i in indices[row].tolist())
             held = None if limit is None else tuple(names[i] for i in in_set(probabilities[row], limit))
-            predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist()), held))
+            given = zip(names, probabilities[row].tolist(), several, strict=True) if several else ()
+            labels = tuple(name for name, value, least in given if value >= least) if several else None
+            predictions.append(Prediction(str(files[index]), chosen, tuple(values[row].tolist()), held, labels))
     return predictions
-
-
-def in_set(probabilities: Tensor, limit: float) -> list[int]:
-    """Return the classes in the set of one picture's probabilities [K], best first."""
-    inside = torch.from_numpy(conformal_sets(probabilities[None], limit, "lac")[0])
-    order = probabilities.argsort(descending=True, stable=True)
-    return [int(k) for k in order if inside[k]]
 
 
 def draw(predictions: Sequence[Prediction], path: str | Path) -> list[Path]:

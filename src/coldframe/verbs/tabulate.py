@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from coldframe import measures
@@ -9,9 +10,10 @@ from coldframe.cold import ColdPass
 from coldframe.evaluation.copies import copied
 from coldframe.evaluation.copies import said as said_of_copies
 from coldframe.measures import hardware
+from coldframe.measures.tags import map_difference
 from coldframe.methods.folds import Rule
 from coldframe.report import Detail, Table, recommended
-from coldframe.results.parts import training_curves
+from coldframe.results.parts import Comparison, training_curves
 from coldframe.results.rows import short
 from coldframe.verbs.case import Case
 from coldframe.verbs.pictures import hardest, prompts, wrong
@@ -63,7 +65,7 @@ def tabulate(
         for row in case.rows:
             table.add(row)
         for name, probabilities in case.probabilities.items():
-            if len(probabilities) < paired:
+            if len(probabilities) < paired or case.tested().tags is not None:
                 continue  # rows stand in the table, but nothing can be paired with the other methods
             several = case.answers(name)[:paired]
             curves = [*training_curves(case.fitted[name].history), *case.robustness.get(name, [])]
@@ -78,15 +80,31 @@ def tabulate(
     if first.unknown is not None:
         table.notes += first.unknown.doubts()
     table.pair()
+    if data.test.tags is not None:
+        table.comparisons = _tag_pairs(cases, paired)
     best = recommended(table)
     for case in cases:
-        if best is not None and case.backbone.name == best.model:
+        if data.test.tags is None and best is not None and case.backbone.name == best.model:
             _say_copies(table, case, best.method, cold)
             table.hardest = hardest(case.answers(best.method), case.tested(), case.spec)
             table.wrong = wrong(case.answers(best.method), case.tested(), case.spec)
         for name, method in case.fitted.items():
             table.prompts += prompts(name, method, data)
     return table
+
+
+def _tag_pairs(cases: Sequence[Case], seeds: int) -> list[Comparison]:
+    """Return the paired differences in mAP of every two lines."""
+    every = [(case, name) for case in cases for name, found in case.probabilities.items() if len(found) >= seeds]
+    pairs = []
+    for (first, one), (second, other) in itertools.combinations(every, 2):
+        found = map_difference(first.probabilities[one][:seeds], second.probabilities[other][:seeds], first.tested().tags)
+        keys = (one, first.backbone.name, first.spec), (other, second.backbone.name, second.spec)
+        pairs.append(
+            Comparison(*keys, found.value, found.low, found.high, found.n, None, found.seeds, found.image_variance,
+                       found.seed_variance)
+        )  # fmt: skip
+    return pairs
 
 
 def _say_copies(table: Table, case: Case, method: str, cold: ColdPass) -> None:

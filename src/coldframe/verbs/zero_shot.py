@@ -21,6 +21,7 @@ from coldframe.data.joined import everything
 from coldframe.data.places import find_files, readable, unlabelled
 from coldframe.errors import InputError
 from coldframe.evaluation.row import evaluate
+from coldframe.measures.tags import map_interval, mean_average_precision
 from coldframe.methods import templates
 from coldframe.methods.zero_shot import Probabilities, ZeroShot
 from coldframe.types import Row
@@ -108,7 +109,8 @@ def ask(
         paths, left = readable(find_files([place]), on_error)
         chosen = Split("all", Files(tuple(paths)), np.zeros(len(paths), dtype=np.int64), ("no label",))
     else:
-        dataset = load_dataset(data, shots=shots, download=download, on_error=on_error, whole=split == "all")
+        whole = split == "all"
+        dataset = load_dataset(data, shots=shots, download=download, on_error=on_error, whole=whole, several=True)
         chosen, left = everything(dataset) if split == "all" else dataset.split(split), dict(dataset.reasons)
         classes = tuple(classes) if classes else None
     names = tuple(classes or chosen.classes)
@@ -126,7 +128,13 @@ def ask(
         probabilities=kind,
         left_out=left,
     )
-    if classes is None:
+    if classes is None and chosen.tags is not None:
+        # Of texts alone no threshold is chosen, so that mAP is all that is measured.
+        found_map = mean_average_precision(found, chosen.tags)
+        about = {"method": method.name, "model": backbone.name, "data": data, "split": chosen.name, "n": len(chosen)}
+        ends = None if found_map is None else list(map_interval(found, chosen.tags))
+        answer.row = about | {"map": found_map, "intervals": {"map": ends}, "trainable_parameters": 0}
+    elif classes is None:
         answer.row = evaluate(method, chosen, data=data, cold=cold).row
     if out is not None:
         if show:

@@ -1,0 +1,85 @@
+"""Measures of several labels per image, against scikit-learn and against every threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score
+
+from coldframe.errors import InputError
+from coldframe.measures.tags import (
+    average_precision,
+    f1,
+    map_difference,
+    map_interval,
+    mean_average_precision,
+    thresholds,
+)
+
+
+def drawn(n: int = 90, k: int = 5, seed: int = 0, ties: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    tags = generator.random((n, k)) < 0.3
+    scores = tags * 0.6 + generator.normal(size=(n, k))
+    return (scores.round(1) if ties else scores), tags
+
+
+def test_average_precision_is_scikit_learns_with_equal_scores_too() -> None:
+    scores, tags = drawn()
+    expected = [average_precision_score(t, s) for s, t in zip(scores.T, tags.T, strict=True)]
+    assert average_precision(scores, tags) == pytest.approx(expected, abs=1e-12)
+    assert mean_average_precision(scores, tags) == pytest.approx(average_precision_score(tags, scores, average="macro"))
+
+
+def test_a_label_that_no_image_has_does_not_count() -> None:
+    scores, tags = drawn()
+    tags[:, 1] = False
+    found = average_precision(scores, tags)
+    assert np.isnan(found[1]) and mean_average_precision(scores, tags) == pytest.approx(np.delete(found, 1).mean())
+    assert mean_average_precision(scores, np.zeros_like(tags)) is None
+
+
+def test_f1_is_scikit_learns() -> None:
+    scores, tags = drawn(seed=1)
+    given = scores > 0.5
+    given[:, 2] = tags[:, 2] = False
+    expected = [f1_score(tags, given, average=kind, zero_division=0) for kind in ("micro", "macro")]
+    assert f1(given, tags) == pytest.approx(expected)
+
+
+def test_no_other_threshold_has_a_higher_f1() -> None:
+    scores, tags = drawn(n=60, seed=2)
+    chosen = thresholds(scores, tags)
+    for k, least in enumerate(chosen):
+        best = f1_score(tags[:, k], scores[:, k] >= least)
+        tried = [f1_score(tags[:, k], scores[:, k] >= at, zero_division=0) for at in np.unique(scores[:, k])]
+        assert best == pytest.approx(max(tried))
+    assert thresholds(scores, np.zeros_like(tags)) == [0.5] * 5
+    assert thresholds([[0.9], [0.4], [0.1]], [[1], [1], [0]]) == [pytest.approx(0.25)]
+
+
+def test_intervals_hold_their_value_and_shrink_with_images() -> None:
+    few, many = (map_interval(*drawn(n=n, seed=3)) for n in (60, 960))
+    assert few[1] - few[0] > 2 * (many[1] - many[0])
+    scores, tags = drawn(n=200, seed=4)
+    low, high = map_interval(scores, tags)
+    assert low < (mean_average_precision(scores, tags) or 0) < high
+
+
+def test_a_difference_is_paired() -> None:
+    scores, tags = drawn(n=200, seed=5, ties=False)
+    other = scores + np.random.default_rng(6).normal(size=scores.shape) * 0.05
+    found = map_difference([scores], [other], tags)
+    own = map_interval(scores, tags)
+    assert found.value == pytest.approx(mean_average_precision(scores, tags) - mean_average_precision(other, tags))
+    assert found.low < found.value < found.high and found.high - found.low < (own[1] - own[0]) / 3
+    worse = map_difference([scores, scores], [-scores, -other], tags)
+    assert worse.low > 0 and worse.seeds == 2 and worse.seed_variance > 0
+    assert map_difference([scores], [scores], tags).high == 0
+
+
+def test_shapes_and_nan_are_refused() -> None:
+    with pytest.raises(InputError, match="one shape"):
+        average_precision([[0.1, 0.2]], [[1]])
+    with pytest.raises(InputError, match="NaN"):
+        average_precision([[float("nan")]], [[1]])
