@@ -95,3 +95,16 @@ def test_a_command_is_spoken_as_a_shell_reads_it() -> None:
     assert shlex.split(said)[5] == "A {}"
     with pytest.raises(InputError, match="unknown place"):
         words("graph show {nowhere}", {})
+
+
+def test_a_full_run_names_each_data_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLDFRAME_DATA", "/nonexistent")
+    steps = [step for name in assignments() for question in read(name).questions for step in question.steps]
+    wanted = [(step, [need for need in step.full_needs if need.startswith("data ")]) for step in steps]
+    assert sum(bool(data) for _, data in wanted) > 20
+    for step, data in wanted:
+        step.full_needs = data
+        command, lacking = command_of(step, "full")
+        absent = "expected a file or folder of this name in /nonexistent, found none"
+        said = [f"{need.removeprefix('data ')}: {absent}" for need in data]
+        assert set(said) <= set(lacking) and (command in ("", step.fast) if said else True)

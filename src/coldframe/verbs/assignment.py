@@ -240,7 +240,8 @@ def missing(needs: Sequence[str]) -> list[str]:
             try:
                 load_backbone(name)
             except ColdframeError as error:
-                said.append(f"weights of {name}: {str(error).partition(';')[0]}")
+                why = str(error).partition(";")[0]
+                said.append(why if name in why else f"weights of {name}: {why}")
         else:
             raise InputError(f"expected needs such as 'data NAME', 'package NAME' or 'weights NAME', found {need!r}")
     return said
