@@ -97,6 +97,19 @@ def test_a_picture_that_a_command_did_not_make_is_a_failure(recipe: str, tmp_pat
     assert found.failures == ["Q1 star: expected the picture graph.png among its results, found none"]
 
 
+def test_a_number_that_is_not_in_the_results_is_a_failure_unless_only_the_full_run_measures_it(
+    recipe: str, tmp_path: Path
+) -> None:
+    lost = TEXT.replace('at = "top1", published', 'at = "top5", published')
+    Path(recipe).write_text(lost)
+    found = reproduce(recipe, only=["Q1"], out=tmp_path / "out", say=lambda line: None, execute=Fake())
+    assert found.failures == ["Q1 star: expected top5 in its results.json, found nothing there"]
+    Path(recipe).write_text(lost.replace('at = "top5"', 'full = true, at = "top5"'))
+    found = reproduce(recipe, only=["Q1"], out=tmp_path / "out", say=lambda line: None, execute=Fake())
+    assert found.failures == [] and list(found.answered[0].findings) == ["matrix"]
+    assert "not measured" in found.answered[0].answer and found.answered[0].claims[0][1] == "not measured"
+
+
 def test_two_processes_do_not_answer_into_one_folder(recipe: str, tmp_path: Path) -> None:
     with holding(tmp_path / "out" / ".lock"), pytest.raises(ColdframeError, match="another process"):
         reproduce(recipe, out=tmp_path / "out", say=lambda line: None, execute=Fake())

@@ -54,6 +54,7 @@ class Number(Struct, forbid_unknown_fields=True):
         published: the published value, in the same unit (fractions for percent).
         source: where it was published.
         because: why ours may differ.
+        full: whether only the full command measures it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Number(Struct, forbid_unknown_fields=True):
     published: float | None = None
     source: str = ""
     because: str = ""
+    full: bool = False
 
 
 class Claim(Struct, forbid_unknown_fields=True):

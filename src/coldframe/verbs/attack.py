@@ -245,7 +245,7 @@ def _sheet(
     lines = -(-len(pictures) // columns)
     tallest = max(title.count("\n") + 1 for title in titles)
     with style():
-        figure = new_figure(columns * (size + 0.12), 0.1 + lines * (size + 0.12 + 0.17 * tallest))
+        figure = new_figure(columns * (size + 0.12), 0.1 + lines * (size + 0.16 + 0.18 * tallest))
         for number, (picture, title) in enumerate(zip(pictures, titles, strict=True), 1):
             axes = figure.add_subplot(lines, columns, number)
             axes.imshow(picture.clamp(0, 1).numpy(), interpolation="nearest")

@@ -103,8 +103,6 @@ def finding(number: Number, folder: Path) -> Finding:
         return Finding(number, value, None, None, "", text, "")
     n = number.n or trials(content, number.at)
     value, low, high, over = _measured([float(one) for one in values], n if number.unit == "percent" else 0)
-    if number.unit == "percent" and low is not None and high is not None:
-        low, high = max(0.0, low), min(1.0, high)  # Student's interval knows no bounds, an accuracy does
     return Finding(number, value, low, high, over, _written(number, value, low, high), _verdict(number, value, low, high))
 
 
@@ -136,7 +134,8 @@ def _measured(values: Sequence[float], n: int) -> tuple[float, float | None, flo
 def _written(number: Number, value: float, low: float | None, high: float | None) -> str:
     if number.unit == "percent":
         text = f"{100 * value:.1f}%"
-        return text if low is None or high is None else f"{text} ({100 * low:.1f} to {100 * high:.1f})"
+        # Student's interval knows no bounds, an accuracy does.
+        return text if low is None or high is None else f"{text} ({100 * max(0.0, low):.1f} to {100 * min(1.0, high):.1f})"
     text = f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.3g}"
     ends = "" if low is None or high is None else f" ({low:.3g} to {high:.3g})"
     return f"{text}{SIGNS[number.unit]}{ends}"

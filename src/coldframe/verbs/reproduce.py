@@ -248,6 +248,10 @@ def _photos(folder: Path) -> None:
 def answered(question: Question, steps: Sequence[Ran], folder: Path) -> Answered:
     """Return what the folder of a question holds."""
     findings = {number.name: finding(number, folder) for number in question.numbers}
+    for step in steps:
+        lost = [f for f in findings.values() if f.number.step == step.name and f.value is None and not f.number.full]
+        if lost and step.command and not step.failed:
+            step.failed = f"expected {lost[0].number.at} in its {lost[0].number.file}, found nothing there"
     claims = [(claim.says, *decided(claim, findings), claim.because) for claim in question.claims]
     tables, figures = [], []
     for shown in question.shown:
@@ -262,6 +266,8 @@ def answered(question: Question, steps: Sequence[Ran], folder: Path) -> Answered
     text = question.answer
     for name, one in findings.items():
         text = text.replace("{" + name + "}", one.brief)
+    # What only the full run measures has no line in a fast one.
+    findings = {name: one for name, one in findings.items() if one.value is not None or not one.number.full}
     return Answered(question, list(steps), findings, claims, tables, figures, " ".join(text.split()))
 
 
