@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fakes import TinyBackbone, tiny_clip
 
+from coldframe import values
 from coldframe.cli.common import settings
 from coldframe.errors import InputError
 from coldframe.methods import method_class
@@ -88,3 +89,20 @@ def test_equal_settings_become_equal_text() -> None:
     assert repr(checked("k", np.int64(3), kind)) == "3" and checked("k", "auto", kind) == "auto"
     assert repr(checked("l2", (1, 2), float | Sequence[float])) == "(1.0, 2.0)"
     assert checked("clip", None, float | None) is None
+
+
+def test_counts_begin_at_one_and_the_ends_are_those_of_the_docs() -> None:
+    """docs/reliability.md names the upper ends of epochs, seeds and batches."""
+    counts = ("COUNT", "SEEDS", "STEPS", "TOP", "EPOCHS", "BATCH", "WIDTH", "DEPTH", "LIMIT", "PICTURES", "SIDE")
+    assert {name: getattr(values, name).least for name in counts} == dict.fromkeys(counts, 1)
+    none = ("SEED", "SHOWN", "PLACE", "LENGTH", "FINITE", "SECONDS", "FRACTION", "POINTS")
+    assert {name: getattr(values, name).least for name in none} == dict.fromkeys(none, 0)
+    assert (values.EPOCHS.most, values.SEEDS.most, values.BATCH.most) == (100_000, 1_000, 65_536)
+    assert values.FRACTION.most == 1 and values.POSITIVE.above and values.GIGABYTES.above
+
+
+def test_the_numbers_of_a_list_have_the_range_of_their_name() -> None:
+    for kind in (Sequence[int], list[int], tuple[int, ...], int | Sequence[int] | None):
+        found = number_of("epochs", kind)
+        assert found is not None and (found.kind, found.least, found.most) == (int, 1, 100_000), kind
+    assert number_of("epochs", Sequence[str]) is None and number_of("epochs", list) is None

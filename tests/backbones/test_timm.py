@@ -11,6 +11,7 @@ from contracts import check_backbone
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.timm import IMAGENET, cut, network, preprocess_of
+from coldframe.backbones.transformer import Block, PreNormBlock, transformer_of
 from coldframe.errors import ModelError, WeightsNotFound
 from coldframe.files import write_safetensors
 from coldframe.types import Preprocess
@@ -174,3 +175,12 @@ def test_unknown_names(name: str, words: str) -> None:
     with pytest.raises(ModelError) as caught:
         load_backbone(name)
     assert words in str(caught.value) and len(str(caught.value)) < 250
+
+
+def test_a_block_with_a_gate_is_taken_whole() -> None:
+    """Its parts are not those of the plain block, so methods that change single layers leave it alone."""
+    net = network("vit_tiny_patch16_224", num_classes=7, img_size=32, depth=2, embed_dim=48)
+    backbone = cut("timm:gated", net, Preprocess(32, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+    assert [type(each) for each in transformer_of(backbone).blocks] == [PreNormBlock, PreNormBlock]
+    net.blocks[1].attn.gate = torch.nn.Linear(48, 48)
+    assert [type(each) for each in transformer_of(backbone).blocks] == [PreNormBlock, Block]

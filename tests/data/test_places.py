@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from coldframe.data.places import find_files, left_out, readable
+from coldframe.data.places import find_files, left_out, readable, unlabelled
 from coldframe.errors import DataError, InputError
 
 
@@ -76,3 +76,15 @@ def test_what_cannot_be_read_is_left_out_by_reason_or_stops_before_any_work(tree
         readable(files[:1], "skip")
     with pytest.raises(InputError, match="unknown on_error 'skp'"):
         readable(files, "skp")  # type: ignore[arg-type]
+
+
+def test_a_folder_of_pictures_and_no_folders_has_no_classes(tmp_path: Path) -> None:
+    for name in ("a.png", ".hidden"):
+        (tmp_path / name).write_bytes(b"")
+    assert unlabelled(f"folder:{tmp_path}") == unlabelled(str(tmp_path)) == tmp_path
+    assert unlabelled(f"folder:{tmp_path}?shots=3") is unlabelled(f"folder:{tmp_path}/none") is None
+    (tmp_path / "metadata.csv").write_text("a table names the classes")
+    assert unlabelled(str(tmp_path)) is None
+    (tmp_path / "metadata.csv").unlink()
+    (tmp_path / "cats").mkdir()
+    assert unlabelled(str(tmp_path)) is None

@@ -34,3 +34,14 @@ def test_copies_are_found_and_their_share_is_said(tmp_path: Path) -> None:
     assert any("2 of 12 test images are copies" in note for note in notes)
     clean = compare(methods, replace(data, test=TEST), seeds=1, cold=cold, latency=False, unknown="none").notes
     assert not any("copies" in note for note in clean)
+
+
+def test_a_near_copy_of_any_picture_is_found(tmp_path: Path) -> None:
+    """The bytes differ by one step in one pixel, so only features tell."""
+    arrays = [np.array(TEST.images.open(row)) for row in range(12)]
+    for place, row in ((2, 0), (7, 23)):
+        arrays[place] = np.array(TRAIN.images.open(row))
+        arrays[place][0, 0, 0] ^= 1
+    test = Split("test", Pictures(arrays), TEST.labels, TEST.classes)
+    found = copied(Dataset("d", TRAIN, VAL, test), TinyBackbone(width=8), ColdPass(Store(tmp_path)))
+    assert found.nonzero()[0].tolist() == [2, 7]

@@ -108,7 +108,7 @@ def test_corruptions_are_those_of_the_room_and_means_are_means() -> None:
     pixels = load_pixels(TEST.images, range(12), PREPROCESS)
     snowed = corrupt(pixels[4], "snow", 3, digest=TEST.images.digest(4))
     expected = (torch.from_numpy(snowed).float() / 255 - NORMAL[0]) / NORMAL[1]
-    assert torch.equal(seen.images[3][4], expected)
+    assert torch.equal(seen.images[3][4], expected) and torch.equal(seen.images[0], (clean() - NORMAL[0]) / NORMAL[1])
     score = CorruptionScores({"a": (1.0, 0.5), "b": (0.0, 0.5)}, 4, 1.0)
     assert score.by_corruption == {"a": 0.75, "b": 0.25} and score.by_severity == (0.5, 0.5) and score.mean == 0.5
 

@@ -110,6 +110,10 @@ def test_a_preset_draws_its_split_or_says_what_it_leaves(folder: str, monkeypatc
     expected = load_dataset(folder, seed=42, val=6)
     assert left == "" and len(data.val) == 6 and len(data.train) == 18
     assert [data.val.images.name(i) for i in range(6)] == [expected.val.images.name(i) for i in range(6)]
+    monkeypatch.setattr(FineTune, "protocols", {"uva-a2": {"val": 12}})
+    assert protocols.load_as(FineTune, "uva-a2", folder, seed=42)[1] == ""  # half of the 24 images, and no more
+    monkeypatch.setattr(FineTune, "protocols", {"uva-a2": {"val": 13}})
+    assert "too small" in protocols.load_as(FineTune, "uva-a2", folder, seed=42)[1]
     assert "with shots" in protocols.load_as(FineTune, "uva-a2", folder, seed=42, shots=2)[1]
 
 

@@ -90,6 +90,15 @@ def test_clap_is_held_to_the_texts_as_published(clip: Backbone, cold: ColdPass) 
     close(method.logits(SEEN, cold=cold), scale * unit(clip, SEEN, cold) @ functional.normalize(weight, dim=-1).T, 1e-4)
 
 
+def test_clap_holds_a_class_without_images_by_the_mean_of_the_others(clip: Backbone, cold: ColdPass) -> None:
+    rows = np.flatnonzero(TRAIN.labels != 2)
+    method = method_class("clap")(clip, epochs=1).fit(TRAIN.subset(rows), cold=cold)
+    texts, scale = texts_of(clip)
+    sure = (scale * unit(clip, TRAIN, cold)[rows] @ texts.T).softmax(-1)
+    held = [float(sure[TRAIN.labels[rows] == k, k].mean()) for k in (0, 1)]
+    close(method.hold, torch.tensor([*held, sum(held) / 2]), 1e-4)
+
+
 def test_cross_modal_counts_the_texts_as_shots(clip: Backbone, cold: ColdPass) -> None:
     texts, scale = texts_of(clip)
     x, y = unit(clip, TRAIN, cold), torch.from_numpy(TRAIN.labels)

@@ -179,3 +179,9 @@ def test_what_is_written_is_read_back_as_what_it_is(files: list[Path], tmp_path:
         assert not is_fitted(cropped)
     if mode == "crop":
         assert not np.array_equal(load_pixels(Files((plain,)), [0], net.preprocess)[0], pixels[0])
+
+
+def test_the_usual_attack_asks_for_confidence_only_where_it_is_not_averaged() -> None:
+    plain, robust = verb.usual(8 / 255), verb.usual(8 / 255, robust=True)
+    assert plain.confidence == verb.CONFIDENCE > 0 and robust.confidence == 0
+    assert not plain.transforms and robust.transforms

@@ -76,3 +76,13 @@ def test_a_file_that_is_no_plan_is_one_sentence(text: str, words: str, tmp_path:
 def test_an_unknown_plan_names_the_nearest() -> None:
     with pytest.raises(InputError, match="uva-a2-table3"):
         read("uva-a2-table")
+
+
+def test_what_a_plan_says_is_kept_and_the_rest_has_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[[runs]]\nmethod = 'knn'\n")
+    plain = read(str(path))
+    assert (plain.model, plain.data, plain.seeds, plain.title) == ("pocket", (), 1, "mine")
+    path.write_text("model = 'lite0'\ndata = 'mini:mnist'\nseeds = 2\nshots = 5\ntitle = 'T'\n[[runs]]\nmethod = 'knn'\n")
+    said = read(str(path))
+    assert (said.model, said.data, said.seeds, said.shots, said.title) == ("lite0", ("mini:mnist",), 2, 5, "T")

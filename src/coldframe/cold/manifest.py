@@ -12,8 +12,6 @@ Shards are folders ``shard-1-of-4`` of the same layout; whoever finishes the las
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +67,7 @@ class Source:
 
 def lines_of(lines: Iterable[Iterable[object]]) -> bytes:
     """Return rows as CSV, UTF-8."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return files.encoded(text.getvalue())
+    return files.encoded(files.as_csv(lines))
 
 
 def finish(place: Path, source: Source, rows: range, manifest: dict[str, Any]) -> None:

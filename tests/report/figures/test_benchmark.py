@@ -87,3 +87,12 @@ def test_too_little_to_draw() -> None:
     one = [row("alone", 5, None, 1e6)]
     assert DRAWN["accuracy"](one) is None and DRAWN["parameters"](one) is None
     assert DRAWN["time"](one) is not None and DRAWN["memory"]([]) is None
+
+
+def test_bars_begin_at_nothing_and_leave_room_behind_the_longest() -> None:
+    for name in ("time", "memory"):
+        figure = DRAWN[name](seven().rows)
+        assert figure is not None
+        low, high = figure.axes[0].get_xlim()
+        longest = max(patch.get_x() + patch.get_width() for patch in figure.axes[0].patches)  # type: ignore[attr-defined]
+        assert low == 0 and 1.1 * longest < high < 2 * longest

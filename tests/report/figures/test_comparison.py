@@ -84,3 +84,20 @@ def test_every_figure_of_odd_tables_can_be_drawn(make_table, all_methods, method
 
 def test_a_table_without_details_has_no_figures():
     assert all_figures(Table([{"method": "knn", "top1": 0.5}])) == {}
+
+
+def test_the_other_methods_stand_as_points_at_their_accuracy_of_each_class(make_table):
+    table = make_table()
+    axes = per_class_bars(table).axes[0]
+    barred = str(axes.containers[0].get_label())
+    others = [d for d in table.details if barred != f"{table.labels()[d.key]} (bars)"]
+    assert len(others) == len(table.details) - 1
+    places = [label.get_text() for label in axes.get_yticklabels()]
+    drawn = {tuple(np.nan_to_num(line.get_xdata(), nan=-1).round(6)) for line in axes.lines}
+    names = table.about.classes
+    expected = {
+        tuple(round(100 * d.per_class[names.index(name)], 6) if d.per_class[names.index(name)] is not None else -1
+              for name in places)
+        for d in others
+    }  # fmt: skip
+    assert drawn == expected

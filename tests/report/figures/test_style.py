@@ -36,6 +36,11 @@ def test_lines_in_percent_with_bands_and_gaps():
     assert len(axes.collections) == 1
 
 
+def test_points_are_marked_on_lines_of_twelve_and_fewer():
+    few, many = (line_plot({"a": (range(n), [0.1] * n)}).axes[0].lines[0].get_marker() for n in (12, 13))
+    assert few not in ("", "None") and many in ("", "None")
+
+
 def test_bars_stand_in_order():
     axes = bars({"first": 2.0, "second": None}, errors={"first": 0.5}, texts={"first": "two"}).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
