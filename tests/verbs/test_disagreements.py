@@ -50,7 +50,7 @@ def test_a_cnn_against_a_strong_transformer(name: str, settings: dict[str, objec
     cnn = LinearProbe(model("resnet10t", {}), l2=1e-3).fit(train, cold=cold)
     transformer = LinearProbe(model(name, settings), l2=1e-3).fit(train, cold=cold)
     names = names_of(cnn, transformer, ("a", "b"))
-    assert names == ("linear-probe on timm:resnet10t", f"linear-probe on timm:{name}")
+    assert names == ("timm:resnet10t", f"timm:{name}")
     found = compare_two(cnn, transformer, test, names=names, data="colours", most=2, out=tmp_path / "out", cold=cold)
     right = [(m.predict(test, cold=cold).numpy() == test.labels) for m in (cnn, transformer)]
     assert found["only_a_right"] == int((right[0] & ~right[1]).sum()) == len(found["images"]["only_a"])

@@ -13,6 +13,7 @@ from coldframe.cold import ColdPass, Store
 from coldframe.data import load_dataset
 from coldframe.errors import InputError
 from coldframe.methods.deep_prompt import DeepPrompt
+from coldframe.report.figures.heat_map import Panel, heat_map
 from coldframe.verbs.fit import fit_and_evaluate
 from coldframe.verbs.plan import Part, Plan, read
 from coldframe.verbs.sweep import _published, sweep
@@ -101,3 +102,13 @@ def test_refusals() -> None:
         sweep(Plan((Part("zero-shot"),), ()), model=tiny_clip())
     with pytest.raises(InputError, match="found 'token'; did you mean 'tokens'"):
         sweep(Plan((Part("deep-prompt", settings={"token": 1}),), ("mini:mnist",)), model=tiny_clip())
+
+
+def test_a_baseline_is_a_row_of_its_own_under_the_grid() -> None:
+    panel = Panel("flowers", "position back", {("0", "1"): 0.5, ("0", "8"): 0.6, ("11", "1"): 0.4, ("11", "8"): None})
+    axes = heat_map([panel], "layer", "tokens", {"flowers": ("zero-shot", 0.9)}).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "11", "zero-shot"]
+    assert [text.get_text() for text in axes.texts] == ["50.0", "60.0", "40.0", "–", "90.0"]
+    assert axes.images[1].get_clim() == axes.images[0].get_clim() and axes.images[0].get_clim()[1] > 90
+    alone = heat_map([panel], "layer", "tokens").axes[0]
+    assert [label.get_text() for label in alone.get_yticklabels()] == ["0", "11"] and len(alone.images) == 1

@@ -119,7 +119,7 @@ def _wide(path: Path) -> bool:
     from PIL import Image
 
     with Image.open(path, formats=("PNG", "JPEG")) as image:
-        return image.width > 1.9 * image.height or image.width > 1.4 * PICTURE
+        return image.width > 1.9 * image.height or image.width > 1.2 * PICTURE
 
 
 def _small(path: Path) -> bytes:

@@ -92,7 +92,9 @@ def _measured_on(folder: Path) -> dict[str, Any]:
 
 
 def names_of(a: Method, b: Method, folders: tuple[str, str]) -> tuple[str, str]:
-    """Return what tells two methods apart: their names, else their models, else the names of their folders."""
+    """Return what tells two methods apart: their models, their names or both, else the names of their folders."""
+    if a.backbone.name != b.backbone.name and a.name == b.name:
+        return a.backbone.name, b.backbone.name
     if a.backbone.name != b.backbone.name:
         return f"{a.name} on {a.backbone.name}", f"{b.name} on {b.backbone.name}"
     if a.name != b.name:

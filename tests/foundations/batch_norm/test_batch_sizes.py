@@ -39,6 +39,8 @@ def test_a_short_run_draws_a_line_a_normalisation() -> None:
     lines = figure(found).axes[0].lines
     names = [line.get_label() for line in lines if not str(line.get_label()).startswith("_")]
     assert names == ["none", "batch", OWN, "layer", "group", "instance", "weight"]
+    dots = [len(points.get_offsets()) for points in figure([*found, *found]).axes[0].collections]
+    assert dots == [2] * 7 * 2  # one a seed, at each of two sizes
 
 
 def test_a_batch_of_one_is_refused_and_left_out_of_the_comparison() -> None:
