@@ -55,7 +55,8 @@ def reproduce(
             each = assignment.read(known)
             quick, whole = (sum(question.minutes[k] for question in each.questions) for k in (0, 1))
             common.say(f"{known:12}  {each.title}: {', '.join(question.id for question in each.questions)}")
-            common.say(f"{'':12}  on two idle cores about {quick:.0f} minutes with --fast, {whole:.0f} with --full")
+            times = f"{max(1, quick):.0f} min with --fast, {max(1, whole):.0f} min with --full"
+            common.say(f"{'':12}  on two idle cores about {times}")
         return
     if fast and full:
         raise InputError("expected --fast or --full, found both; choose one")

@@ -161,7 +161,7 @@ def reproduce(
     chosen = asked.chosen(only)
     found = Reproduction(name, asked, mode, [], out, machine("cpu"))
     minutes = sum(question.minutes[mode == "full"] for question in chosen)
-    say(f"{name} --{mode}: {len(chosen)} questions, about {max(1, minutes):.0f} minutes on two idle cores")
+    say(f"{name} --{mode}: {len(chosen)} questions, about {max(1, minutes):.0f} min on two idle cores")
     out.mkdir(parents=True, exist_ok=True)
     with holding(out / ".lock") as alone:
         if not alone:
