@@ -14,7 +14,7 @@ from coldframe.cold import ColdPass, Store
 from coldframe.errors import DataError, InputError
 from coldframe.methods import Method, method_class
 from coldframe.methods.answers import threshold
-from coldframe.methods.calibrated import Held
+from coldframe.methods.calibrated import HeldOut
 
 TRAIN, VAL = coloured(24, 0, "train"), coloured(12, 1, "val")
 
@@ -106,9 +106,9 @@ def test_threshold_is_the_lowest_that_keeps_the_precision() -> None:
     right = torch.tensor([True, True, False, True, False])
     # From 0.9 on 1 of 1 is right, from 0.8 on 2 of 3, from 0.6 on 3 of 4, from 0.5 on 3 of 5.
     for precision, expected in ((1.0, 0.9), (0.75, 0.6), (0.7, 0.6), (0.6, 0.5)):
-        assert threshold(Held(sure, right), precision, "knn") == pytest.approx(expected)
+        assert threshold(HeldOut(sure, right), precision, "knn") == pytest.approx(expected)
     with pytest.raises(InputError, match="it reaches 0"):
-        threshold(Held(sure, ~right & (sure > 1)), 0.5, "knn")
-    for validated, wanted in ((None, 0.9), (Held(sure, right), 1.5)):
+        threshold(HeldOut(sure, ~right & (sure > 1)), 0.5, "knn")
+    for validated, wanted in ((None, 0.9), (HeldOut(sure, right), 1.5)):
         with pytest.raises(InputError):
             threshold(validated, wanted, "knn")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from coldframe.cli import main
 from coldframe.data.places import find_files
-from coldframe.methods.calibrated import Held
+from coldframe.methods.calibrated import HeldOut
 from coldframe.verbs.predict import MOST_DRAWN, Prediction, draw, predict
 
 
@@ -93,7 +93,7 @@ def test_files_of_answers_hold_what_the_run_says_and_leave_out_what_is_unsure(
     torch.testing.assert_close(torch.tensor([row["probability"] for row in table]), odds.max(1).values)
 
     # Of the validation answers those from 0.9 on are all right; only a picture that is as sure gets a class.
-    probe.validated = Held(torch.tensor([0.9, 0.3]), torch.tensor([True, False]))
+    probe.validated = HeldOut(torch.tensor([0.9, 0.3]), torch.tensor([True, False]))
     probe.save(tmp_path / "run")
     run(*words, "--out", str(tmp_path / "b.jsonl"), "--abstain", "1")
     lines = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()]

@@ -22,7 +22,7 @@ from coldframe.data.base import Dataset, LoadOptions, Split
 from coldframe.data.choices import choices_of
 from coldframe.data.folder import Files, digest_file
 from coldframe.data.layout import layout_of, split_word
-from coldframe.data.lists import Found, listing, read_table
+from coldframe.data.lists import ImageFinder, listing, read_table
 from coldframe.data.patterns import matched
 from coldframe.data.rows import Listing, dataset_of
 from coldframe.data.splits import assemble
@@ -149,7 +149,7 @@ def _metadata(spec: str, tree: Tree, choice: Mapping[str, str], options: LoadOpt
     splits: list[str] = []
     for at, name in places:
         folder = tree.path(*at)
-        found = Found([folder])
+        found = ImageFinder([folder])
         table = read_table(folder / name, found)
         image = next((column for column in IMAGE_COLUMNS if column in table.head), "")
         wanted = choice.get("label")

@@ -14,7 +14,7 @@ from msgspec import Struct
 from coldframe.data.base import Dataset, LoadOptions
 from coldframe.data.choices import choices_of
 from coldframe.data.folder import Files
-from coldframe.data.lists import Found, _roots
+from coldframe.data.lists import ImageFinder, _roots
 from coldframe.data.rows import SPLIT_WORDS, Listing, dataset_of
 from coldframe.errors import DataError, FileError
 from coldframe.files import expanded
@@ -61,7 +61,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     content = read(path, dict[str, object], remedy="give COCO's annotations or a split file", strict=False)
     rows, names = _coco(path) if {"images", "annotations"} <= content.keys() else _few_shot(path, content)
     root = choice.get("root")
-    found = Found([expanded(root)] if root else _roots(path.parent))
+    found = ImageFinder([expanded(root)] if root else _roots(path.parent))
     files: list[Path] = []
     kept: list[Row] = []
     missing = 0
@@ -85,7 +85,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
     return dataset_of(listing, options)
 
 
-def _one(path: Path, row: Row, found: Found) -> Path | None:
+def _one(path: Path, row: Row, found: ImageFinder) -> Path | None:
     hits = {file.resolve(): file for root in found.roots if (file := found.within(root, row[0])) is not None}
     if len(hits) > 1:
         shown = " and ".join(str(file) for file in list(hits.values())[:2])

@@ -28,7 +28,7 @@ CHOICES = ("image", "label", "split", "group", "root", "separator")
 _MOST_ROOTS = 200
 
 
-class Found:
+class ImageFinder:
     """Finds the files that texts name: from a folder, a folder in it, or its parent, with or without their ending."""
 
     def __init__(self, roots: list[Path]) -> None:
@@ -82,11 +82,11 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         hint = nearest(path.name, siblings)
         raise DataError(f"expected a table at {path}, found none{hint if 'did you mean' in hint else '; check the path'}")
     root = choice.get("root")
-    found = Found([expanded(root)] if root else _roots(path.parent))
+    found = ImageFinder([expanded(root)] if root else _roots(path.parent))
     return dataset_of(listing(f"csv:{rest}", read_table(path, found), choice, found, options), options)
 
 
-def read_table(path: Path, found: Found) -> Table:
+def read_table(path: Path, found: ImageFinder) -> Table:
     """Read a table of any of the three kinds, by its ending."""
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return read_lines(path)
@@ -99,7 +99,7 @@ def _roots(folder: Path) -> list[Path]:
     return [folder, *inside[:_MOST_ROOTS], folder.parent]
 
 
-def listing(spec: str, table: Table, choice: Mapping[str, str], found: Found, options: LoadOptions) -> Listing:
+def listing(spec: str, table: Table, choice: Mapping[str, str], found: ImageFinder, options: LoadOptions) -> Listing:
     """Return the rows of a table; every row's file was looked for."""
     image, root = _images(spec, table, choice.get("image"), found)
     paths = [found.within(root, text) for text in table.column(image)]
@@ -161,7 +161,7 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: Found, op
     )  # fmt: skip
 
 
-def _images(spec: str, table: Table, chosen: str | None, found: Found) -> tuple[str, Path]:
+def _images(spec: str, table: Table, chosen: str | None, found: ImageFinder) -> tuple[str, Path]:
     """Return the column of images and the folder that its texts start from.
 
     Raises:
@@ -190,7 +190,7 @@ def _images(spec: str, table: Table, chosen: str | None, found: Found) -> tuple[
     return best
 
 
-def _same(table: Table, one: tuple[str, Path], other: tuple[str, Path], found: Found) -> bool:
+def _same(table: Table, one: tuple[str, Path], other: tuple[str, Path], found: ImageFinder) -> bool:
     if one[0] != other[0]:
         return False
     for text in table.column(one[0])[:5]:

@@ -13,7 +13,7 @@ from coldframe.measures import conformal, resampling, wilson
 from coldframe.measures.abstaining import answered, aurc, risk_at
 from coldframe.measures.accuracy import per_class
 from coldframe.measures.calibration import brier_scores, class_ece, ece, log_losses
-from coldframe.methods.calibrated import Held
+from coldframe.methods.calibrated import HeldOut
 from coldframe.types import Row
 
 LEVEL = 0.9
@@ -23,7 +23,7 @@ Ends = tuple[float, float]
 
 
 def trust(
-    raw: NDArray[Any], calibrated: NDArray[Any], labels: NDArray[np.int64], held: Held | None, divisor: float,
+    raw: NDArray[Any], calibrated: NDArray[Any], labels: NDArray[np.int64], held: HeldOut | None, divisor: float,
     classes: Sequence[str],
 ) -> Row:  # fmt: skip
     """Return the fields of a row that say whether answers can be believed; ``intervals`` holds the 95% interval of each.

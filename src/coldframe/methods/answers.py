@@ -14,7 +14,7 @@ from coldframe.data.base import Images
 from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError, MissingPackage
 from coldframe.machine.room import check_batch
-from coldframe.methods.calibrated import Held
+from coldframe.methods.calibrated import HeldOut
 from coldframe.types import Preprocess
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def frame(held: Images | Tensor, probabilities: Tensor, classes: Sequence[str], 
     return DataFrame({"path": names, "class": answers, "probability": best.numpy()})
 
 
-def threshold(validated: Held | None, precision: float, name: str) -> float:
+def threshold(validated: HeldOut | None, precision: float, name: str) -> float:
     """Return the smallest probability from which on a share of at least ``precision`` of the answers on ``val`` was right.
 
     Args:

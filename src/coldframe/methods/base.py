@@ -26,7 +26,7 @@ from coldframe.errors import ColdframeError, InputError, ModelError
 from coldframe.files import formats
 from coldframe.measures import tags
 from coldframe.methods import answers
-from coldframe.methods.calibrated import Held
+from coldframe.methods.calibrated import HeldOut
 from coldframe.methods.settings import Settings
 from coldframe.types import digest_of
 from coldframe.version import __version__
@@ -77,7 +77,7 @@ class Method(Settings, ABC):
     choices: dict[str, Any] = field(default_factory=dict, init=False)
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
     tensorboard: bool = field(default=False, init=False)
-    validated: Held | None = field(default=None, init=False)
+    validated: HeldOut | None = field(default=None, init=False)
     """Answers to images that had no part in learning; see :mod:`coldframe.methods.calibrated`."""
     unlabelled: Split | None = field(default=None, init=False)
     """Images whose labels are not known, for a transductive method; given before it is fitted."""
@@ -235,7 +235,7 @@ class Method(Settings, ABC):
         self.validated = None
         self.choices.pop(CALIBRATION, None)
         if logits is not None and bool(torch.isfinite(logits).all()):
-            self.validated, divisor = Held.of(logits, labels)
+            self.validated, divisor = HeldOut.of(logits, labels)
             self.choices[CALIBRATION] = {"temperature": divisor, "on": on, "images": len(labels)}
 
     def choose_thresholds(self, split: Split, cold: ColdPass) -> None:

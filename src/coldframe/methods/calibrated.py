@@ -19,7 +19,7 @@ from coldframe.measures.temperature import temperature, worthwhile
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """Answers to N images that had no part in learning, by calibrated probabilities.
 
     Args:
@@ -33,7 +33,7 @@ class Held:
     conformity: Mapping[Any, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, logits: Tensor, labels: Tensor) -> tuple[Held, float]:
+    def of(cls, logits: Tensor, labels: Tensor) -> tuple[HeldOut, float]:
         """Return what is kept of logits [N, K] and labels [N], and the temperature: 1 where another is no surer to help."""
         divisor = temperature(logits, labels)
         if not worthwhile(logits, labels, divisor):

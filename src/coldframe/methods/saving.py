@@ -15,7 +15,7 @@ from coldframe.files.own import own
 from coldframe.measures.conformal import KINDS
 from coldframe.measures.temperature import LEAST, MOST
 from coldframe.methods.base import CALIBRATION, THRESHOLDS, VALIDATED, Method
-from coldframe.methods.calibrated import Held
+from coldframe.methods.calibrated import HeldOut
 from coldframe.registry import METHODS, resolve
 
 LATER = {"balance": "none"}
@@ -65,7 +65,7 @@ def thresholds_in(about: formats.Adaptation) -> list[float]:
     return [float(value) for value in found]
 
 
-def validated_of(folder: Path) -> Held | None:
+def validated_of(folder: Path) -> HeldOut | None:
     """Return a run's answers to its validation images; None where it keeps none. Raises :class:`ModelError` where damaged."""
     path = folder / VALIDATED
     if not files.is_file(path):
@@ -78,7 +78,7 @@ def validated_of(folder: Path) -> Held | None:
         scores.shape != sure.shape or not scores.is_floating_point() for scores in known.values()
     ):
         raise ModelError(f"{path} is damaged: expected a probability and whether it was right for each image; fit it again")
-    return Held(sure, right.bool(), known)
+    return HeldOut(sure, right.bool(), known)
 
 
 def own_class(name: str) -> type[Method]:
