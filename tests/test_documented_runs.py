@@ -5,10 +5,13 @@ What is changed stands in the tables here. A fast part belongs to ``make test``;
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+import tomllib
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,7 @@ LAYOUTS = ("folder:", "csv:labels", "json:", "npz:")
 """Data of the reader's own; every layout is read in tests/data."""
 SMALLER = {"--epochs": "1", "--seeds": "1", "--disturbed": "4", "--noise": "0,0.1", "--n": "4", "--passes": "1",
            "--seconds": "1", "--shard": "1/2", "--minutes": "0.01", "--teacher-minutes": "0", "--abstain": "0.1",
-           "--attack-eps": "0,1/255"}  # fmt: skip
+           "--attack-eps": "0,1/255", "--budget": "10s"}  # fmt: skip
 """Values of options, where a command has them."""
 LEFT_OUT = ("--device", "--shots")
 """Options that are a matter of size or of a machine."""
@@ -42,7 +45,7 @@ ADDED: Mapping[str, tuple[str, ...]] = {
     "compare": ("--data", "folder:PATH", "--seeds", "1", "--epochs", "1", "--no-refit"),
     "fit": ("--data", "folder:PATH", "--out", "runs/fit", "--model", MODEL),
     "evaluate": ("--data", "folder:PATH"), "zero-shot": ("--data", "folder:PATH"),
-    "sweep": ("--data", "folder:PATH", "--seeds", "1"),
+    "sweep": ("--data", "folder:PATH", "--seeds", "1"), "prepare": ("--model", MODEL, "--data", "folder:PATH"),
     "benchmark": ("--passes", "1", "--seconds", "1", "--batch", "2", "--memory-batch", "2"),
     "extract": ("--model", MODEL, "--data", "folder:PATH", "--out", "features"),
     "attack": ("--steps", "2", "--out", "runs/attacked"), "models": ("--limit", "3"),
@@ -62,6 +65,8 @@ IMAGES: Mapping[str, tuple[str, ...]] = {
     "graph check": ("karate",),
 }  # fmt: skip
 """Words that a verb needs, where the text names the verb alone."""
+PLANS = ("prompting", "uva-a2-table3")
+"""Bundled plans of many runs."""
 NEEDS_SHARED = ("train gcn",)
 """Commands whose data is bundled with nothing: Cora."""
 ELSEWHERE = {
@@ -106,6 +111,10 @@ def reduced(command: str) -> list[str]:
     if verb == "benchmark" and found[1:2] != [MODEL]:
         found.insert(1, MODEL)
     added = list(ADDED.get(verb, ()))
+    if verb == "sweep" and found[1] in PLANS:
+        found[1] = f"{found[1]}.toml"  # the plan made small
+    if found[:2] == ["fit", "pixel-prompt"] and "--preset" in found:
+        added += ["--size", "4"]  # the published frame is as wide as the pictures here
     if verb in ("fit", "sweep") and found[1] in TRAINED:
         added += ["--epochs", "1"] if verb == "fit" else ["--set", f"{found[1]}.epochs=1"]
     while added:
@@ -114,6 +123,19 @@ def reduced(command: str) -> list[str]:
         if name not in found and not (name == "--no-refit" and "--refit" in found):
             found += [name, *value]
     return found
+
+
+def smaller_plan(name: str) -> str:
+    """Return a bundled plan as TOML: the same runs, of one epoch each, at the last value of each grid, on a bundled model."""
+    plan = tomllib.loads(files("coldframe.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    lines = [f"title = {json.dumps(plan['title'])}", f'model = "{MODEL}"', 'data = ["folder:PATH"]', "seeds = 1"]
+    for run in plan["runs"]:
+        settings = run.get("settings", {}) | ({"epochs": 1} if run["method"] in TRAINED else {})
+        lines += ["[[runs]]", *(f"{key} = {json.dumps(run[key])}" for key in ("method", "preset") if key in run)]
+        lines += ["[runs.settings]", *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in settings.items())]
+        grid = run.get("grid", {})
+        lines += ["[runs.grid]", *(f"{json.dumps(key)} = {json.dumps(values[-1:])}" for key, values in grid.items())]
+    return "\n".join(lines) + "\n"
 
 
 def pictures(folder: Path, names: Mapping[str, int], side: int = 40) -> None:
@@ -167,6 +189,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "examples", root / "examples")
     (root / "mymethod.py").write_text(METHOD)
     (root / "mynet.py").write_text(NET)
+    for name in PLANS:
+        (root / f"{name}.toml").write_text(smaller_plan(name))
     return root
 
 

@@ -71,34 +71,48 @@ def find_files(
 
 
 def _walk(parts: Sequence[str]) -> Iterator[Path | None]:
-    """Yield the image files that match a pattern, and None for whatever else is looked at."""
+    """Yield the image files that match a pattern, and None for whatever else is looked at; no folder is listed twice."""
     first = next((number for number, part in enumerate(parts) if _MAGIC & set(part)), len(parts) - 1)
-    waiting = [(Path(*parts[:first]), tuple(parts[first:]))]
+    waiting = [(Path(*parts[:first]), {tuple(parts[first:])})]
     while waiting:
-        folder, (head, *rest) = waiting.pop()
-        if not _MAGIC & set(head):
-            entries = [folder / head] if (folder / head).exists() else []
-        elif folder.is_dir():
-            with explained(folder, "read"):
-                entries = [folder / name for name in sorted(os.listdir(folder))]  # noqa: PTH208
-        else:
-            entries = []
-        if head == "**" and rest:
-            waiting.append((folder, tuple(rest)))
-        for entry in entries:
-            hidden = entry.name.startswith((".", "__")) and _MAGIC & set(head) and not head.startswith((".", "__"))
-            if hidden or not (head == "**" or not _MAGIC & set(head) or fnmatch.fnmatchcase(entry.name, head)):
-                yield None
-            elif entry.is_dir():
-                yield None
-                if head == "**":
-                    if not entry.is_symlink():
-                        waiting.append((entry, ("**", *rest)))
-                elif rest:
-                    waiting.append((entry, tuple(rest)))
-            else:
-                last = not rest
-                yield entry if last and entry.suffix.lower() in SUFFIXES else None
+        folder, patterns = waiting.pop()
+        patterns |= {rest for pattern in patterns for rest in _behind(pattern)}
+        for entry in _entries(folder, {pattern[0] for pattern in patterns}):
+            fitting = [pattern for pattern in patterns if _fits(entry.name, pattern[0])]
+            found = None
+            if fitting and entry.is_dir():
+                into = not entry.is_symlink()
+                below = {pattern[1:] for pattern in fitting if pattern[1:] and pattern[0] != "**"}
+                below |= {pattern for pattern in fitting if pattern[0] == "**" and into}
+                if below:
+                    waiting.append((folder / entry.name, below))
+            elif any(len(pattern) == 1 for pattern in fitting) and Path(entry.name).suffix.lower() in SUFFIXES:
+                found = folder / entry.name
+            yield found
+
+
+def _behind(pattern: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield what is left of a pattern in a folder where its leading ``**`` stand for no folder."""
+    while pattern[0] == "**" and pattern[1:]:
+        pattern = pattern[1:]
+        yield pattern
+
+
+def _entries(folder: Path, heads: set[str]) -> Iterator[os.DirEntry[str] | Path]:
+    """Yield what lies in a folder, or only what the heads of patterns name if none of them stands for several names."""
+    if not any(_MAGIC & set(head) for head in heads):
+        yield from (folder / head for head in heads if (folder / head).exists())
+    elif folder.is_dir():
+        yield from (folder / head for head in heads if head == "..")
+        with explained(folder, "read"), os.scandir(folder) as entries:
+            yield from entries
+
+
+def _fits(name: str, head: str) -> bool:
+    if not _MAGIC & set(head):
+        return name == head
+    hidden = name.startswith((".", "__")) and not head.startswith((".", "__"))
+    return not hidden and (head == "**" or fnmatch.fnmatchcase(name, head))
 
 
 def unlabelled(spec: str) -> Path | None:

@@ -80,6 +80,14 @@ def save(
     files.write_safetensors(folder / NAME, tensors, note)
 
 
+def another_run(folder: Path) -> InputError:
+    """Return the refusal of a folder with an unfinished run of something else."""
+    return InputError(
+        f"{folder} holds an unfinished run with other settings, data or weights; "
+        "repeat those to continue it, choose another folder, or remove this one to start again"
+    )
+
+
 def restore(
     folder: Path, key: str, parameters: Mapping[str, Tensor], optimiser: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
@@ -99,10 +107,7 @@ def restore(
         return None
     tensors, note = files.read_safetensors(folder / NAME)
     if note.get("key") != key:
-        raise InputError(
-            f"{folder} holds an unfinished run with other settings, data or weights; "
-            "repeat those to continue it, choose another folder, or remove this one to start again"
-        )
+        raise another_run(folder)
     where, remedy = str(folder / NAME), f"remove {folder} to start anew"
     progress = loads(note.get("progress", ""), Progress, f"{where}, progress", remedy=remedy)
     scalars = loads(note.get("scalars", ""), dict[str, float], f"{where}, scalars", remedy=remedy)

@@ -22,6 +22,7 @@ from coldframe.report import Table
 from coldframe.results.text_table import aligned
 from coldframe.types import Row
 from coldframe.verbs.fit import fit_and_evaluate
+from coldframe.verbs.hand_over import claim
 from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
 LEAST = 4
@@ -124,6 +125,8 @@ def base_to_new(
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
+    if out is not None:
+        claim(out, method, base)
     watch.start(describe_model(backbone), describe_data([base]))
     done = cold.prepare(backbone, [*base.splits, new.test], wanted([method]))
     watch.cold_done(done)

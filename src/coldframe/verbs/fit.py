@@ -30,6 +30,7 @@ from coldframe.report.figures.style import save_figure
 from coldframe.results.rows import fit_of
 from coldframe.types import Row
 from coldframe.verbs.choose import label
+from coldframe.verbs.hand_over import claim
 from coldframe.verbs.pictures import prompted
 from coldframe.verbs.watch import Watch, circumstances, command_line, describe_data, describe_model, wanted
 
@@ -141,6 +142,7 @@ def fit_one(
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
     method.check_data(dataset.train, dataset.val if len(dataset.val) else None)
+    claim(out, method, dataset)
     watch.start(describe_model(backbone), describe_data([dataset]))
     done = cold.prepare(backbone, dataset.splits, wanted([method]))
     watch.cold_done(done)

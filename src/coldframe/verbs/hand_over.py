@@ -18,6 +18,8 @@ from coldframe.methods.folds import Rule, how
 from coldframe.methods.run_folder import ABOUT, BEST
 from coldframe.results.results import Results
 from coldframe.results.verdict import recommended
+from coldframe.training.checkpoint import NAME as CHECKPOINT
+from coldframe.training.checkpoint import another_run
 from coldframe.types import digest_of
 from coldframe.verbs.watch import Watch
 
@@ -51,6 +53,20 @@ def fit_folder(out: Path, text: str, method: Method, dataset: Dataset, storage: 
         if files.is_file(folder / KEY) and read(folder / KEY, dict[str, str], remedy=f"remove {folder}").get("key") == key:
             return folder
         number += 1
+
+
+def claim(folder: Path, method: Method, dataset: Dataset) -> None:
+    """Write into the folder of one fit what it belongs to, before any image is read.
+
+    Raises:
+        InputError: an unfinished fit of other settings, weights or images lies there.
+    """
+    key = method.key(dataset.train, dataset.val)
+    if files.exists(folder / CHECKPOINT) and files.is_file(folder / KEY):
+        if read(folder / KEY, dict[str, str], remedy=f"remove {folder}").get("key") != key:
+            raise another_run(folder)
+    else:
+        files.write_json(folder / KEY, {"key": key})
 
 
 def deliver(
