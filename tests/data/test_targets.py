@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.layouts import CLASSES, save, stored
+from layouts import CLASSES, save, stored
 
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from fakes import TinyBackbone, coloured, tiny_clip
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
-from tests.fakes import TinyBackbone, coloured, tiny_clip
 from torch.nn import functional
 
 from coldframe.cold import ColdPass

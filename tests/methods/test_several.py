@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes import Pictures, TinyBackbone, tiny_clip
 from sklearn.linear_model import LogisticRegression
-from tests.fakes import Pictures, TinyBackbone, tiny_clip
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split

@@ -23,6 +23,7 @@ from coldframe.data.choices import choices_of
 from coldframe.data.folder import Files, digest_file
 from coldframe.data.layout import layout_of, split_word
 from coldframe.data.lists import ImageFinder, listing, read_table
+from coldframe.data.other_tasks import refuse_other_tasks
 from coldframe.data.patterns import matched
 from coldframe.data.rows import Listing, dataset_of
 from coldframe.data.splits import assemble
@@ -56,6 +57,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         return _by_pattern(spec, tree, choice, options)
     if choice.get("label") != "folders" and (found := _metadata(spec, tree, choice, options)) is not None:
         return found
+    refuse_other_tasks(tree)
     layout = layout_of(tree, level=int(choice.get("level", 0)), ending=choice.get("ending", ""), whole=options.whole)
     classes = tuple(layout.splits["train"]) if not options.whole else tuple(sorted(set().union(*layout.splits.values())))
     splits = {}

@@ -21,6 +21,10 @@ _TABLES = frozenset(
 )
 
 
+SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vsi")
+"""Endings of whole-slide images."""
+
+
 @dataclass
 class Tree:
     """Image files of a folder.
@@ -111,6 +115,8 @@ def scan(root: Path, *, links: bool = False) -> Tree:
 def _reason(ending: str) -> str:
     if ending in (".heic", ".heif"):
         return f"{ending} (convert them to JPEG or PNG)"
-    if ending in (".dcm", ".nii", ".svs", ".ndpi", ".npy", ".mp4", ".avi", ".mov", ".zip", ".gz", ".tar"):
+    if ending in SLIDES:
+        return f"{ending} (whole-slide images: cut them into tiles)"
+    if ending in (".dcm", ".nii", ".npy", ".mp4", ".avi", ".mov", ".zip", ".gz", ".tar"):
         return f"{ending} (no picture that coldframe reads)"
     return ending or "without ending"

@@ -40,12 +40,13 @@ def copied(dataset: Dataset, backbone: Backbone, cold: ColdPass) -> NDArray[np.b
     return found
 
 
-def said(copies: NDArray[np.bool_], correct: NDArray[np.bool_]) -> str:
+def said(copies: NDArray[np.bool_], correct: NDArray[np.bool_], who: str = "the recommended method") -> str:
     """Return the sentence on copies among the test images; empty where there are none.
 
     Args:
         copies: which test images are copies [N].
         correct: which answers are right, one row a seed [S, N].
+        who: gave them.
     """
     count = int(copies.sum())
     if not count:
@@ -53,7 +54,7 @@ def said(copies: NDArray[np.bool_], correct: NDArray[np.bool_]) -> str:
     text = f"{count:,} of {len(copies):,} test images are copies of training images: the accuracy counts them"
     if count == len(copies):
         return f"{text}, and there are no others"
-    return f"{text}; without them the recommended method has {correct[:, ~copies].mean():.1%}, with them {correct.mean():.1%}"
+    return f"{text}; without them {who} has {correct[:, ~copies].mean():.1%}, with them {correct.mean():.1%}"
 
 
 def _unit(backbone: Backbone, split: Split, cold: ColdPass) -> torch.Tensor:

@@ -20,10 +20,13 @@ def relative(name: str, spec: str) -> str:
     Example:
         >>> relative("flowers/rose/1.jpg", "folder:flowers"), relative("row 3", "parquet:a.parquet")
         ('rose/1.jpg', 'row 3')
+        >>> relative("cifar/test.parquet row 7", "parquet:cifar?label=fine")
+        'test.parquet row 7'
     """
     for part in split_spec(spec):
         kind, colon, place = part.partition(":")
-        root = files.expanded(place if colon and kind == "folder" else part)
+        place = place.partition("?")[0] if kind == "parquet" else place
+        root = files.expanded(place if colon and kind in ("folder", "parquet") else part)
         if Path(name).is_relative_to(root):
             return Path(name).relative_to(root).as_posix()
     return name

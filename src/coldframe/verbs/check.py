@@ -253,7 +253,7 @@ def _model(found: Checked, backbone: Backbone, whole: Split, cold: ColdPass, poo
         if copies.any() and not copies.all():
             probe = Ridge(backbone, prior="none").fit(data.train, data.val, cold=cold)
             right = (probe.predict(data.test, cold=cold).numpy() == data.test.labels)[None]
-            found.lines.append(f"with ridge regression on {backbone.name}: {said_of_copies(copies, right)}")
+            found.lines.append(said_of_copies(copies, right, f"ridge regression on {backbone.name}"))
     if pool:
         probe = Ridge(backbone, prior="none", choose="loo").fit(whole, cold=cold)
         held = Split("pool", Files(tuple(pool)), np.zeros(len(pool), dtype=np.int64), data.classes)
