@@ -102,6 +102,8 @@ def test_what_is_doubtful_is_refused(tmp_path: Path) -> None:
     both = write(tmp_path / "both.csv", [(f"images/{n}", f"masks/{n}", c) for n, c in rows], head="photo,mask,label")
     assert "the columns photo and mask" in refused(f"csv:{both}")
     check(load_dataset(f"csv:{both}?image=photo&label=label"))
+    rarely = [(f"images/{n}", f"masks/{n}" if at < 2 else "none", c) for at, (n, c) in enumerate(rows)]
+    check(load_dataset(f"csv:{write(tmp_path / 'rarely.csv', rarely, head='photo,mask,label')}?label=label"))
     for bad, expected in (
         ([*rows, (rows[0][0], "dog")], "one label for"),
         ([*rows, ("gone.png", "dog")], "line 20"),
