@@ -126,6 +126,18 @@ def test_few_images_indeed(name: str, texts: bool, labels: list[int], choose: st
     assert float(proba.std()) > 0
 
 
+@pytest.mark.parametrize("name", ["gda", "ridge"])
+def test_large_weights_that_nearly_cancel_lose_no_digits(name: str, tmp_path: Path) -> None:
+    method = make(name, TinyBackbone(width=12)).fit(split(12, 0), cold=ColdPass(Store(tmp_path)))
+    generator = torch.Generator().manual_seed(0)
+    shared = functional.normalize(torch.randn(1, 12, generator=generator), dim=-1)
+    weight, bias = 1000 * shared + torch.randn(3, 12, generator=generator), torch.full((3,), -1000.0)
+    method.load_state({"weight": weight, "bias": bias})
+    x = functional.normalize(shared + 0.01 * torch.randn(500, 12, generator=generator), dim=-1)
+    exact = functional.normalize(x, dim=-1).double() @ weight.double().T + bias.double()
+    assert float((method.warm(x).double() - exact).abs().max()) < 1e-6 * float(exact.abs().max())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_copies_of_one_image_are_no_trouble(name: str, tmp_path: Path) -> None:
     backbone, cold, one = tiny_clip(), ColdPass(Store(tmp_path)), split(6, 0)

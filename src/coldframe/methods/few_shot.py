@@ -254,6 +254,11 @@ class LinearFewShot(LinearHead, FewShot):
     def _linear(self, shots: Shots, setting: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """Return weight [K, D] and bias [K] of g."""
 
+    def warm(self, x: Tensor) -> Tensor:
+        unit = functional.normalize(x.float(), dim=-1)
+        # Weights of hundreds cancel where features are alike: in single precision what is left would be rounding.
+        return (unit.double() @ self.weight.double().T + self.bias.double()).float()  # [B, K]
+
     @staticmethod
     def _stacked(x: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Return x weight^T + bias for each pair [pairs, B, K]."""
