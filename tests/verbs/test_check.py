@@ -78,6 +78,9 @@ def test_doubtful_labels_are_those_that_were_changed(tmp_path: Path) -> None:
     found = check(load_dataset(f"folder:{tmp_path}"), model="pocket")
     worst = [Path(found.images.name(fault.row)).stem for fault in found.of("label")[:2]]
     assert set(worst) == {"4", "30"}
+    for fault in found.of("label"):
+        name = found.data.classes[found.labels[fault.row]]
+        assert f"not {name} " in fault.says and not fault.says.startswith(f"looks like {name} ")
     assert any("border's colours alone" in line and "a shortcut" in line for line in found.lines)
 
 

@@ -280,13 +280,16 @@ def _labels(found: Checked, model: str, device: str, cold: ColdPass) -> tuple[Ba
     method = Ridge(backbone, prior="none", choose="loo").fit(whole, cold=cold)
     probabilities = method.out_of_sample.softmax(-1).double().cpu().numpy()
     probabilities /= probabilities.sum(1, keepdims=True)
-    rows = find_label_issues(found.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
+    count = int(find_label_issues(found.labels, probabilities, n_jobs=1).sum())
+    own = probabilities[np.arange(len(found.labels)), found.labels]
+    order = np.argsort(own, kind="stable")
+    rows = order[probabilities[order].argmax(1) != found.labels[order]][:count]
     top1 = float((probabilities.argmax(1) == found.labels).mean())
     for row in rows.tolist():
-        own, guess = probabilities[row, found.labels[row]], int(probabilities[row].argmax())
+        guess = int(probabilities[row].argmax())
         name, other = found.data.classes[found.labels[row]], found.data.classes[guess]
-        says = f"looks like {other} ({probabilities[row, guess]:.0%}), not {name} ({own:.0%})"
-        found.faults.append(Fault(row, "label", 1 - float(own), says))
+        says = f"looks like {other} ({probabilities[row, guess]:.0%}), not {name} ({own[row]:.0%})"
+        found.faults.append(Fault(row, "label", 1 - float(own[row]), says))
     said = f"{len(rows):,} labels are doubtful by confident learning on left-out probabilities of {model}"
     found.lines.append(f"{said}, which names {top1:.1%} of the images: the weaker the model, the more are falsely doubted")
     return backbone, whole
