@@ -102,7 +102,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/contexts.py": "tests/methods/test_text_prompt.py",
     "methods/views.py": "the contract that every method passes",
     "methods/fine_tune.py": "the contract that every method passes",
-    "methods/knn.py": "the contract that every method passes",
     "methods/linear_probe.py": "the contract that every method passes",
     "methods/templates.py": "the contract that every method passes",
     "backbones/rewired.py": "tests/methods/test_tuned.py",

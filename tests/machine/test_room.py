@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import TinyBackbone, coloured, tiny_clip
+from fakes import TinyBackbone, coloured, tiny_classifier, tiny_clip
+from PIL import Image
 
+from coldframe.attacks import PGD
 from coldframe.cold import ColdPass, Store
 from coldframe.cold.extraction import extract
 from coldframe.cold.manifest import Source
@@ -26,8 +28,10 @@ from coldframe.foundations.graphs import named, power
 from coldframe.foundations.mlp import study
 from coldframe.machine import room
 from coldframe.machine.room import check_fits, free_bytes
+from coldframe.methods import method_class
 from coldframe.methods.deep_prompt import DeepPrompt
 from coldframe.methods.fine_tune import FineTune
+from coldframe.verbs.attack import attack_files
 
 TRAIN, TEST = coloured(600, 0, "train"), coloured(12, 2, "test")
 MANY = TRAIN.subset(np.arange(9000) % 600)
@@ -120,3 +124,23 @@ def test_the_least_bytes_are_those_of_the_weights() -> None:
     model = AAE(latent=5, channels=6)
     weights = sum(value.numel() for part in (model.encoder, model.decoder) for value in part.parameters() if value.ndim > 1)
     assert least_bytes(6, 5, 0, 1, 1) == 4 * 4 * weights
+
+
+def test_contexts_of_a_text_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = method_class("text-prompt")(tiny_clip(), tokens=8)
+    monkeypatch.setattr(room, "free_bytes", lambda device="cpu": 60_000)
+    with pytest.raises(InputError, match=r"context vectors that fits into memory with 3 classes, found 8.* would fit"):
+        prompt.check_data(TRAIN, None)
+    monkeypatch.setattr(room, "free_bytes", lambda device="cpu": 600_000)
+    prompt.check_data(TRAIN, None)
+
+
+def test_attacked_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [tmp_path / f"{number}.png" for number in range(3)]
+    for place in places:
+        Image.new("RGB", (40, 40)).save(place)
+    each = 3 * 32**2 * 13
+    monkeypatch.setattr(room, "free_bytes", lambda device="cpu": 2 * each)
+    with pytest.raises(InputError, match=r"a number of images that fits into memory of 32 pixels, found 3.* 2 would fit"):
+        attack_files(tiny_classifier(), places, PGD(8 / 255, steps=1))
+    assert len(attack_files(tiny_classifier(), places[:2], PGD(8 / 255, steps=1)).files) == 2

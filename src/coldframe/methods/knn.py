@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,6 +18,8 @@ from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
 
 GRID = (1, 3, 5, 10, 20, 50)
+BLOCK = 2**27
+"""Most similarities that are held at once, half a gigabyte: those of all training images may be more than memory."""
 
 
 class NearestNeighbours(Method):
@@ -90,17 +92,18 @@ class NearestNeighbours(Method):
         alone = self.choose == "loo" or (self.choose == "auto" and val is None)
         features, labels = self._unit(train, cold)
         if self.k == "auto":
-            if val is None or alone:
-                similarity, truth = (features @ features.T).fill_diagonal_(-torch.inf), labels
-            else:
-                seen, truth = self._unit(val, cold)
-                similarity = seen @ features.T  # [N_val, N]
-            others = similarity.shape[1] - (1 if alone else 0)
-            path = []
-            for k in GRID:
-                logits = self._votes(similarity, labels, min(k, max(others, 1)))
-                top1 = float((logits.argmax(-1) == truth).float().mean())
-                path.append({"k": k, "val_top1": top1, "val_loss": float(functional.cross_entropy(logits, truth))})
+            seen, truth = (features, labels) if val is None or alone else self._unit(val, cold)
+            others = len(features) - (1 if alone else 0)
+            right, loss = [0] * len(GRID), [0.0] * len(GRID)
+            for rows, similarity in _similarities(seen, features, alone=seen is features):
+                for number, k in enumerate(GRID):
+                    logits = self._votes(similarity, labels, min(k, max(others, 1)))
+                    right[number] += int((logits.argmax(-1) == truth[rows]).sum())
+                    loss[number] += float(functional.cross_entropy(logits, truth[rows], reduction="sum"))
+            path = [
+                {"k": k, "val_top1": good / len(truth), "val_loss": lost / len(truth)}
+                for k, good, lost in zip(GRID, right, loss, strict=True)
+            ]
             best = max(path, key=lambda step: (step["val_top1"], -step["val_loss"]))
             self.neighbours = int(best["k"])
             self.history = path
@@ -121,8 +124,9 @@ class NearestNeighbours(Method):
         if len(train) > MOST_LEFT_OUT or len(train) < 2:
             return None
         features, labels = self._unit(train, cold)
-        similarity = (features @ features.T).fill_diagonal_(-torch.inf)
-        return self._votes(similarity, labels, min(self.neighbours, len(train) - 1)).cpu()
+        k = min(self.neighbours, len(train) - 1)
+        votes = [self._votes(similarity, labels, k) for _, similarity in _similarities(features, features, alone=True)]
+        return torch.cat(votes).cpu()
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.neighbours = chosen.neighbours
@@ -131,3 +135,20 @@ class NearestNeighbours(Method):
     def _unit(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
         x = cold.activations(self.backbone, split, FEATURES).gather(torch.arange(len(split))).float()  # [N, D]
         return functional.normalize(x, dim=-1), torch.from_numpy(split.labels).to(x.device)
+
+
+def _similarities(seen: Tensor, features: Tensor, *, alone: bool) -> Iterator[tuple[slice, Tensor]]:
+    """Yield blocks of rows, and their similarities [R, N] to the training features.
+
+    Args:
+        seen: unit features [M, D].
+        features: those of the training images [N, D].
+        alone: whether both are the same images, none of which votes for itself.
+    """
+    step = max(1, BLOCK // max(1, len(features)))
+    for start in range(0, len(seen), step):
+        rows = slice(start, min(start + step, len(seen)))
+        similarity = seen[rows] @ features.T
+        if alone:
+            similarity.diagonal(start).fill_(-torch.inf)
+        yield rows, similarity

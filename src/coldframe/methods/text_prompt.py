@@ -16,6 +16,7 @@ from coldframe.backbones.base import TextTower
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
+from coldframe.machine.room import check_fits
 from coldframe.methods import contexts, templates, views
 from coldframe.methods.base import Report
 from coldframe.methods.trained import Beside, Trained
@@ -126,6 +127,11 @@ class TextPrompt(Trained):
         text, names = contexts.text_of(self.backbone), [templates.fill("{}", name) for name in train.classes]
         count = len(contexts.word_embeddings(text, self.words)) if self.words else self.tokens
         contexts.check_room(text, names, self.ending, count)
+        width, many = text.embed_tokens(text.tokenize([""])).shape[-1], len(names)
+        check_fits(
+            "a number of context vectors", count, lambda n: KEPT // 4 * many * (n + 1) * width * 4, device=self.backbone.device,
+            of=f"with {many:,} classes",
+        )  # fmt: skip
 
     def begin(self, train_split: Split, cold: ColdPass) -> dict[str, Tensor]:
         text = contexts.text_of(self.backbone)

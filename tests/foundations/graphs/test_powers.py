@@ -41,3 +41,15 @@ def test_what_cannot_be_counted_or_listed_is_refused() -> None:
         walks(named("complete:6"), 5, 0, 0, most=10)
     with pytest.raises(InputError, match="a node from 0 to 1"):
         count_walks(named("path:2"), 1, 0, 5)
+
+
+def test_counts_are_exact_up_to_the_last_length_that_fits() -> None:
+    graph = named("complete:7")  # of 7 nodes: (6^n - (-1)^n) / 7 walks between two nodes, and one more to itself if n is even
+    for length in (3, 19, 20, 21, 25):  # 2^53 lies between the second and the fourth
+        between = (6**length - (-1) ** length) // 7
+        found = power(graph, length)
+        assert int(found[0, 1]) == between and int(found[2, 2]) == between + (-1) ** length
+    for length in (26, 27, 10_000):
+        with pytest.raises(InputError, match=f"found more at length {length}; choose a shorter length"):
+            power(graph, length)
+    assert power(Graph.of([(0, 1)]), 9_999).tolist() == [[0, 1], [1, 0]]  # long walks whose counts stay small
