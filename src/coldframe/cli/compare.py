@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, grouped, numbers, shared
+from coldframe.cli import common, grouped, numbers, shared, spread
 
 if TYPE_CHECKING:
     from coldframe.backbones.base import Backbone
@@ -141,6 +141,7 @@ def compare(
     from coldframe.verbs.look_ahead import look_ahead
     from coldframe.verbs.watch import Watch, folder_names
 
+    spread.alone("compare")
     part = grouped.part_of(only, cluster, out, budget)
     whole = None if budget is None else Budget(seconds_of(budget), started=started)
     if fast:

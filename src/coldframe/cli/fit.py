@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from coldframe.cli import common, numbers, shared
+from coldframe.cli import common, numbers, shared, spread
 
 EVERY = {
     "data": "Data spec, such as mini:cifar10 or folder:PATH.",
@@ -43,6 +43,7 @@ def fit(
         if not method:
             raise InputError("expected the name of a method after 'coldframe fit', found none")
         return
+    spread.hush()
     method_app(method)(tokens, exit_on_error=False, print_error=False)
 
 
@@ -71,7 +72,9 @@ def method_app(method: str) -> App:
 
     def call(**arguments: Any) -> None:
         settings = {p.name: arguments.pop(p.name) for p in own if p.name in arguments}
-        _fit(kind, settings, **arguments)
+        whole = {name: bool(arguments.get(name)) for name in ("refit", "base_to_new")}
+        with spread.processes(kind.name, arguments.pop("device", None), **whole) as device:
+            _fit(kind, settings, **arguments, device=device)
 
     call.__signature__ = inspect.Signature([*of_all, *own])  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in [*of_all, *own]}
@@ -113,6 +116,7 @@ def _fit(
     from coldframe.backbones import load_backbone
     from coldframe.cli.live import Terminal
     from coldframe.methods import protocols
+    from coldframe.training.ranks import here
     from coldframe.verbs.fit import fit_one
     from coldframe.verbs.watch import Watch
 
@@ -122,12 +126,13 @@ def _fit(
     dataset, left = protocols.load_as(
         kind, preset, data, shots=shots, seed=seed, classes=names, on_error=on_error, download=download, several=True
     )
-    if left:
+    first = here().first  # among processes that share the training, the one that prints
+    if left and first:
         print(left, file=sys.stderr)
     if "seed" in kind.settings():
         settings["seed"] = seed
     method = kind.preset(preset, backbone, **settings) if preset else kind(backbone, **settings)
-    watch = Watch() if json else Terminal()
+    watch = Watch() if json or not first else Terminal()
     cold = common.cold_pass(storage, budget_gb, batch, engine)
     method.tensorboard = tensorboard
     if base_to_new:
@@ -144,6 +149,8 @@ def _fit(
     row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard, refit=refit)
     if isinstance(watch, Terminal):
         watch.stop()
+    if row is None:
+        return
     common.print_row(row, json=json)
     if not json:
         common.say(f"saved: {out}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from coldframe.cli import common, grouped, numbers, shared
+from coldframe.cli import common, grouped, numbers, shared, spread
 
 
 def sweep(
@@ -70,6 +70,7 @@ def sweep(
     from coldframe.verbs.sweep import sweep as run
     from coldframe.verbs.watch import Watch
 
+    spread.alone("sweep")
     part = grouped.part_of(only, cluster, out)
     asked = plans.read(plan)
     fixed, varied = common.settings(set_ or []), plans.grid_of(grid or [])

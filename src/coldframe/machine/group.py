@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +51,12 @@ def run(job: Job) -> tuple[int, str]:
     second run. It does not hear the signals by which Slurm announces a preemption: this process does.
     """
     environment = {**os.environ, **job.environment}
-    with Path(job.log).open("ab") as log:
+    began, before = time.monotonic(), _processor()
+    with Path(job.log).open("ab") as printed:
         child = subprocess.Popen(
-            job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=job.folder, env=environment, preexec_fn=_bound
-        )
+            job.command, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, cwd=job.folder, env=environment,
+            preexec_fn=_bound,
+        )  # fmt: skip
         try:
             code = child.wait()
         except BaseException:
@@ -60,7 +64,16 @@ def run(job: Job) -> tuple[int, str]:
             child.wait()
             raise
     lines = Path(job.log).read_text(errors="replace").strip().splitlines()
+    with Path(job.log).open("a") as log:
+        taken = f"{time.monotonic() - began:.1f} s, {_processor() - before:.1f} s of processor time"
+        log.write(f"ended with status {code} after {taken}\n")
     return code, (lines or [""])[-1]
+
+
+def _processor() -> float:
+    """Return the seconds of processor time of all commands that this process has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _bound() -> None:

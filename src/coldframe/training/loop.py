@@ -19,6 +19,7 @@ from coldframe.training import checkpoint
 from coldframe.training.checkpoint import Progress
 from coldframe.training.lifetime import Lifetime
 from coldframe.training.optimisers import Group, build
+from coldframe.training.ranks import here
 from coldframe.training.recipe import Recipe
 from coldframe.training.schedules import factor
 from coldframe.types import digest_of
@@ -76,6 +77,9 @@ def train(
     A run that is killed at any moment and started again ends at the same bits as one that is not, as long as ``loss``
     depends on its arguments and the parameters alone: random choices in it are functions of (seed, epoch, index).
 
+    Among processes that have joined (:func:`coldframe.training.ranks.joined`) each computes its part of every batch, and the
+    first one alone validates, writes and reports; all end with the same parameters.
+
     Args:
         parameters: what is trained, by name; tensors that need no gradient, such as running statistics, are kept and
             restored with the others.
@@ -108,7 +112,12 @@ def train(
     if run is not None:
         key = _full_key(key if stop is None else f"{key} {stop}", parameters, n, recipe, groups, validate is not None)
         progress, best = checkpoint.restore(run, key, parameters, optimiser) or (progress, best)
-        _agree(run, progress)
+    ranks = here()
+    ranks.wait()  # all have read what is there before the first one writes
+    own = run if ranks.first else None
+    if own is not None:
+        _agree(own, progress)
+    part = ranks.spread(parameters, loss)
     start = _copy(parameters) if best is None else None
     end = recipe.epochs if stop is None else min(stop, recipe.epochs)
     steps = math.ceil(n / recipe.batch_size)
@@ -116,7 +125,7 @@ def train(
     warmup = min(recipe.warmup, total // 10)
     saved = started = time.monotonic()
     before = progress.seconds
-    events = _events(run, progress.step) if tensorboard and run is not None else None
+    events = _events(own, progress.step) if tensorboard and own is not None else None
 
     def checked(what: str, number: float, step: int) -> float:
         if math.isfinite(number):
@@ -137,8 +146,8 @@ def train(
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate
             optimiser.zero_grad(set_to_none=True)
-            mean = loss(items, progress.epoch)
-            number = checked("the loss", float(mean.detach()), progress.step + 1)
+            mean = part(items, progress.epoch)
+            number = checked("the loss", ranks.mean(mean), progress.step + 1)
             mean.backward()  # type: ignore[no-untyped-call]
             if recipe.clip is not None:
                 torch.nn.utils.clip_grad_norm_(list(parameters.values()), recipe.clip)
@@ -148,8 +157,8 @@ def train(
             progress.seen += len(items)
             lifetime.check(progress.step - begun)
             progress.seconds = before + time.monotonic() - started
-            if run is not None and position + 1 < steps and time.monotonic() - saved >= save_seconds:
-                checkpoint.save(run, key, progress, parameters, optimiser, best)
+            if own is not None and position + 1 < steps and time.monotonic() - saved >= save_seconds:
+                checkpoint.save(own, key, progress, parameters, optimiser, best)
                 saved = time.monotonic()
 
         total_weight = sum(float(value.detach().abs().sum(dtype=torch.float64)) for value in parameters.values())
@@ -158,7 +167,7 @@ def train(
         metrics |= {"loss": progress.loss_sum / progress.seen, "lr": optimiser.param_groups[0]["lr"]}
         if validate is not None:
             with torch.no_grad():
-                found = validate()
+                found = ranks.from_first(validate)
             value, among_equals = found if isinstance(found, tuple) else (found, None)
             metrics["val"] = checked("the validation value", float(value), progress.step)
             if among_equals is not None:
@@ -172,17 +181,17 @@ def train(
         progress.epoch += 1
         progress.loss_sum, progress.seen = 0.0, 0
         progress.history.append(metrics)
-        if run is not None:
+        if own is not None:
             if _finished(progress, recipe, end) or time.monotonic() - saved >= save_seconds:
-                checkpoint.save(run, key, progress, parameters, optimiser, best)
+                checkpoint.save(own, key, progress, parameters, optimiser, best)
                 saved = time.monotonic()
-            files.append_line(run / METRICS, json.dumps(metrics))
+            files.append_line(own / METRICS, json.dumps(metrics))
         if events is not None:
             for name in ("loss", "val", "val_loss", "lr"):
                 if name in metrics:
                     events.add_scalar(name, metrics[name], progress.step)
             events.flush()
-        if report is not None:
+        if report is not None and ranks.first:
             report(metrics)
 
     if events is not None:

@@ -28,6 +28,7 @@ from coldframe.report import Table
 from coldframe.report.figures.prompts import prompt_figure
 from coldframe.report.figures.style import save_figure
 from coldframe.results.rows import fit_of
+from coldframe.training.ranks import here
 from coldframe.types import Row
 from coldframe.verbs.choose import label
 from coldframe.verbs.hand_over import claim
@@ -133,19 +134,26 @@ def fit_one(
     watch: Watch | None = None,
     tensorboard: bool = False,
     refit: bool = False,
-) -> Row:
+) -> Row | None:
     """Fit one method, evaluate it on the test split, and write what it learned with ``results.json`` to ``out``.
 
-    An unfinished run in ``out`` goes on where it stood; one with other settings, data or weights is refused.
+    An unfinished run in ``out`` goes on where it stood; one with other settings, data or weights is refused. Among processes
+    that share the training, the first one runs the cold pass, measures and writes; the others return None.
     """
+    ranks = here()
     cold, watch = cold or ColdPass(), watch or Watch()
     cold.progress = watch.cold
     backbone, seed = method.backbone, int(method.config().get("seed", 0))
     method.check_data(dataset.train, dataset.val if len(dataset.val) else None)
     claim(out, method, dataset)
     watch.start(describe_model(backbone), describe_data([dataset]))
-    done = cold.prepare(backbone, dataset.splits, wanted([method]))
-    watch.cold_done(done)
+    if ranks.first:
+        done = cold.prepare(backbone, dataset.splits, wanted([method]))
+        watch.cold_done(done)
+    ranks.wait()
+    if not ranks.first:
+        method.fit(dataset.train, dataset.val, cold=cold, run=out)
+        return None
     watch.fitting(method.name, seed)
     method.tensorboard = tensorboard
     row, _ = fit_and_evaluate(method, dataset, data=dataset.spec, seed=seed, cold=cold, watch=watch, folder=out, refit=refit)
