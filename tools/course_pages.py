@@ -1,7 +1,7 @@
 """Write docs/courses/NAME.md and small copies of its pictures from the folder of ``coldframe reproduce NAME``.
 
-``python tools/course_pages.py runs/uva-a1-fast`` takes ``report.md`` of the folder. Pictures become at most 760 pixels wide:
-PNG without a palette, or JPEG where a PNG would have over 120 kB and the JPEG has less than half of that (photographs).
+``python tools/course_pages.py runs/uva-a1-fast`` takes ``report.md`` of the folder. Pictures become at most 640 pixels wide:
+PNG without a palette, or JPEG where a PNG would have over 90 kB and the JPEG has less than half of that (photographs).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "courses"
-WIDTH, MOST = 760, 120_000
+WIDTH, MOST = 640, 90_000
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 
 

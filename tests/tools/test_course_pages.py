@@ -28,4 +28,4 @@ def test_a_page_has_the_words_of_the_run_and_small_pictures(tmp_path: Path) -> N
     assert made == tmp_path / "docs" / "a1.md"
     assert made.read_text() == "# A\n\n![of | it](a1/Q11-step-plot.png)\n\n![x](a1/Q11-step-photo.jpg)\n"
     with Image.open(tmp_path / "docs" / "a1" / "Q11-step-plot.png") as image:
-        assert (image.size, image.mode) == ((760, 380), "RGB")
+        assert (image.size, image.mode) == ((640, 320), "RGB")
