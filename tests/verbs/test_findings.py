@@ -68,7 +68,9 @@ def test_a_published_number_agrees_inside_the_interval_only(tmp_path: Path) -> N
     folder = place(tmp_path)
     near = finding(of("rows[method=b].top1", published=0.88), folder)
     far = finding(of("rows[method=b].top1", published=0.6, because="another model"), folder)
-    assert near.verdict.startswith("agrees")
+    assert near.verdict == "agrees: the published value lies in our interval"
+    other = finding(of("rows[method=b].top1", published=0.88, because="another data set"), folder)
+    assert other.verdict == "the published value lies in our interval, by another way: another data set"
     assert far.verdict == "30.0 points above: another model"
     assert published_text(far.number) == "60%"
 

@@ -152,7 +152,8 @@ def _verdict(number: Number, value: float, low: float | None, high: float | None
     if number.published is None:
         return ""
     if low is not None and high is not None and low <= number.published <= high:
-        return "agrees: the published value lies in our interval"
+        inside = "the published value lies in our interval"
+        return f"{inside}, by another way: {number.because}" if number.because else f"agrees: {inside}"
     difference = value - number.published
     size = f"{abs(100 * difference):.1f} points" if number.unit == "percent" else f"{abs(difference):.3g}{SIGNS[number.unit]}"
     return f"{size} {'above' if difference > 0 else 'below'}" + (f": {number.because}" if number.because else "")
