@@ -37,7 +37,7 @@ LAYOUTS = ("folder:", "csv:labels", "json:", "npz:")
 """Data of the reader's own; every layout is read in tests/data."""
 SMALLER = {"--epochs": "1", "--seeds": "1", "--disturbed": "4", "--noise": "0,0.1", "--n": "4", "--passes": "1",
            "--seconds": "1", "--shard": "1/2", "--minutes": "0.01", "--teacher-minutes": "0", "--abstain": "0.1",
-           "--attack-eps": "0,1/255", "--budget": "10s"}  # fmt: skip
+           "--attack-eps": "0,1/255", "--budget": "10s", "--conformal": "0.5"}  # fmt: skip
 """Values of options, where a command has them."""
 LEFT_OUT = ("--device", "--shots")
 """Options that are a matter of size or of a machine."""
@@ -61,7 +61,8 @@ ADDED: Mapping[str, tuple[str, ...]] = {
 IMAGES: Mapping[str, tuple[str, ...]] = {
     "predict": ("photos",), "attack": ("peppers.jpg", "--target", "3"), "inspect features": ("peppers.jpg",),
     "benchmark": (MODEL,), "graph": ("show", "star:3"), "check": ("folder:PATH",), "fit": ("linear-probe",), "sweep": ("knn",),
-    "predict --run": ("runs/mine", "photos"), "cache": (), "inspect disagreements": ("runs/probe", "runs/knn"),
+    "predict --run": ("runs/mine", "photos"), "predict --out answers.csv --abstain 0.95": ("--run", "runs/mine", "photos"),
+    "cache": (), "inspect disagreements": ("runs/probe", "runs/knn"),
     "graph check": ("karate",),
 }  # fmt: skip
 """Words that a verb needs, where the text names the verb alone."""
