@@ -72,3 +72,10 @@ def test_every_page_stands_in_the_table_of_contents() -> None:
     generated = {"speed.md", "changelog.md", "reference/cli.md", "reference/python.md"}
     generated |= {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.py")}
     assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES} | generated
+
+
+def test_pictures_weights_and_samples_stay_small() -> None:
+    kinds = {".png", ".jpg", ".safetensors", ".zip", ".npz", ".parquet"}
+    folders = [ROOT / name for name in ("docs", "src", "tests", "examples", "notebooks")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in kinds and path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 16_000_000, "write photographs and soft colours as JPEG"

@@ -2,12 +2,13 @@
 
 A point (a, b) of the plane is an image of one colour, whose feature is (a, b, 1) at unit length; three directions stand for the
 class texts. Each method is fitted on the same twelve images, with its own defaults, and asked for every point. ``python
-tools/few_shot_pictures.py`` writes docs/images/few-shot-methods.png in about a minute.
+tools/few_shot_pictures.py`` writes docs/images/few-shot-methods.jpg in about a minute.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from coldframe.methods.transclip import TransClip
 from coldframe.report.figures.style import PALETTE, as_png, style
 from coldframe.types import FEATURES, PIXELS, Preprocess
 
-PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "few-shot-methods.png"
+PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "few-shot-methods.jpg"
 NAMES = (
     "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "tip-adapter-f", "lp++", "clap",
     "taskres", "clip-adapter", "cross-modal", "prolip", "transclip", "laplace",
@@ -154,5 +155,7 @@ def drawn() -> Figure:
 
 
 if __name__ == "__main__":
-    write_bytes(PICTURE, as_png(drawn()))
+    file = io.BytesIO()
+    Image.open(io.BytesIO(as_png(drawn()))).convert("RGB").save(file, "JPEG", quality=80, optimize=True)  # soft colours
+    write_bytes(PICTURE, file.getvalue())
     print(f"written: {PICTURE}")
