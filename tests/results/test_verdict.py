@@ -67,7 +67,7 @@ def test_where_more_images_have_labels_the_undecided_is_told_of_folds():
     table = table_of(dict([PROBE, TUNE]), {PAIR: (-0.051, -0.102, 0.0)})
     table.comparisons[0] = dataclasses.replace(table.comparisons[0], image_variance=0.9)
     table.about.train, table.about.val, table.about.test = 3_200, 800, 1_000
-    assert "95% interval -10.2 to 0.0). With --folds 5 all 5,000 labelled images are test images once." in verdict(table)
+    assert "95% interval -10.2 to 0.0). With --folds 5 every labelled image is a test image once." in verdict(table)
     for row in table.rows:
         row["images_in_all"] = 1_000
     assert "--folds" not in verdict(table), "these are the folds"

@@ -175,7 +175,7 @@ def _more(table: Results, n: int, lines: dict[Key, Group]) -> str:
     folded = any(row.get("images_in_all") for group in lines.values() for row in group.rows)
     if folded or labelled <= n or len({group.data for group in table.groups()}) > 1:
         return ""
-    return f" With --folds 5 all {labelled:,} labelled images are test images once."
+    return " With --folds 5 every labelled image is a test image once."
 
 
 def _needed(found: Comparison, margin: float) -> float:
