@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes import tiny_clip
 from PIL import Image
 
 from coldframe.cli import main
 from coldframe.data.places import find_files
+from coldframe.errors import InputError
 from coldframe.methods.calibrated import HeldOut
+from coldframe.verbs.answer_file import answer_file
 from coldframe.verbs.predict import MOST_DRAWN, Prediction, draw, predict
 
 
@@ -123,3 +126,14 @@ def test_a_run_keeps_the_way_its_pictures_became_square(album: Path, tmp_path: P
     torch.testing.assert_close(back.predict_proba(album), probe.predict_proba(album))
     plain = load_backbone("timm:test_resnet/random")
     assert plain.preprocess.mode == "crop" and plain.preprocess.pixel_digest() != padded.preprocess.pixel_digest()
+
+
+def test_a_model_without_a_classifier_is_refused_before_any_file_is_looked_for(tmp_path: Path) -> None:
+    def seen(*_: object) -> None:
+        raise AssertionError("files were looked for")
+
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match="has no classifier of its own"):
+        predict(tiny_clip(), [tmp_path], seen=seen)
+    with pytest.raises(InputError, match="has no classifier of its own"):
+        answer_file(tiny_clip(), [tmp_path], tmp_path / "answers.csv", seen=seen)

@@ -134,10 +134,10 @@ def answer_file(
         if isinstance(source, Backbone) or not means_run(source):
             raise InputError("expected a saved run with --abstain, found a model; name one with --run")
         least = load(source, device=device, download=download).threshold(abstain)
+    call, names, backbone = classifier(source, device=device, download=download)
     found, skipped = readable(find_files(places, most=MOST, most_entries=MOST, seen=seen), on_error)
     if left is not None:
         left |= skipped
-    call, names, backbone = classifier(source, device=device, download=download)
     done = silent = 0
     columns = SEVERAL if several else COLUMNS if limit is None else (*COLUMNS, SET)
     with writing(path, columns) as write:

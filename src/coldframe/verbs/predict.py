@@ -78,10 +78,10 @@ def predict(
     if several and conformal is not None:
         raise InputError("expected a run of one label per image for conformal sets, found several; leave --conformal out")
     limit = None if conformal is None else set_limit(source, conformal, device=device, download=download)
+    call, names, backbone = classifier(source, device=device, download=download)
     files, skipped = readable(find_files(places, most=most, seen=seen), on_error)
     if left is not None:
         left |= skipped
-    call, names, backbone = classifier(source, device=device, download=download)
     images = Files(tuple(files))
     predictions = []
     for start in range(0, len(files), batch_size):
