@@ -119,6 +119,7 @@ def resolve(table: Mapping[str, str], name: str, what: str) -> Any:
         InputError: nothing has this name.
     """
     if name not in table:
-        raise InputError(f"unknown {what} {name!r}{nearest(name, table)}")
+        known = f"; known: {', '.join(table)}"
+        raise InputError(f"unknown {what} {name!r}{nearest(name, table) or known}")
     module, _, attribute = table[name].partition(":")
     return getattr(importlib.import_module(module), attribute)

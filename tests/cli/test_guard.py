@@ -78,20 +78,3 @@ def test_the_parser_lets_ctrl_c_through(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setattr("coldframe.cold.Store.shelves", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     code, said = ended(capsys, "cache")
     assert code == 130 and "stopped" in said
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["fit", "knn", "--data", "x", "--out", "y", "--tmeperature", "1"], "Did you mean --temperature"),
-        (["fit", "knn", "--data", "x", "--out", "y", "--precision", "fp31"], 'Did you mean "fp32"'),
-        (["fit", "knn", "--data", "x", "--out", "y", "more"], "more"),
-        (["fit", "knn", "--data", "x"], "--out"),
-        (["fit", "knn", "--data", "x", "--out"], "--out"),
-        (["inspect", "filters", "--modle", "x"], "coldframe inspect filters --help lists the options"),
-        (["train", "cnn", "--epochs", "many"], "coldframe train cnn --help lists the options"),
-    ],
-)
-def test_words_that_the_parser_refuses(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = ended(capsys, *words)
-    assert code == 2 and says in said and said.startswith("coldframe: ") and said.count("\n") == 1

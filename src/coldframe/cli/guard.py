@@ -7,8 +7,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from coldframe.cli import completion, stopped, streams
-from coldframe.cli.index import ABOUT, GROUPS, VERBS, top_help
+from coldframe.cli import completion, stopped, streams, usage
+from coldframe.cli.index import ABOUT, VERBS, top_help
 from coldframe.errors import ColdframeError, InputError, nearest, visible
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _dispatch(words: list[str]) -> None:
     try:
         command_line()(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise InputError(f"{' '.join(str(error).split()).removesuffix('.')} ({_help_of(words)} lists the options)") from error
+        raise InputError(usage.sentence(error, words)) from error
 
 
 def at_home(word: str) -> str:
@@ -166,8 +166,3 @@ def command_line() -> App:
         own_help: dict[str, Any] = {"help_flags": []} if name == "fit" else {}  # its help is that of the method named
         app.command(place, name=name, help=line, **own_help)
     return app
-
-
-def _help_of(words: list[str]) -> str:
-    below = words[1:2] if words[0] in GROUPS and words[1:2] and not words[1].startswith("-") else []
-    return " ".join(["coldframe", words[0], *below, "--help"])
