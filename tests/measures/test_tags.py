@@ -48,12 +48,13 @@ def test_f1_is_scikit_learns() -> None:
 
 
 def test_no_other_threshold_has_a_higher_f1() -> None:
-    scores, tags = drawn(n=60, seed=2)
-    chosen = thresholds(scores, tags)
-    for k, least in enumerate(chosen):
-        best = f1_score(tags[:, k], scores[:, k] >= least)
-        tried = [f1_score(tags[:, k], scores[:, k] >= at, zero_division=0) for at in np.unique(scores[:, k])]
-        assert best == pytest.approx(max(tried))
+    for n in range(4, 24):
+        scores, tags = drawn(n=n, seed=n)
+        for k in np.flatnonzero(tags.any(0)):
+            best = f1_score(tags[:, k], scores[:, k] >= thresholds(scores, tags)[k])
+            tried = [f1_score(tags[:, k], scores[:, k] >= at, zero_division=0) for at in np.unique(scores[:, k])]
+            assert best == pytest.approx(max(tried))
+    scores, tags = drawn(n=20, seed=2)
     assert thresholds(scores, np.zeros_like(tags)) == [0.5] * 5
     assert thresholds([[0.9], [0.4], [0.1]], [[1], [1], [0]]) == [pytest.approx(0.25)]
 
@@ -76,6 +77,7 @@ def test_a_difference_is_paired() -> None:
     worse = map_difference([scores, scores], [-scores, -other], tags)
     assert worse.low > 0 and worse.seeds == 2 and worse.seed_variance > 0
     assert map_difference([scores], [scores], tags).high == 0
+    assert found.image_variance == pytest.approx(200 * ((found.high - found.low) / 2 / 1.96) ** 2, rel=0.05)
 
 
 def test_shapes_and_nan_are_refused() -> None:

@@ -55,7 +55,7 @@ def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
             Cluster.of(text)
     with pytest.raises(InputError, match="did you mean 'slurm'"):
         Cluster.of("slrum")
-    assert group_of("2/4") == (2, 4) and group_of("0/3") == (0, 3)
+    assert group_of("2/4") == (2, 4) and group_of("0/3") == (0, 3) and group_of("4/4") == (4, 4)
     for text in ("5/4", "1", "a/b", "0/0", "-1/2"):
         with pytest.raises(InputError, match="such as 2/4"):
             group_of(text)
@@ -88,6 +88,9 @@ def test_the_cold_pass_comes_first_and_lines_come_home(here: Here, tmp_path: Pat
 def test_a_group_that_fails_is_named_with_its_last_line(here: Here, tmp_path: Path) -> None:
     program = "import sys; sys.exit('out of patience' if sys.argv[2] == '2/3' else 0)"
     with pytest.raises(ColdframeError, match=r"1 of 3 groups were not finished; group-2 ended with: out of patience; .*log"):
+        run_groups(Cluster("slurm"), [sys.executable, "-c", program], 3, tmp_path)
+    program = "import sys; sys.exit(2 if sys.argv[2] == '2/3' else 0)"
+    with pytest.raises(ColdframeError, match="1 of 3 groups were not finished"):
         run_groups(Cluster("slurm"), [sys.executable, "-c", program], 3, tmp_path)
     program = "import sys; print('coldframe: expected a seed, found none', file=sys.stderr); sys.exit(2)"
     with pytest.raises(InputError, match=r"^expected a seed, found none$"):
