@@ -43,6 +43,8 @@ def test_fit_saves_what_evaluate_and_predict_read(capsys: pytest.CaptureFixture[
     assert again["top1"] == row["top1"] and again["ece"] == pytest.approx(row["ece"])
     found = json.loads(printed(capsys, "predict", "--run", run, "--json", "--top", "1", str(tmp_path / "data" / "green")))
     assert len(found) == 10 and {entry["top"][0]["class"] for entry in found} == {"green"}
+    for where, more in ((run, " in place of the run that was there"), (str(tmp_path / "other"), "")):
+        assert printed(capsys, "fit", "knn", "--data", data, "--out", where).endswith(f"saved: {where}{more}\n")
 
 
 def test_base_to_new(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

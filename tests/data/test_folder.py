@@ -114,7 +114,7 @@ def test_a_damaged_file_is_raised_when_used_or_skipped_and_counted(flowers: Path
         [split.images.open(index) for split in splits for index in range(len(split))]
     skipping = load_dataset(f"folder:{flowers}", on_error="skip")
     assert skipping.skipped == (str(bad),)
-    assert "1 unreadable files skipped" in skipping.origin
+    assert "unreadable files left out: 1 (" in skipping.origin
     assert sum(len(split) for split in (skipping.train, skipping.val, skipping.test)) == 20
 
 

@@ -146,6 +146,7 @@ def _fit(
         else:
             common.say_all([*found.lines(), f"saved: {out}"])
         return
+    before = " in place of the run that was there" if (out / "result.json").exists() else ""
     row = fit_one(method, dataset, out, cold=cold, watch=watch, tensorboard=tensorboard, refit=refit)
     if isinstance(watch, Terminal):
         watch.stop()
@@ -153,4 +154,4 @@ def _fit(
         return
     common.print_row(row, json=json)
     if not json:
-        common.say(f"saved: {out}")
+        common.say(f"saved: {out}{before}")

@@ -87,8 +87,7 @@ def assemble(
         notes.append(f"names of WordNet ids by timm's table, such as {train.classes[0]}: {names[0]}")
     if unused:
         notes.append(f"{unused} class names without images left out")
-    if skipped:
-        notes.append(f"{len(skipped)} unreadable files skipped ({counted(skipped.values())})")
+    notes += [f"unreadable files left out: {len(skipped)} ({counted(skipped.values())})"] if skipped else []
     return Dataset(spec, drawn["train"], drawn["val"], drawn["test"], "; ".join(filter(None, notes)), tuple(skipped), skipped)
 
 
@@ -105,7 +104,7 @@ def _whole(spec: str, splits: dict[str, Split], skipped: dict[str, str], unused:
     none = every.subset(np.zeros(0, dtype=np.int64))
     notes = [f"all {len(labels):,} images as one split"]
     notes += [f"{unused} class names without images left out"] if unused else []
-    notes += [f"{len(skipped)} unreadable files skipped ({counted(skipped.values())})"] if skipped else []
+    notes += [f"unreadable files left out: {len(skipped)} ({counted(skipped.values())})"] if skipped else []
     train, val = replace(none, name="train"), replace(none, name="val")
     return Dataset(spec, train, val, every, "; ".join(notes), tuple(skipped), skipped)
 

@@ -76,7 +76,7 @@ def tabulate(
     if cold.storage == "bf16":
         table.notes.append("activations were stored in bf16, an approximation: results differ a little from fp32")
     if data.skipped:
-        table.notes.append(f"{len(data.skipped)} unreadable files were left out: {', '.join(data.skipped[:5])}")
+        table.notes.append(f"unreadable files left out: {len(data.skipped)} ({', '.join(data.skipped[:5])})")
     if first.unknown is not None:
         table.notes += first.unknown.doubts()
     table.pair()
