@@ -15,8 +15,14 @@ from sklearn.linear_model import LogisticRegression
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
+from coldframe.data.decode import load_pixels
 from coldframe.data.targets import of_several
+from coldframe.delivery.about import about
+from coldframe.delivery.card import card
+from coldframe.delivery.servable import Servable, given
 from coldframe.errors import InputError, ModelError
+from coldframe.evaluation.classifiers import logits_of
+from coldframe.files import formats, write_json
 from coldframe.measures.tags import f1, mean_average_precision, thresholds
 from coldframe.methods import load, method_class, solvers
 from coldframe.methods.linear_probe import LinearProbe
@@ -89,6 +95,22 @@ def test_every_other_method_refuses_in_one_sentence() -> None:
         with pytest.raises(InputError, match=re.escape(f"expected one label per image for {name}, found several")):
             super(kind, held).check_data(train, None) if "check_data" in vars(kind) else kind.check_data(held, train, None)
     assert able == {"linear-probe", "zero-shot"}
+
+
+def test_what_is_delivered_gives_each_label_its_own_probability(tmp_path: Path) -> None:
+    test = tagged(6, 2, "test")
+    probe = LinearProbe(TinyBackbone(width=16)).fit(tagged(40, 0), tagged(20, 1, "val"), cold=ColdPass())
+    pixels = torch.from_numpy(load_pixels(test.images, list(range(6)), probe.backbone.preprocess))
+    served = Servable(probe)(given(pixels, "uint8"))
+    assert torch.allclose(served, probe.predict_proba(pixels), atol=1e-6) and bool((served.sum(1) > 1.05).any())
+    assert json.loads(about(probe, "uint8", "fp32")["thresholds"]) == probe.thresholds
+    row = {"method": "linear-probe", "data": "csv:labels.csv", "split": "test", "n": 40}
+    row |= {"map": 0.5, "micro_f1": 0.4, "macro_f1": 0.3}
+    probe.save(tmp_path / "run")
+    write_json(tmp_path / "run" / "result.json", formats.plain(formats.Fit(row, probe.choices, [])))
+    assert "On 40 images of test: mAP 50.0%, micro F1 40.0%, macro F1 30.0%." in card(tmp_path / "run", "./shelf")
+    with pytest.raises(InputError, match="expected one label per image to attack, found several"):
+        logits_of(probe)
 
 
 def test_one_label_and_several_are_not_mixed() -> None:

@@ -18,7 +18,8 @@ def about(method: Method, takes: Input, precision: str) -> dict[str, str]:
     """Return the metadata of a delivered file.
 
     ``input`` says what goes in, ``output`` what comes out; ``classes`` is a JSON list, ``preprocess`` and ``settings`` are JSON
-    objects; ``licence`` is that of the weights, as their zoo states it.
+    objects; ``licence`` is that of the weights, as their zoo states it; ``thresholds`` is a JSON list of the probability from
+    which each label is given, empty where each image has one.
 
     Args:
         method: a fitted method.
@@ -44,6 +45,7 @@ def about(method: Method, takes: Input, precision: str) -> dict[str, str]:
         "output": f"probabilities: float32 [batch, {len(method.classes)}]",
         "precision": precision,
         "temperature": repr(method.divisor),
+        "thresholds": text(method.thresholds),
     }
 
 

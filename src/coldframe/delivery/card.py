@@ -59,6 +59,9 @@ def card(folder: Path, repository: str) -> str:
 
 
 def _results(row: Mapping[str, Any]) -> list[str]:
+    if row.get("map") is not None and row.get("n"):
+        scores = f"mAP {_share(row['map'])}, micro F1 {_share(row.get('micro_f1'))}, macro F1 {_share(row.get('macro_f1'))}"
+        return [f"Several labels per image. On {int(row['n']):,} images of {_plain(row.get('split') or 'test')}: {scores}."]
     if row.get("top1") is None or not row.get("n"):
         return ["Not measured."]
     n = int(row["n"])

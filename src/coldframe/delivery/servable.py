@@ -22,6 +22,8 @@ Input = Literal["uint8", "float"]
 class Servable(nn.Module):
     """probabilities [B, K] = softmax(method((pixels - mean) / std) / T): normalisation, network and head in one.
 
+    Where images have several labels, it is the sigmoid of the logits; see :meth:`coldframe.methods.base.Method.probabilities`.
+
     Whatever does not depend on the image (class texts, prompts, neighbours, the temperature) is a constant of it.
 
     Args:
@@ -47,7 +49,7 @@ class Servable(nn.Module):
         """Map pixels, uint8 [B, S, S, 3] or floats [B, 3, S, S], to probabilities [B, K]."""
         x = pixels.permute(0, 3, 1, 2).float().div(255) if self.takes == "uint8" else pixels
         x = ((x - self.mean) / self.std).to(self.method.backbone.dtype)
-        return (self.method(x).float() / self.method.divisor).softmax(-1)
+        return self.method.probabilities(self.method(x).float())
 
     def example(self, batch: int = 2) -> Tensor:
         """Return pixels of noise of the right shape and type."""

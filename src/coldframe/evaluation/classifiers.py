@@ -70,6 +70,8 @@ def logits_of(method: Method) -> Model:
     method.check_classes(method.classes)
     if method.gradientless:
         raise InputError(f"{method.name} cannot be attacked: {method.gradientless}; choose another, such as linear-probe")
+    if method.thresholds:
+        raise InputError("expected one label per image to attack, found several; attacks change one answer: choose another run")
 
     def model(images: Tensor) -> Tensor:
         return method(method.backbone.normalise(images))
