@@ -34,6 +34,8 @@ from coldframe.files import read_safetensors
 from coldframe.measures import Candidate, decide, paired
 
 Array = NDArray[np.float64]
+SIZES = (100, 400, 2_000, 20_000)
+"""Test images of the random worlds."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,14 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=1.0, help="points")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    generator, margin = np.random.default_rng(asked.seed), asked.margin / 100
-    worlds: list[Iterator[World]] = [itertools.repeat(world) for folder in asked.runs for world in measured(folder)]
-    worlds += [invented(n, generator) for n in (100, 400, 2_000, 20_000)]
+    margin = asked.margin / 100
+    kept = [world for folder in asked.runs for world in measured(folder)]
+    generators = [np.random.default_rng(asked.seed) for _ in range(len(kept) + len(SIZES))]  # a world's rows need no other
+    worlds: list[Iterator[World]] = [itertools.repeat(world) for world in kept]
+    worlds += [invented(n, generator) for n, generator in zip(SIZES, generators[len(kept) :], strict=True)]
     print("| world | images | rule: too low | behind, points | sure | too low when sure | replaced: too low | behind, points |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for source in worlds:
+    for source, generator in zip(worlds, generators, strict=True):
         wrong = behind = sure = wrong_sure = old_wrong = old_behind = 0.0
         draws = asked.draws
         for world in itertools.islice(source, draws):
