@@ -145,11 +145,29 @@ def test_votes_leave_the_own_group_out() -> None:
         assert torch.allclose(found[row], expected)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_gaussians_in_the_span_of_few_rows_equal_refitting(name: str) -> None:
+    x, y = features(dim=40)
+    case = CASES[name]
+    w = case.get("weights", torch.ones(N, dtype=torch.float64))
+    model = loo.Gaussians(x, y, K, **case)
+    found, (weight, bias) = model.left_out([0.5])[0], model.linear(0.5)
+    other = features(seed=1, dim=40)[0]  # outside the span
+    for row in range(N):
+        kept = leaving(case, row)
+        expected = refitted(x[kept], y[kept], w[kept], x[row], 0.5)
+        assert ((found[row] - expected).abs().max() / expected.abs().max()) < 1e-10
+        expected = refitted(x, y, w, other[row], 0.5)
+        assert ((weight @ other[row] + bias - expected).abs().max() / expected.abs().max()) < 1e-10
+
+
+@pytest.mark.parametrize("block", [7, 512])
 @pytest.mark.parametrize("name", ["plain", "groups"])
-def test_nearest_means_equal_refitting(name: str) -> None:
+def test_nearest_means_equal_refitting(name: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loo, "BLOCK", block)
     x, y = features()
     case = CASES[name]
-    found = loo.nearest_means(x, y, K, **case)
+    found = loo.nearest_means(x + 100, y, K, **case)
     for row in range(N):
         kept = leaving(case, row)
         centre = x[kept].mean(0)
@@ -157,3 +175,12 @@ def test_nearest_means_equal_refitting(name: str) -> None:
         means = torch.stack([z[y[kept] == k].mean(0) for k in range(K)])
         expected = torch.nn.functional.cosine_similarity((x[row] - centre)[None], means, dim=-1)
         assert (found[row] - expected).abs().max() < 1e-10
+
+
+def test_nearest_means_of_an_empty_class_and_of_equal_features_are_0() -> None:
+    x, _ = features(n=6)
+    y = torch.tensor([0, 0, 1, 1, 3, 3])
+    found = loo.nearest_means(x, y, K)
+    assert found[:, 2].eq(0).all() and found[:, [0, 1, 3]].abs().gt(0).all()
+    assert loo.nearest_means(x[:1].repeat(6, 1), y, K).eq(0).all()
+    assert loo.nearest_means(x, y, K, groups=torch.zeros(6, dtype=torch.int64)).eq(0).all()

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from fakes import TinyBackbone, coloured, pictures
 from torch.nn import functional
@@ -15,25 +16,29 @@ from coldframe.data.base import Split
 from coldframe.methods import method_class
 
 
-def test_logits_and_evidence_are_those_of_the_dense_posterior(tmp_path: Path) -> None:
+@pytest.mark.parametrize("width", [5, 26])  # fewer and more features than images
+def test_logits_and_evidence_are_those_of_the_dense_posterior(width: int, tmp_path: Path) -> None:
     cold, data = ColdPass(Store(tmp_path)), coloured(18, 0, "train")
-    method = method_class("laplace")(TinyBackbone(width=5)).fit(data, cold=cold)
+    method = method_class("laplace")(TinyBackbone(width=width)).fit(data, cold=cold)
+    assert len(method.state()["spread"]) == (5 if width == 5 else 19)
     x = cold.activations(method.backbone, data, "features").gather(torch.arange(18)).double()
     x, y = functional.normalize(x, dim=-1), torch.from_numpy(data.labels)
+    seen = coloured(6, 1, "test")  # which lie outside the span of few images
+    unit = functional.normalize(cold.activations(method.backbone, seen, "features").gather(torch.arange(6)).double(), dim=-1)
     weight, bias = method.state()["weight"].double(), method.state()["bias"].double()
     mean = x @ weight.T + bias
     p = mean.softmax(-1)
     soft = (torch.diag_embed(p) - p[:, :, None] * p[:, None]).mean(0)
     precision = 18 * method.choices["l2"]
-    dense = 18 * torch.kron(soft, x.T @ x / 18) + precision * torch.eye(15, dtype=torch.float64)  # weight by rows
+    dense = 18 * torch.kron(soft, x.T @ x / 18) + precision * torch.eye(3 * width, dtype=torch.float64)  # weight by rows
     covariance = torch.linalg.inv(dense)
     variance = torch.stack([
-        torch.stack([at @ covariance[k * 5 : k * 5 + 5, k * 5 : k * 5 + 5] @ at for k in range(3)]) for at in x
+        torch.stack([at @ covariance[k : k + width, k : k + width] @ at for k in (0, width, 2 * width)]) for at in unit
     ])  # fmt: skip
-    expected = mean / (1 + math.pi / 8 * variance).sqrt()
-    torch.testing.assert_close(method.logits(data, cold=cold).double(), expected, rtol=1e-4, atol=1e-4)
+    expected = (unit @ weight.T + bias) / (1 + math.pi / 8 * variance).sqrt()
+    torch.testing.assert_close(method.logits(seen, cold=cold).double(), expected, rtol=1e-4, atol=1e-4)
     fit = functional.cross_entropy(mean, y, reduction="sum") + precision / 2 * weight.square().sum()
-    evidence = -fit - 0.5 * (torch.logdet(dense) - 15 * math.log(precision))
+    evidence = -fit - 0.5 * (torch.logdet(dense) - 3 * width * math.log(precision))
     kept = max(step["evidence"] for step in method.choices["path"])
     assert abs(kept - float(evidence)) < 0.02 * abs(kept)
 

@@ -17,6 +17,12 @@ ROWS = 4096
 """Rows whose left-out scores are in memory at once."""
 MOST_LEFT_OUT = 20_000
 """Images of which each loses its own vote among N x N, at most."""
+BLOCK = 512
+"""Rows whose own centres are in memory at once."""
+NOTHING = 1e-10
+"""Share of the largest square under which a square counts as 0."""
+ROUNDING = 1e-26
+"""Share of the features' largest square under which a square between them is rounding."""
 NEGLIGIBLE = 1e-6
 """Share of the features' mean square under which the spread within classes counts as none."""
 
@@ -136,7 +142,8 @@ class Gaussians:
     With class weights n_c, means m_c, scatter M = sum_i w_i (x_i - m_y)(x_i - m_y)^T, n = sum_i w_i and
     t = tr(M) / (n - 1): P = M + shrinkage * t * I, score_c(x) = D (m_c^T P^-1 x - m_c^T P^-1 m_c / 2). A class without
     images takes the mean of the other classes' means. Where the images of a class do not differ at all, t is the mean
-    square of the features, so that the nearest mean decides.
+    square of the features, so that the nearest mean decides. With fewer rows than features everything is computed in the
+    rows' own span, N wide.
 
     Args:
         x: features [N, D].
@@ -153,6 +160,10 @@ class Gaussians:
     def __init__(
         self, x: Tensor, y: Tensor, classes: int, *, weights: Tensor | None = None, groups: Tensor | None = None
     ) -> None:
+        self.dim, self.frame = x.shape[1], None  # every score is an inner product within the span of the rows
+        if len(x) < self.dim:
+            self.frame, rows = torch.linalg.qr(x.T)  # [D, N]
+            x = rows.T  # [N, N]
         self.x, self.y, self.classes, self.groups = x, y, classes, groups
         self.w = torch.ones(len(x), dtype=x.dtype, device=x.device) if weights is None else weights.to(x)
         self.count = torch.zeros(classes, dtype=x.dtype, device=x.device).index_add(0, y, self.w)  # [K]
@@ -177,8 +188,9 @@ class Gaussians:
         """Return the weights [K, D] and the biases [K] of the scores."""
         level = self._level(self.spread, self.square, self.w.sum())
         rotated = self.means @ self.vectors
-        weight = self.means.shape[1] * (rotated / (self.values + shrinkage * level)) @ self.vectors.T
-        return weight, -(weight * self.means).sum(1) / 2
+        weight = self.dim * (rotated / (self.values + shrinkage * level)) @ self.vectors.T
+        bias = -(weight * self.means).sum(1) / 2
+        return (weight if self.frame is None else weight @ self.frame.T), bias
 
     def left_out(self, shrinkages: Sequence[float]) -> Tensor:
         """Return for each shrinkage and each row the scores of a fit without the row's group [shrinkages, N, K].
@@ -198,7 +210,7 @@ class Gaussians:
 
     def _part(self, shrinkages: Sequence[float], x: Tensor, y: Tensor, rows: Tensor, real: Tensor) -> Tensor:
         """Return left-out scores of some rows; ``rows`` and ``real`` [B, m] are what leaves with each."""
-        n, dim = self.w.sum(), x.shape[1]
+        n = self.w.sum()
         w = self.w[rows] * real  # [B, m]
         gone = w.sum(1)  # [B]
         left = self.count[y] - gone
@@ -233,7 +245,7 @@ class Gaussians:
             apart = {name: self._single(z, a, e, turned, heard, solver) for name, z in special.items()}
             score = torch.where(self.present, score, apart["others"][:, None])
             score.scatter_(1, y[:, None], apart["own"][:, None])
-            found.append(dim * score)
+            found.append(self.dim * score)
         return torch.stack(found)
 
     @staticmethod
@@ -255,16 +267,39 @@ def centred_means(x: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
 def nearest_means(x: Tensor, y: Tensor, classes: int, *, groups: Tensor | None = None) -> Tensor:
     """Return left-out scores cos(x - c, m_k) [N, K] of :func:`centred_means`.
 
-    Leaving a group out moves c and with it every z, so this takes N^2 D operations. A class without images scores 0.
+    Leaving a group out moves c and with it every z_i = (x_i - c) / |x_i - c|. All that is asked of them are inner products,
+    which follow from those of the centred features: N^2 D operations once, then N^2 times the size of a class. A class
+    without images scores 0, and so does a feature at c.
 
     Source:
         Wang et al., SimpleShot: Revisiting Nearest-Neighbor Classification for Few-Shot Learning (2019), CL2N.
     """
-    own = groups if groups is not None else torch.arange(len(y), device=y.device)
-    scores = torch.zeros(len(x), classes, dtype=x.dtype, device=x.device)
-    for row in range(len(x)):
-        kept = own != own[row]
-        if bool(kept.any()):
-            centre, means = centred_means(x[kept], y[kept], classes)
-            scores[row] = functional.normalize(means, dim=-1) @ functional.normalize(x[row] - centre, dim=-1)
-    return scores
+    every = torch.arange(len(y), device=y.device)
+    own = groups if groups is not None else every
+    rounding = ROUNDING * x.double().square().sum(1).max()
+    x = x.double() - x.double().mean(0)  # z does not depend on the origin, and near c little cancels
+    gram = x @ x.T  # [N, N]
+    least = torch.maximum(NOTHING * gram.diagonal().max(), rounding)
+    return torch.cat([_nearest_means_part(gram, y, classes, own, rows, least) for rows in torch.split(every, BLOCK)])
+
+
+def _nearest_means_part(gram: Tensor, y: Tensor, classes: int, own: Tensor, rows: Tensor, least: Tensor) -> Tensor:
+    """Return scores [B, K] of some rows r; row r of each matrix belongs to the centre c_r without r's group."""
+    kept = (own[rows][:, None] != own[None]).to(gram)  # [B, N]
+    count = kept.sum(1, keepdim=True).clamp_min(1)
+    to_centre = kept @ gram / count  # x_i . c_r [B, N]
+    centre = (to_centre * kept).sum(1, keepdim=True) / count  # |c_r|^2 [B, 1]
+    square = gram.diagonal()[None] - 2 * to_centre + centre  # |x_i - c_r|^2 [B, N]
+    share = kept * torch.where(square > least, square.clamp_min(least).rsqrt(), 0)  # 1 / |x_i - c_r| [B, N]
+    at = gram[rows] - to_centre - to_centre.gather(1, rows[:, None]) + centre  # (x_i - c_r) . (x_r - c_r) [B, N]
+    score = gram.new_zeros(len(rows), classes)
+    for label in torch.unique(y).tolist():
+        mine = y == label
+        w, near = share[:, mine], to_centre[:, mine]  # [B, n]
+        total = w.sum(1)
+        # |sum_i w_i (x_i - c)|^2, and its inner product with x_r - c.
+        length = ((w @ gram[mine][:, mine]) * w).sum(1) - 2 * total * (w * near).sum(1) + total.square() * centre[:, 0]
+        length = torch.where(length > NOTHING * (w > 0).sum(1).square(), length, torch.inf)
+        score[:, label] = (w * at[:, mine]).sum(1) * length.rsqrt()
+    self_square = square.gather(1, rows[:, None])
+    return score * torch.where(self_square > least, self_square.clamp_min(least).rsqrt(), 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,6 +21,7 @@ from torch.nn import functional
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
+from coldframe.measures.loo import Gaussians
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
 from coldframe.methods.folds import FOLDS, numbered
@@ -71,6 +73,16 @@ class Shots:
         images, inverse = torch.unique(self.image, return_inverse=True)
         start = torch.full_like(images, len(inverse))
         return start.scatter_reduce(0, inverse, torch.arange(len(inverse), device=inverse.device), "amin")
+
+    @cached_property
+    def basis(self) -> solvers.Basis:
+        """Return the eigenbasis of the features."""
+        return solvers.Basis.of(self.x)
+
+    @cached_property
+    def gaussians(self) -> Gaussians:
+        """Return class means and the scatter around them."""
+        return Gaussians(self.x, self.y, self.classes, groups=self.groups)
 
     def rows(self, kept: Tensor) -> Shots:
         """Return some rows, by a mask [N]."""

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from coldframe.measures.loo import Gaussians
 from coldframe.methods.few_shot import LinearFewShot, Shots
 
 SHRINKAGES = tuple(10.0 ** (exponent / 4) for exponent in range(-6, 14))
@@ -40,12 +39,10 @@ class GaussianDiscriminant(LinearFewShot):
         return [{"shrinkage": value} for value in (1.0, *(s for s in SHRINKAGES if s != 1.0))]
 
     def _left_out(self, shots: Shots, settings: Sequence[Mapping[str, Any]]) -> Tensor | None:
-        model = Gaussians(shots.x, shots.y, shots.classes, groups=shots.groups)
-        return model.left_out([setting["shrinkage"] for setting in settings])
+        return shots.gaussians.left_out([setting["shrinkage"] for setting in settings])
 
     def _scores(self, shots: Shots, settings: Sequence[Mapping[str, Any]], x: Tensor) -> Tensor:
-        model = Gaussians(shots.x, shots.y, shots.classes)
-        return self._stacked(x, [model.linear(setting["shrinkage"]) for setting in settings])
+        return self._stacked(x, [shots.gaussians.linear(setting["shrinkage"]) for setting in settings])
 
     def _linear(self, shots: Shots, setting: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        return Gaussians(shots.x, shots.y, shots.classes).linear(setting["shrinkage"])
+        return shots.gaussians.linear(setting["shrinkage"])

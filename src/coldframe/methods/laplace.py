@@ -28,7 +28,8 @@ class Laplace(Method):
     The posterior of W is a Gaussian at the minimum of sum_i CE + (d / 2) |W|^2 with precision N A (x) G + d I: A = (1/N) sum
     f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T, d the prior's precision. In the eigenbases of A (a_i, u_i) and G (g_j, v_j)
     v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on train, so that no image is held out:
-    log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). b is not penalised and has no doubt.
+    log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). b is not penalised and has no doubt. Outside the
+    span of the features every a_i is 0, so that the rest of f adds its square / d.
 
     Args:
         backbone: any backbone.
@@ -51,7 +52,10 @@ class Laplace(Method):
 
     def warm(self, x: Tensor) -> Tensor:
         unit = functional.normalize(x.float(), dim=-1)
-        variance = (unit @ self.directions).square() @ self.spread @ self.mixed.T  # [B, K]
+        within = (unit @ self.directions).square()  # [B, R]
+        if len(self.spread) > within.shape[-1]:
+            within = torch.cat([within, (1 - within.sum(-1, keepdim=True)).clamp_min(0)], dim=-1)
+        variance = within @ self.spread @ self.mixed.T  # [B, K]
         return (unit @ self.weight.T + self.bias) / (1 + math.pi / 8 * variance).sqrt()
 
     @property
@@ -73,8 +77,7 @@ class Laplace(Method):
         y = torch.from_numpy(train.labels).to(x.device)
         K, n = len(train.classes), len(x)
         basis = solvers.Basis.of(x)
-        a, directions = torch.linalg.eigh(x.T @ x / n)
-        a = a.clamp_min(0)
+        a, directions = self._covered(x)
         best: tuple[float, float, solvers.Linear] | None = None
         path: list[dict[str, Any]] = []
         for l2, linear in zip(GRID, solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE), strict=True):
@@ -88,9 +91,19 @@ class Laplace(Method):
         g, mixed = self._softness(x, chosen)
         self.weight, self.bias = chosen.weight.float().contiguous(), chosen.bias.float()
         self.directions, self.mixed = directions.float().contiguous(), mixed.square().float().contiguous()
-        self.spread = (1 / (n * a[:, None] * g + l2 * n)).float()  # [D, K]
+        outside = a.new_zeros(int(len(a) < x.shape[1]))
+        self.spread = (1 / (n * torch.cat([a, outside])[:, None] * g + l2 * n)).float()  # [R or R + 1, K]
         self.history = path
         self.choices = {"chosen by": "evidence", "chosen on": train.name, "l2": l2, "path": path}
+
+    @staticmethod
+    def _covered(x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the eigenvalues [R] of A, those of rounding left out, and their eigenvectors [D, R]."""
+        n, width = x.shape
+        a, found = torch.linalg.eigh((x @ x.T if n < width else x.T @ x) / n)
+        kept = a > solvers.ROUNDING * a.max()
+        a, found = a[kept], found[:, kept]
+        return a, x.T @ (found / (a * n).sqrt()) if n < width else found
 
     @staticmethod
     def _softness(x: Tensor, linear: solvers.Linear) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from coldframe.measures import loo
-from coldframe.methods import solvers
 from coldframe.methods.few_shot import FewShot, LinearFewShot, Shots, cosines
 from coldframe.types import digest_of
 
@@ -46,14 +45,14 @@ class Ridge(LinearFewShot):
         return loo.ridge(shots.x, targets(shots), [setting["penalty"] for setting in settings], groups=shots.groups)
 
     def _scores(self, shots: Shots, settings: Sequence[Mapping[str, Any]], x: Tensor) -> Tensor:
-        basis = solvers.Basis.of(shots.x)
-        return self._stacked(x, [self._solve(shots, setting["penalty"], basis) for setting in settings])
+        return self._stacked(x, [self._solve(shots, setting["penalty"]) for setting in settings])
 
     def _linear(self, shots: Shots, setting: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        return self._solve(shots, setting["penalty"], solvers.Basis.of(shots.x))
+        return self._solve(shots, setting["penalty"])
 
     @staticmethod
-    def _solve(shots: Shots, penalty: float, basis: solvers.Basis) -> tuple[Tensor, Tensor]:
+    def _solve(shots: Shots, penalty: float) -> tuple[Tensor, Tensor]:
+        basis = shots.basis
         rotated = basis.rotate(shots.x)
         t = targets(shots).to(rotated)
         inner = (t - t.mean(0)).T @ rotated / (basis.values * len(t) + penalty)  # [K, R]

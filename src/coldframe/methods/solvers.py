@@ -23,7 +23,7 @@ _CHECKED, _RESCALED = 20, 60
 """Steps after which what is left is looked at, and evaluations after which the coordinates are scaled anew."""
 _STALLED = 1e-9
 """A smaller fall of the loss over so many evaluations, as a share of it, is rounding."""
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 """Share of the largest eigenvalue under which another is rounding in float64."""
 _ROWS = 8192
 """Features that are taken to float64 at a time."""
@@ -83,7 +83,7 @@ class Basis:
         if len(x) < x.shape[1]:
             centred = x.double() - mean
             values, items = torch.linalg.eigh(centred @ centred.T / len(x))
-            held = values > _ROUNDING * values.max()
+            held = values > ROUNDING * values.max()
             vectors = centred.T @ (items[:, held] / (values[held] * len(x)).sqrt())  # [D, R]
             return cls(mean, vectors, values[held])
         covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
