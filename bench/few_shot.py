@@ -26,6 +26,7 @@ from coldframe.data.base import Split, without_labels
 from coldframe.errors import ColdframeError
 from coldframe.files import append_line, data_root, write_text
 from coldframe.measures import loo
+from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import method_class
 from coldframe.methods.base import holdout
 from coldframe.methods.few_shot import ALPHAS, FewShot
@@ -63,7 +64,7 @@ def speed(repeats: int) -> None:
         return max(right)
 
     for name, made in (
-        ("gda", lambda: loo.Gaussians(x, y, 100).left_out(steps)),
+        ("gda", lambda: Gaussians(x, y, 100).left_out(steps)),
         ("ridge", lambda: loo.ridge(x, targets, steps)),
     ):
         taken = []

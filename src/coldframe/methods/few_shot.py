@@ -21,7 +21,7 @@ from torch.nn import functional
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import InputError
-from coldframe.measures.loo import Gaussians
+from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
 from coldframe.methods.folds import FOLDS, numbered
