@@ -86,6 +86,8 @@ def test_facts_values_shares_and_what_is_not_there(tmp_path: Path) -> None:
     folder = place(tmp_path)
     assert finding(of("algebra.holds", unit="fact"), folder).shown == "yes"
     assert finding(of("rows[method=b].settings", unit="value"), folder).shown == '{"layer": 6}'
+    (folder / "s" / "matrix.json").write_text('{"a": [[0, 1], [1, 0]]}')
+    assert finding(of("a", unit="value", file="matrix.json"), folder).shown == "0 1\n1 0"
     assert finding(of("rows.fooled"), folder).shown == "1 of 1"
     assert finding(of("rows.gone"), folder).shown == finding(of("x", file="none.json"), folder).shown == "not measured"
 

@@ -66,9 +66,10 @@ def test_a_run_writes_page_markdown_and_json(recipe: str, tmp_path: Path) -> Non
     found = reproduce(recipe, out=out, say=said.append, execute=Fake())
     results = json.loads((out / "results.json").read_text())
     first, second = results["questions"]
-    assert first["answer"] == "It is [[0, 1], [1, 0]]; 75.0% of it."
+    assert first["answer"] == "It is 0 1; 1 0; 75.0% of it."
     assert first["numbers"][1]["verdict"] == "25.0 points above"
     assert first["claims"][0]["verdict"] == "holds"
+    assert results["command"].endswith(" --fast") and found.results()["command"] == results["command"]
     assert second["steps"][0]["missing"] and "expected more" in second["steps"][1]["failed"]
     assert found.failures == ["Q2 fails: expected more, found less; try again"]
     page = (out / "report.html").read_text()
@@ -94,6 +95,7 @@ def test_a_picture_that_a_command_did_not_make_is_a_failure(recipe: str, tmp_pat
     pictures = TEXT.replace('rows = "rows", columns = [["node", "node"]]', 'file = "graph.png"')
     Path(recipe).write_text(pictures)
     found = reproduce(recipe, only=["Q1"], out=tmp_path / "out", say=lambda line: None, execute=Fake())
+    assert found.results()["command"].endswith(" --fast --only Q1")
     assert found.failures == ["Q1 star: expected the picture graph.png among its results, found none"]
 
 

@@ -73,7 +73,12 @@ def reproduce(
             common.say(f"{one.question.id} {one.question.title}")
             for found in one.findings.values():
                 beside = f"   published {found.number.published:g}" if found.number.published is not None else ""
-                common.say(f"  {found.number.label}: {found.shown}{beside}")
+                first, *more = found.shown.split("\n")
+                if more:
+                    first, more = "", [first, *more]
+                common.say(f"  {found.number.label}: {first}{beside}".rstrip())
+                for line in more:
+                    common.say(f"    {line}")
             for says, verdict, compared, _ in one.claims:
                 common.say(f"  {says}: {verdict}" + (f" ({compared})" if compared else ""))
         for what in done.missing:

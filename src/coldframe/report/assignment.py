@@ -58,7 +58,8 @@ def save(results: dict[str, Any], assignment: Any, answered: Sequence[Any], out:
 
 def _about(results: dict[str, Any]) -> str:
     kind = "Real data where it is here" if results["mode"] == "full" else "Bundled data, small settings"
-    return f"{kind}; {len(results['questions'])} questions answered by coldframe {results['coldframe']}."
+    n = len(results["questions"])
+    return f"{kind}; {n} question{'s' * (n != 1)} answered by coldframe {results['coldframe']}."
 
 
 def numbers(one: AnsweredQuestion) -> list[list[str]]:
@@ -159,5 +160,11 @@ def markdown(results: dict[str, Any], assignment: Any, answered: Sequence[Answer
 def _grid(table: Sequence[Sequence[str]]) -> list[str]:
     if not table:
         return []
-    written = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
+    written = ["| " + " | ".join(map(_cell, line)) + " |" for line in table]
     return [written[0], "| " + " | ".join("---" for _ in table[0]) + " |", *written[1:], ""]
+
+
+def _cell(text: str) -> str:
+    """Return the text of a cell; one of several lines is a matrix, which Markdown has to be told."""
+    escaped = text.replace("|", "\\|")
+    return "<br>".join(f"`{line}`" for line in escaped.split("\n")) if "\n" in text else escaped

@@ -44,6 +44,8 @@ class Finding:
     @property
     def brief(self) -> str:
         """The value without its interval, as a sentence has it."""
+        if "\n" in self.shown:
+            return "; ".join(self.shown.split("\n"))
         return self.shown if self.low is None else re.sub(r" \([^()]* to [^()]*\)", "", self.shown)
 
 
@@ -210,6 +212,8 @@ def _plain(value: Any) -> str:
         return f"{value:.3g}"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, list) and value and all(isinstance(row, list) and len(row) == len(value[0]) for row in value):
+        return "\n".join(" ".join(map(str, row)) for row in value)  # a matrix, a row a line
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -84,6 +84,7 @@ class Reproduction:
         answered: the questions that were asked for.
         out: the folder.
         machine: where it ran.
+        only: what of it was asked for; all where empty.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Reproduction:
     answered: list[Answered]
     out: Path
     machine: dict[str, Any]
+    only: Sequence[str] = ()
 
     @property
     def missing(self) -> list[str]:
@@ -122,8 +124,9 @@ class Reproduction:
                 "id": one.question.id, "title": one.question.title, "answer": one.answer, "numbers": numbers, "claims": claims,
                 "steps": [vars(step) for step in one.steps],
             })  # fmt: skip
+        command = f"coldframe reproduce {self.name} --{self.mode}" + (f" --only {','.join(self.only)}" if self.only else "")
         return {
-            "coldframe": __version__, "command": f"coldframe reproduce {self.name} --{self.mode}", "machine": self.machine,
+            "coldframe": __version__, "command": command, "machine": self.machine,
             "title": self.assignment.title, "mode": self.mode, "missing": self.missing, "questions": questions,
         }  # fmt: skip
 
@@ -159,9 +162,9 @@ def reproduce(
     """
     asked = assignments.read(name)
     chosen = asked.chosen(only)
-    found = Reproduction(name, asked, mode, [], out, machine("cpu"))
+    found = Reproduction(name, asked, mode, [], out, machine("cpu"), only)
     minutes = sum(question.minutes[mode == "full"] for question in chosen)
-    say(f"{name} --{mode}: {len(chosen)} questions, about {max(1, minutes):.0f} min on two idle cores")
+    say(f"{name} --{mode}: {len(chosen)} question{'s' * (len(chosen) != 1)}, about {max(1, minutes):.0f} min on two idle cores")
     out.mkdir(parents=True, exist_ok=True)
     with holding(out / ".lock") as alone:
         if not alone:
