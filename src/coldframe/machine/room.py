@@ -33,13 +33,24 @@ def free_bytes(device: torch.device | str = "cpu") -> int:
     return max(0, min(found))
 
 
+def whole_bytes() -> int:
+    """Return the bytes of memory that the machine has, or a container may take; 2^63 where the system does not say."""
+    limits = [most for limit in _CGROUPS if (most := _number(limit)) is not None]
+    return min([1024 * int(_told().get("MemTotal", 2**53)), *limits])
+
+
 def _available() -> int:
+    told = _told()
+    return 1024 * (int(told.get("MemAvailable", 2**53)) + int(told.get("SwapFree", 0)))
+
+
+def _told() -> dict[str, str]:
+    """Return what Linux says of its memory, in KiB by name; nothing elsewhere."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
-        return 2**63
-    told = {line.partition(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
-    return 1024 * (int(told.get("MemAvailable", 2**53)) + int(told.get("SwapFree", 0)))
+        return {}
+    return {line.partition(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
 
 
 def _number(path: str) -> int | None:

@@ -185,13 +185,20 @@ class FewShot(Method):
         else:
             judged = shots
             scores, how = self._outside(shots, settings, how)
+        setting, alpha, factor = self._chosen(judged, settings, scores, how, where)
+        self._keep(shots, setting, alpha, factor)
+
+    def _chosen(
+        self, judged: Shots, settings: list[dict[str, Any]], scores: Tensor, how: str, where: str
+    ) -> tuple[dict[str, Any], float, float]:
+        """Choose among scores of judged images, say so in ``choices``, and return setting, alpha and factor."""
         setting, alpha, factor, top1 = self._choose(judged, settings, scores, own=how != "val")
         self.choices = {
             "chosen by": {"loo": "leave-one-out", "cv": f"{FOLDS} folds", "val": "validation images"}[how],
             "chosen on": where, **setting, "alpha": alpha, "temperature": 1 / factor, "out_of_sample_top1": top1,
-            "settings tried": len(settings) * len(self._alphas(judged)), "texts": bool(texts.ndim == 2),
+            "settings tried": len(settings) * len(self._alphas(judged)), "texts": bool(judged.texts.ndim == 2),
         }  # fmt: skip
-        self._keep(shots, setting, alpha, factor)
+        return setting, alpha, factor
 
     def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
         rows = self.out_of_sample[: len(train)].cpu()  # the first view of each image
@@ -277,9 +284,13 @@ class LinearFewShot(LinearHead, FewShot):
         return torch.stack([x @ weight.T + bias for weight, bias in pairs])
 
     def _keep(self, shots: Shots, setting: Mapping[str, Any], alpha: float, factor: float) -> None:
-        weight, bias = self._linear(shots, setting)
-        if shots.texts.ndim == 2:
-            weight = self.backbone.logit_scale * shots.texts.to(weight) + alpha * weight
+        self._merge(solvers.Linear(*self._linear(shots, setting)), shots.texts, alpha, factor)
+
+    def _merge(self, g: solvers.Linear, texts: Tensor, alpha: float, factor: float) -> None:
+        """Keep g and the texts as one matrix and one bias."""
+        weight, bias = g.weight, g.bias
+        if texts.ndim == 2:
+            weight = self.backbone.logit_scale * texts.to(weight) + alpha * weight
         else:
             weight = alpha * weight
         self.weight, self.bias = (factor * weight).float(), (factor * alpha * bias).float()

@@ -19,6 +19,7 @@ from coldframe.measures.tags import mean_average_precision
 from coldframe.methods import solvers
 from coldframe.methods.balance import Balance, class_weights, tag_weights
 from coldframe.methods.base import Method, Report, holdout
+from coldframe.methods.rows import Features, changed, gathered, like, said
 from coldframe.types import FEATURES
 
 LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
@@ -31,6 +32,7 @@ class LinearProbe(Method):
     """logits = W f + b on features f; logistic loss (1/N) sum CE + (l2 / 2) ||W||^2, or ridge regression on one-hot targets.
 
     Features of any scale are solved to the end, a loss within 1e-4 of its minimum as a share of it; ``choices`` says where not.
+    Features of more than a sixteenth of memory are read from the store in each step instead of being held; ``choices`` says so.
     With ``l2="auto"`` the whole path of regularisers is solved on ``train`` and the one with the best top-1 on ``val`` is
     taken (the lower cross-entropy where several are equal). Scores of ridge regression become logits by one factor that
     is fitted on ``val``. Without ``val`` a fifth of ``train`` is held out for both, and joins again after the choice.
@@ -78,6 +80,8 @@ class LinearProbe(Method):
         self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
         self._chosen = (self._grid[0], 1.0)
         """The regulariser, and the factor from scores to logits."""
+        self._said: dict[str, str] = {}
+        """What ``choices`` says of features that are not held in memory."""
 
     @property
     def cut(self) -> str:
@@ -101,6 +105,7 @@ class LinearProbe(Method):
             raise InputError("expected the logistic solver for several labels per image, found ridge; leave solver out")
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._said = {}
         sweep = len(self._grid) > 1 or self.solver == "ridge"
         if not sweep:
             self._solve(train, cold)
@@ -108,10 +113,10 @@ class LinearProbe(Method):
         part, held = (train, val) if val is not None else holdout(train)
         x, y = self._features(part, cold)
         mean, spread = self._scale(x)
-        x = (x - mean) / spread
+        x = _scaled(x, mean, spread)
         basis = solvers.Basis.of(x)
         seen, labels = self._features(held, cold)
-        l2, chosen, factor = self._choose(x, y, (seen - mean) / spread, labels, len(train.classes), basis, held.name)
+        l2, chosen, factor = self._choose(x, y, _scaled(seen, mean, spread), labels, len(train.classes), basis, held.name)
         self._chosen = l2, factor
         if part is not train and self.refit:
             self._solve(train, cold, chosen)
@@ -140,15 +145,17 @@ class LinearProbe(Method):
         """Learn from all images of a split with the regulariser that is chosen."""
         x, y = self._features(split, cold)
         mean, spread = self._scale(x)
-        x = (x - mean) / spread
+        x = _scaled(x, mean, spread)
         start = start if self.solver == "logistic" else None
         self._keep(next(self._path(x, y, len(split.classes), [self._chosen[0]], None, start)), mean, spread)
 
-    def _scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _scale(self, x: Features) -> tuple[Tensor, Tensor]:
         """Return what is taken off features, and what they are divided by."""
         if self.normalise != "standard":
-            return torch.zeros_like(x[0]), torch.ones_like(x[0])
-        return x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
+            row = like(x)[0]
+            return torch.zeros_like(row), torch.ones_like(row)
+        mean, spread = (x.mean(0), x.std(0, correction=0)) if isinstance(x, Tensor) else x.moments()
+        return mean, spread.clamp_min(1e-6)
 
     def _keep(self, linear: solvers.Linear, mean: Tensor, spread: Tensor) -> None:
         l2, factor = self._chosen
@@ -158,14 +165,14 @@ class LinearProbe(Method):
                 f"the linear probe on {self.backbone.name} with l2 {l2:g} was not solved to the end: {said}; "
                 "normalise='standard' or a larger l2 helps", SolverWarning, stacklevel=2,
             )  # fmt: skip
-        self.choices["l2"] = l2
+        self.choices |= {"l2": l2} | self._said
         if self.solver == "ridge":
             self.choices["factor"] = factor
         self.weight = factor * linear.weight / spread
         self.bias = factor * linear.bias - self.weight @ mean
 
     def _choose(
-        self, x: Tensor, y: Tensor, seen: Tensor, labels: Tensor, classes: int, basis: solvers.Basis, split: str
+        self, x: Features, y: Tensor, seen: Features, labels: Tensor, classes: int, basis: solvers.Basis, split: str
     ) -> tuple[float, solvers.Linear, float]:
         best: tuple[tuple[float, float], float, solvers.Linear, float] | None = None
         path: list[dict[str, float]] = []
@@ -191,7 +198,7 @@ class LinearProbe(Method):
 
     def _path(
         self,
-        x: Tensor,
+        x: Features,
         y: Tensor,
         classes: int,
         l2s: Sequence[float],
@@ -203,7 +210,7 @@ class LinearProbe(Method):
             return solvers.ridge_path(x, y, classes, l2s, basis or solvers.Basis.of(x))
         return solvers.logistic_path(
             x, y, classes, l2s, basis or solvers.Basis.of(x), start=start, tolerance=tolerance,
-            dtype=x.dtype if tolerance > solvers.TOLERANCE else torch.float64, weights=self._weights(y, classes),
+            dtype=like(x).dtype if tolerance > solvers.TOLERANCE else torch.float64, weights=self._weights(y, classes),
         )  # fmt: skip
 
     def _weights(self, y: Tensor, classes: int) -> Tensor | None:
@@ -212,11 +219,20 @@ class LinearProbe(Method):
             return None
         return class_weights(y, classes)[y] if y.ndim == 1 else tag_weights(y)
 
-    def _features(self, split: Split, cold: ColdPass) -> tuple[Tensor, Tensor]:
-        x = cold.activations(self.backbone, split, self.at).gather(torch.arange(len(split))).float().flatten(1)  # [N, D]
+    def _features(self, split: Split, cold: ColdPass) -> tuple[Features, Tensor]:
+        x = gathered([cold.activations(self.backbone, split, self.at)])  # [N, D]
+        self._said = said(x) or self._said
         if self.normalise == "l2":
-            x = functional.normalize(x, dim=-1)
-        return x, torch.from_numpy(split.labels if split.tags is None else split.tags).to(x.device)
+            x = changed(x, _unit)
+        return x, torch.from_numpy(split.labels if split.tags is None else split.tags).to(self.backbone.device)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return functional.normalize(x, dim=-1)
+
+
+def _scaled(x: Features, mean: Tensor, spread: Tensor) -> Features:
+    return changed(x, lambda piece: (piece - mean) / spread)
 
 
 def _grid(l2: Any, solver: str) -> tuple[float, ...]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.errors import InputError
 from coldframe.measures import loo
+from coldframe.methods.base import Report
 from coldframe.methods.few_shot import FewShot, LinearFewShot, Shots, cosines
-from coldframe.types import digest_of
+from coldframe.methods.ridge_sums import RidgeSums
+from coldframe.methods.rows import Rows, evenly, most_rows, read_again, said
+from coldframe.types import FEATURES, digest_of
 
 PENALTIES = tuple(10.0 ** (exponent / 3) for exponent in (0, *(e for e in range(-9, 10) if e != 0)))
 KERNEL_PENALTIES = (0.1, 1e-3, 1e-2, 1.0, 10.0)
@@ -26,6 +33,9 @@ def targets(shots: Shots) -> Tensor:
 class Ridge(LinearFewShot):
     """g = W f + b, the minimiser of sum_i |W f_i + b - (onehot(y_i) - cos(f_i, text))|^2 + penalty |W|^2.
 
+    Features of more than a sixteenth of memory are read from the store in pieces, four times. The choice is then made on as
+    many images as fit, at equal distances: each of them is left out of the fit to all others. ``choices`` says so.
+
     Args:
         backbone: any backbone; texts count where it has them.
         penalty: above 0, or ``"auto"``: 19 from 0.001 to 1,000.
@@ -38,8 +48,60 @@ class Ridge(LinearFewShot):
 
     penalty: float | Literal["auto"] = "auto"
 
-    def _settings(self, shots: Shots) -> list[dict[str, Any]]:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._judged: Tensor | None = None
+        """The training images that the choice was made on, where they are not all."""
+
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._judged = None
+        x = self._read(train, cold)
+        if x is None:
+            super()._fit(train, val, cold, run, report)
+            return
+        own = val is None or self.choose == "loo"
+        if self.choose == "cv" or (own and len(self.views) > 1):
+            what = "choose cv" if self.choose == "cv" else f"augment {self.augment}"
+            raise InputError(f"expected features that fit into memory for {what}, found {len(x):,} x {x.width:,}; leave it out")
+        texts, split = self._texts(train.classes), train if val is None or own else val
+        sums, settings = self._sums(x, train, texts), self._penalties()
+        numbers = x.width + 2 * len(train.classes) * len(settings)
+        rows = evenly(len(split), most_rows(numbers))
+        held = self._shots(split.subset(rows.numpy()), cold, texts)
+        held = held.rows(torch.arange(len(held.y), device=held.y.device) < len(rows))  # one view of each
+        scores = sums.scores(held.x, held.y, texts, [setting["penalty"] for setting in settings], own=own)
+        setting, alpha, factor = self._chosen(held, settings, scores, "loo" if own else "val", split.name)
+        self.choices |= said(x) | {"chosen on images": len(rows)}
+        self._judged = rows if own and len(rows) < len(split) else None
+        self._merge(sums.linear(setting["penalty"]), texts, alpha, factor)
+
+    def _read(self, split: Split, cold: ColdPass) -> Rows | None:
+        """Return the unit features of all views of a split where they are too many for memory."""
+        rows = read_again([cold.activations(self.backbone, split, FEATURES, view) for view in self.views])
+        return None if rows is None else rows.then(lambda piece: functional.normalize(piece, dim=-1))
+
+    def _sums(self, x: Rows, split: Split, texts: Tensor) -> RidgeSums:
+        y = torch.from_numpy(split.labels).to(self.backbone.device).repeat(len(self.views))
+        return RidgeSums.of(x, y, len(split.classes), texts)
+
+    def calibrate(self, train: Split, held: Split | None, cold: ColdPass) -> None:
+        some = None if held is not None else self._judged
+        super().calibrate(train if some is None else train.subset(some.numpy()), held, cold)
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        x, found = self._read(both, cold), chosen.choices
+        if x is None:
+            super()._refit(chosen, both, cold, run, report)
+            return
+        texts = self._texts(both.classes)
+        linear = self._sums(x, both, texts).linear(float(found["penalty"]))
+        self._merge(linear, texts, float(found["alpha"]), 1 / float(found["temperature"]))
+
+    def _penalties(self) -> list[dict[str, Any]]:
         return [{"penalty": value} for value in (PENALTIES if self.penalty == "auto" else (float(self.penalty),))]
+
+    def _settings(self, shots: Shots) -> list[dict[str, Any]]:
+        return self._penalties()
 
     def _left_out(self, shots: Shots, settings: Sequence[Mapping[str, Any]]) -> Tensor | None:
         return loo.ridge(shots.x, targets(shots), [setting["penalty"] for setting in settings], groups=shots.groups)

@@ -2,6 +2,8 @@
 
 Both solvers work in the eigenbasis of the features' covariance, found once for the whole path. There ridge regression
 is one division per regulariser, and the logistic loss is nearly round, so that L-BFGS needs few steps.
+
+Features that do not fit into memory are :class:`coldframe.methods.rows.Rows`: the same steps, each of which reads them once.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from torch.nn import functional
 
 from coldframe.errors import ModelError
 from coldframe.measures.temperature import golden_section
+from coldframe.methods.problems import Held, Read
+from coldframe.methods.rows import Features, Rows, like, pieces
 
 TOLERANCE = 1e-4
 """Share of the loss that a solution may miss of its minimum."""
@@ -40,7 +44,9 @@ class Linear:
     bias: Tensor
     left: float = 0.0
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Features) -> Tensor:
+        if isinstance(x, Rows):
+            return torch.cat([piece @ self.weight.T + self.bias for piece in x.pieces()])
         return x @ self.weight.T + self.bias
 
     def to(self, like: Tensor) -> Linear:
@@ -63,36 +69,36 @@ class Basis:
     values: Tensor
 
     @classmethod
-    def of(cls, x: Tensor) -> Basis:
+    def of(cls, x: Features) -> Basis:
         """Return the basis of features [N, D] in float64; the covariance is (1/N) sum (x - mean)(x - mean)^T.
 
-        With fewer items than features it is found from their products [N, N], which have the same eigenvalues.
+        With fewer items than features it is found from their products [N, N], which have the same eigenvalues. Features that
+        are read in pieces are read twice.
 
         Raises:
             ModelError: a feature is infinite or no number.
         """
-        if x.device.type == "mps":
-            x = x.cpu()  # which has float64
-        if not bool(x.sum().isfinite()) and not bool(x.isfinite().all()):
-            rows = (~x.isfinite().all(1)).nonzero().flatten()
-            raise ModelError(
-                f"expected finite features, found others in {len(rows)} of {len(x)} rows, the first in row {int(rows[0])}; "
-                "check the weights of the model that they come from"
-            )
-        mean = torch.stack([part.double().sum(0) for part in torch.split(x, _ROWS)]).sum(0) / len(x)
-        if len(x) < x.shape[1]:
+        x = x.then(_with_double) if isinstance(x, Rows) else _with_double(x)
+        _check_finite(x)
+        mean = torch.stack([part.double().sum(0) for part in pieces(x, _ROWS)]).sum(0) / len(x)
+        if isinstance(x, Tensor) and len(x) < x.shape[1]:
             centred = x.double() - mean
             values, items = torch.linalg.eigh(centred @ centred.T / len(x))
             held = values > ROUNDING * values.max()
             vectors = centred.T @ (items[:, held] / (values[held] * len(x)).sqrt())  # [D, R]
             return cls(mean, vectors, values[held])
-        covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
-        for part in torch.split(x, _ROWS):
+        covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=mean.device)
+        for part in pieces(x, _ROWS):
             centred = part.double() - mean
             covariance.addmm_(centred.T, centred, alpha=1 / len(x))
         values, vectors = torch.linalg.eigh(covariance)
         held = min(len(x) - 1, x.shape[1])  # the others have no variance, so a penalised weight along them is 0
         return cls(mean, vectors[:, -held:], values[-held:].clamp_min(0)) if held > 0 else cls(mean, vectors, values * 0)
+
+    def turn(self, linear: Linear) -> tuple[Tensor, Tensor]:
+        """Return weight [K, R] and bias [K] on rotated features that equal a classifier on raw ones."""
+        raw = linear.weight.to(self.vectors)
+        return raw @ self.vectors, linear.bias.to(raw) + raw @ self.mean
 
     def rotate(self, x: Tensor) -> Tensor:
         """Return centred features in the basis [N, R], in float64 where the basis lies."""
@@ -104,7 +110,26 @@ class Basis:
         return Linear(raw, bias - raw @ self.mean)
 
 
-def ridge_path(x: Tensor, y: Tensor, classes: int, l2s: Sequence[float], basis: Basis) -> Iterator[Linear]:
+def _with_double(x: Tensor) -> Tensor:
+    return x.cpu() if x.device.type == "mps" else x  # which has no float64
+
+
+def _check_finite(x: Features) -> None:
+    found, first, bad = 0, 0, 0
+    for part in (x,) if isinstance(x, Tensor) else x.pieces():
+        if not bool(part.sum().isfinite()) and not bool(part.isfinite().all()):
+            rows = (~part.isfinite().all(1)).nonzero().flatten()
+            first = first if bad else found + int(rows[0])
+            bad += len(rows)
+        found += len(part)
+    if bad:
+        raise ModelError(
+            f"expected finite features, found others in {bad} of {found} rows, the first in row {first}; "
+            "check the weights of the model that they come from"
+        )
+
+
+def ridge_path(x: Features, y: Tensor, classes: int, l2s: Sequence[float], basis: Basis) -> Iterator[Linear]:
     """Yield, for every l2, the minimiser of (1/N) sum ||W x + b - onehot(y)||^2 + l2 ||W||^2; b is not penalised.
 
     Args:
@@ -114,16 +139,31 @@ def ridge_path(x: Tensor, y: Tensor, classes: int, l2s: Sequence[float], basis: 
         l2s: regularisers; scikit-learn's ``Ridge(alpha)`` has alpha = N l2.
         basis: of x.
     """
-    rotated = basis.rotate(x)
-    targets = functional.one_hot(y, classes).to(rotated)  # [N, K]
-    frequency = targets.mean(0)
-    cross = (targets - frequency).T @ rotated / len(x)  # [K, R]
+    if isinstance(x, Tensor):
+        rotated = basis.rotate(x)
+        targets = functional.one_hot(y, classes).to(rotated)  # [N, K]
+        frequency = targets.mean(0)
+        cross = (targets - frequency).T @ rotated / len(x)  # [K, R]
+    else:
+        counts = torch.bincount(y, minlength=classes).to(basis.mean)
+        frequency = counts / len(x)
+        cross = (class_sums(x, y, classes, basis.mean) @ basis.vectors) / len(x)
     for l2 in l2s:
-        yield basis.back(cross / (basis.values + l2), frequency).to(x)
+        yield basis.back(cross / (basis.values + l2), frequency).to(like(x))
+
+
+def class_sums(x: Features, y: Tensor, classes: int, mean: Tensor) -> Tensor:
+    """Return the sum over the items of each class of x - mean [K, D], in float64."""
+    sums = torch.zeros(classes, x.shape[1], dtype=torch.float64, device=mean.device)
+    start = 0
+    for part in pieces(x, _ROWS):
+        sums.index_add_(0, y[start : start + len(part)].to(mean.device), part.to(mean) - mean)
+        start += len(part)
+    return sums
 
 
 def logistic_path(
-    x: Tensor,
+    x: Features,
     y: Tensor,
     classes: int,
     l2s: Sequence[float],
@@ -156,49 +196,38 @@ def logistic_path(
         weights: w of each item [N], or of each of its labels [N, K]; 1 when None.
         dtype: of the sums; in float32 a loss under 1e-4 or so is rounding, and the solution is taken where it stops falling.
     """
-    rotated = basis.rotate(x).to(dtype)  # [N, R]
-    truth, values = y.to(rotated.device), basis.values.to(dtype)
-    truth = truth.to(dtype) if truth.ndim == 2 else truth
-    weights = None if weights is None else weights.to(rotated)
-    weight = torch.zeros(classes, rotated.shape[1], dtype=dtype, device=rotated.device)
-    bias = torch.zeros(classes, dtype=dtype, device=rotated.device)
+    values = basis.values.to(dtype)
+    truth = y.to(values) if y.ndim == 2 else y.to(values.device)
+    weights = None if weights is None else weights.to(values)
+    problem = (
+        Held(basis.rotate(x).to(dtype), truth, weights) if isinstance(x, Tensor)
+        else Read(x, truth, weights, basis.mean.to(dtype), basis.vectors.to(dtype))
+    )  # fmt: skip
+    weight, bias = values.new_zeros(classes, len(values)), values.new_zeros(classes)
     if start is not None:
-        raw = start.weight.to(basis.vectors)
-        weight = (raw @ basis.vectors).to(dtype)
-        bias = (start.bias.to(raw) + raw @ basis.mean).to(dtype)
+        turned = basis.turn(start)
+        weight, bias = turned[0].to(dtype), turned[1].to(dtype)
     for l2 in l2s:
         spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
         while not done:
-            weight, bias, left, loss, calls = _descend(rotated, truth, weights, values, weight, bias, l2, tolerance)
+            weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance)
             spent += calls
             done = left <= tolerance * loss or loss >= before * (1 - _STALLED) or spent >= most_steps
             before = loss
-        found = basis.back(weight.to(basis.vectors), bias.to(basis.vectors)).to(x)
+        found = basis.back(weight.to(basis.vectors), bias.to(basis.vectors)).to(like(x))
         yield replace(found, left=left / loss if loss > 0 else 0.0)  # nothing is under a loss of 0
 
 
-def _loss(logits: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the mean over items of the cross-entropy, or of the sum of binary ones, each with its weight."""
-    if y.ndim == 1 and weights is None:
-        return functional.cross_entropy(logits, y)
-    each = (
-        functional.cross_entropy(logits, y, reduction="none") if y.ndim == 1
-        else functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
-    )  # fmt: skip
-    return (each if weights is None else each * weights).sum() / len(y)
-
-
 def _descend(
-    x: Tensor, y: Tensor, weights: Tensor | None, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float
+    problem: Held | Read, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float
 ) -> tuple[Tensor, Tensor, float, float, int]:
     """Take some steps of L-BFGS from a classifier, scaled by the curvature there.
 
     Returns:
         The classifier, what is left to gain, the loss, and how often it was evaluated.
     """
-    p = (x @ weight.T + bias).sigmoid() if y.ndim == 2 else (x @ weight.T + bias).softmax(-1)
-    tiny = torch.finfo(x.dtype).tiny
-    curvature = max(float((p * (1 - p)).mean()), tiny)
+    tiny = torch.finfo(values.dtype).tiny
+    curvature = max(problem.curvature(weight, bias), tiny)
     scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
     scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_()
     optimiser = torch.optim.LBFGS(
@@ -212,7 +241,7 @@ def _descend(
         calls += 1
         optimiser.zero_grad()
         plain = scaled * scale
-        loss = _loss(x @ plain.T + shift * unit, y, weights) + 0.5 * l2 * plain.square().sum()
+        loss = problem.loss(plain, shift * unit) + 0.5 * l2 * plain.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
