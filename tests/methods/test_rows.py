@@ -7,44 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 from fakes import TinyBackbone, coloured
-from torch import Tensor
-from torch.nn import functional
+from kept_rows import D, K, N, Kept, drawn
 
 from coldframe.cold import ColdPass, Store
 from coldframe.errors import InputError, ModelError
-from coldframe.measures import loo
 from coldframe.methods import rows, solvers
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.ridge import Ridge
-from coldframe.methods.ridge_sums import RidgeSums
 from coldframe.methods.rows import Rows
-
-N, D, K = 120, 7, 4
-
-
-class Kept:
-    """Activations in memory that are told to be elsewhere."""
-
-    def __init__(self, x: Tensor) -> None:
-        self.x, self.note = x, ""
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def gather(self, indices: Tensor) -> Tensor:
-        return self.x[indices]
-
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_PIECE_BYTES", 4 * D * 32)  # 32 rows, so that the last piece is shorter
-
-
-def drawn() -> tuple[Tensor, Tensor, Rows]:
-    generator = torch.Generator().manual_seed(0)
-    y = torch.randint(K, (N,), generator=generator)
-    x = torch.randn(K, D, generator=generator)[y] + torch.randn(N, D, generator=generator) + 2
-    return x, y, Rows.of([Kept(x[:50]), Kept(x[50:])])
 
 
 def test_pieces_are_the_rows_in_order() -> None:
@@ -82,24 +56,6 @@ def test_ridge_solutions_are_equal() -> None:
     for one, other in zip(*paths, strict=True):
         assert float((one.weight - other.weight).abs().max()) < 1e-6
         assert torch.equal(one.weight.argmax(1), other.weight.argmax(1)) and torch.allclose(one.bias, other.bias, atol=1e-6)
-
-
-@pytest.mark.parametrize("texts", [True, False])
-def test_ridge_leaves_images_out_as_in_memory(texts: bool) -> None:
-    x, y, _ = drawn()
-    x = functional.normalize(x.double(), dim=-1)
-    words = functional.normalize(torch.randn(K, D, dtype=torch.float64), dim=-1) if texts else torch.zeros(0)
-    t = functional.one_hot(y, K).double() - (x @ words.T if texts else 0)
-    read = Rows.of([Kept(x.float())]).then(lambda piece: functional.normalize(piece.double(), dim=-1))
-    sums = RidgeSums.of(read, y, K, words)
-    found, expected = sums.scores(x, y, words, [0.01, 3.0], own=True), loo.ridge(x, t, [0.01, 3.0])
-    assert float((found - expected).abs().max()) < 1e-6
-    whole = sums.scores(x, y, words, [3.0], own=False)[0]
-    linear = sums.linear(3.0)
-    assert torch.allclose(whole, linear(x), atol=1e-9)
-    centred = x - x.mean(0)
-    weight = torch.linalg.solve(centred.T @ centred + 3 * torch.eye(D), centred.T @ (t - t.mean(0))).T
-    assert float((linear.weight - weight).abs().max()) < 1e-6
 
 
 @pytest.mark.parametrize("settings", [{"l2": 1e-2}, {"normalise": "standard"}, {"solver": "ridge"}, {}], ids=str)
