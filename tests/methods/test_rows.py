@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from fakes import TinyBackbone, coloured
-from kept_rows import D, K, N, Kept, drawn
+from kept_rows import D, K, Kept, N, drawn
 
 from coldframe.cold import ColdPass, Store
 from coldframe.errors import InputError, ModelError
@@ -15,6 +15,7 @@ from coldframe.methods import rows, solvers
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.ridge import Ridge
 from coldframe.methods.rows import Rows
+
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
