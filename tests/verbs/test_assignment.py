@@ -10,7 +10,8 @@ import pytest
 from coldframe.cli.fit import method_app
 from coldframe.cli.guard import command_line
 from coldframe.errors import ColdframeError, InputError
-from coldframe.verbs.assignment import Step, assignments, command_of, missing, read, spoken, words
+from coldframe.results.assignment import Step
+from coldframe.verbs.assignment import assignments, command_of, missing, read, spoken, words
 
 PLACES = {"data": "D", "out": "O", "here": "H", "root": "R", "photos": "P"}
 STEPS = [

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from coldframe.measures.significance import interval, wilson
+from coldframe.results.assignment import Claim, Number, Shown
 from coldframe.results.rows import complete, groups
-from coldframe.verbs.assignment import Claim, Number, Shown
 from coldframe.verbs.findings import decided, finding, found_at, published_text, table_of, trials
 
 SEEDS: list[dict[str, Any]] = [

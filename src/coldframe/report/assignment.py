@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from coldframe import files
 from coldframe.report.figures.style import data_uri
 from coldframe.report.page import rendered
+from coldframe.results.assignment import Answered, Assignment, Number
 
 PICTURE = 900
 """Widest side of a picture on the page, in pixels."""
 
 
-class Numbered(Protocol):
-    """A number as it was found."""
-
-    number: Any
-    shown: str
-    over: str
-    verdict: str
-    low: float | None
-
-
-class AnsweredQuestion(Protocol):
-    """What the page needs of a question; see ``verbs/reproduce.py``."""
-
-    question: Any
-    steps: list[Any]
-    findings: dict[str, Any]
-    claims: list[tuple[str, str, str, str]]
-    tables: list[tuple[str, list[list[str]]]]
-    figures: list[tuple[str, Path]]
-    answer: str
-
-
-def save(results: dict[str, Any], assignment: Any, answered: Sequence[Any], out: Path) -> Path:
+def save(results: dict[str, Any], assignment: Assignment, answered: Sequence[Answered], out: Path) -> Path:
     """Write ``report.html``, ``report.md`` and ``results.json``; return the page.
 
     Args:
@@ -62,7 +41,7 @@ def _about(results: dict[str, Any]) -> str:
     return f"{kind}; {n} question{'s' * (n != 1)} answered by coldframe {results['coldframe']}."
 
 
-def numbers(one: AnsweredQuestion) -> list[list[str]]:
+def numbers(one: Answered) -> list[list[str]]:
     """Return a question's numbers, a head and its lines; with the published ones where there are any."""
     known = any(found.number.published is not None for found in one.findings.values())
     ours = "ours (95% interval)" if any(found.low is not None for found in one.findings.values()) else "ours"
@@ -74,7 +53,7 @@ def numbers(one: AnsweredQuestion) -> list[list[str]]:
     return _filled([head, *lines])
 
 
-def claims(one: AnsweredQuestion) -> list[list[str]]:
+def claims(one: Answered) -> list[list[str]]:
     """Return a question's claims, a head and its lines."""
     return _filled([["claim", "here", "compared", "why"], *([*claim] for claim in one.claims)])
 
@@ -86,13 +65,13 @@ def _filled(table: list[list[str]]) -> list[list[str]]:
     return [[line[k] for k in kept] for line in table] if lines else []
 
 
-def _published(number: Any) -> str:
+def _published(number: Number) -> str:
     if number.published is None:
         return ""
     return f"{100 * number.published:.4g}%" if number.unit == "percent" else f"{number.published:g}"
 
 
-def _time(one: AnsweredQuestion) -> str:
+def _time(one: Answered) -> str:
     spent, processor = (sum(getattr(step, name) for step in one.steps) for name in ("seconds", "processor"))
     fast, full = one.question.minutes
     expected = f"expected on two idle cores: {_minutes(fast)} fast, {_minutes(full)} full"
@@ -103,7 +82,7 @@ def _minutes(value: float) -> str:
     return "under a minute" if value < 1 else f"{value:g} minute{'' if value == 1 else 's'}"
 
 
-def _part(one: AnsweredQuestion) -> dict[str, Any]:
+def _part(one: Answered) -> dict[str, Any]:
     return {
         "id": one.question.id, "title": one.question.title, "asks": one.question.asks, "answer": one.answer,
         "change": one.question.change.split("`"), "time": _time(one), "numbers": numbers(one),
@@ -133,7 +112,7 @@ def _small(path: Path) -> bytes:
         return path.read_bytes() if max(image.size) <= 2 * PICTURE else thumbnail(image.convert("RGB"), 2 * PICTURE)
 
 
-def markdown(results: dict[str, Any], assignment: Any, answered: Sequence[AnsweredQuestion], out: Path) -> str:
+def markdown(results: dict[str, Any], assignment: Assignment, answered: Sequence[Answered], out: Path) -> str:
     """Return the same in Markdown; pictures are named by their place below ``out``."""
     lines = [f"# {assignment.title}", "", f"{assignment.course}. {_about(results)}", "", assignment.about.strip(), ""]
     lines += ["```", results["command"], "```", ""]

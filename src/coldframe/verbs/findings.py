@@ -6,47 +6,16 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coldframe.errors import FileError
 from coldframe.files import read_json
 from coldframe.measures.significance import interval, wilson
-from coldframe.verbs.assignment import Claim, Number, Shown
+from coldframe.results.assignment import Claim, Finding, Number, Shown
 
 _PART = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 SIGNS = {"percent": "%", "seconds": " s", "ms": " ms", "MiB": " MiB", "plain": "", "fact": "", "value": ""}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A number that was read.
-
-    Args:
-        number: which.
-        value: the mean of what was found; None where there is nothing.
-        low: lower end of its 95% interval, or None.
-        high: upper end.
-        over: what the interval is over, in words.
-        shown: the value as text, with its interval.
-        verdict: how it stands to the published one; empty where none is.
-    """
-
-    number: Number
-    value: Any
-    low: float | None
-    high: float | None
-    over: str
-    shown: str
-    verdict: str
-
-    @property
-    def brief(self) -> str:
-        """The value without its interval, as a sentence has it."""
-        if "\n" in self.shown:
-            return "; ".join(self.shown.split("\n"))
-        return self.shown if self.low is None else re.sub(r" \([^()]* to [^()]*\)", "", self.shown)
 
 
 def found_at(content: Any, place: str) -> list[tuple[Any, Any]]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from coldframe.errors import ColdframeError
 from coldframe.files.reading import read as read_typed
 from coldframe.files.writing import holding
 from coldframe.measures import machine
+from coldframe.results.assignment import Answered, Assignment, Mode, Question, Ran, Step
 from coldframe.verbs import assignment as assignments
-from coldframe.verbs.assignment import Assignment, Mode, Question, Step
-from coldframe.verbs.findings import Finding, decided, finding, table_of
+from coldframe.verbs.findings import decided, finding, table_of
 from coldframe.version import __version__
 
 Say = Callable[[str], None]
@@ -27,50 +27,6 @@ Execute = Callable[[Sequence[str], Path], None]
 
 PHOTOS = {"photo-1": ("dog", 0), "photo-2": ("ship", 0), "photo-3": ("airplane", 0), "photo-4": ("automobile", 0)}
 """Test pictures of ``mini:caltech7`` that commands name as ``{photos}/photo-1.png``: class, and which of its images."""
-
-
-@dataclass
-class Ran:
-    """One step as it ran.
-
-    Args:
-        name: of the step.
-        command: as a reader types it; empty where there was none to run.
-        seconds: how long it took, the time of earlier attempts left out.
-        processor: seconds of the processor, which other work on the machine hardly changes.
-        missing: what the command wanted and this machine lacks.
-        failed: the sentence it failed with.
-    """
-
-    name: str
-    command: str
-    seconds: float = 0.0
-    processor: float = 0.0
-    missing: list[str] = field(default_factory=list)
-    failed: str = ""
-
-
-@dataclass
-class Answered:
-    """A question with what was found.
-
-    Args:
-        question: as the assignment has it.
-        steps: its commands, as they ran.
-        findings: its numbers.
-        claims: claim -> (verdict, what was compared).
-        tables: (caption, head and lines).
-        figures: (caption, file).
-        answer: the text, its numbers filled in.
-    """
-
-    question: Question
-    steps: list[Ran]
-    findings: dict[str, Finding]
-    claims: list[tuple[str, str, str, str]]
-    tables: list[tuple[str, list[list[str]]]]
-    figures: list[tuple[str, Path]]
-    answer: str
 
 
 @dataclass
