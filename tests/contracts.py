@@ -161,7 +161,7 @@ def check_method(
     folder: Path,
     least: float = 0.8,
     other: Backbone | None = None,
-) -> None:
+) -> Tensor:
     """Check the contract of :class:`Method`, for coldframe's own and for a user's, whose name the registry must know.
 
     It learns; on stored activations it is the whole network on pixels; the backbone stays as it was; saved and loaded it is the
@@ -175,6 +175,9 @@ def check_method(
         folder: an empty folder.
         least: the top-1 on ``test`` that it has to pass.
         other: the same network with other weights, on which the saved method must refuse to load.
+
+    Returns:
+        The logits of ``test``.
     """
     cold, method = ColdPass(Store(folder / "store")), make()
     backbone = method.backbone
@@ -207,6 +210,7 @@ def check_method(
     assert repr(method).startswith(f"{type(method).__name__}(load_backbone({backbone.name!r})")
     twin = method.again().fit(train, val, cold=cold)
     torch.testing.assert_close(twin.logits(test, cold=cold), stored, rtol=0, atol=0)
+    return stored
 
 
 def check_attack(

@@ -53,6 +53,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/calibrated.py": "tests/evaluation/test_trust.py",
     "evaluation/unknown.py": "tests/evaluation/test_trust.py",
     "results/trusted.py": "tests/results/test_fields.py",
+    "results/assignment.py": "tests/verbs/test_assignment.py, tests/verbs/test_findings.py and tests/report/test_assignment.py",
     "delivery/card.py": "tests/delivery/test_hub.py",
     "cli/doctor.py": "tests/verbs/test_doctor.py",
     "cli/push.py": "tests/delivery/test_hub.py",
@@ -69,7 +70,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "cli/index.py": "tests/cli/test_init.py",
     "cli/shared.py": "tests/cli/test_every_option.py",
     "cli/common.py": "tests of the verbs",
-    "verbs/choose.py": "tests/verbs/test_compare.py",
     "verbs/case.py": "tests/verbs/test_compare.py",
     "verbs/cost.py": "tests/verbs/test_benchmark.py",
     "verbs/tabulate.py": "tests/verbs/test_compare.py",
@@ -80,8 +80,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "verbs/answer_file.py": "tests/verbs/test_predict.py",
     "backbones/module.py": "tests/files/test_own.py",
     "verbs/pictures.py": "tests/verbs/test_compare.py",
-    "report/figures/prompts.py": "tests/methods/test_pixel_prompt.py",
-    "report/figures/heat_map.py": "tests/verbs/test_sweep.py",
     "cli/live.py": "tests of the verb compare",
     "backbones/transformer.py": "tests/methods/test_exact.py",
     "methods/settings.py": "tests/methods/test_trained.py",
@@ -120,7 +118,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/ncm.py": "tests/methods/test_few_shot.py",
     "report/saved.py": "tests of the page",
     "files/formats.py": "tests/hostile/test_tampered.py",
-    "report/figures/predictions.py": "tests of the verb predict",
 }
 """Modules without a test file of their own name, and where they are tested instead."""
 UNTESTED_ROOMS = {"recipes": "its own training runs"}

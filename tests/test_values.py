@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from drawn import same_text
 from fakes import TinyBackbone, tiny_clip
 
 from coldframe import values
@@ -106,3 +107,42 @@ def test_the_numbers_of_a_list_have_the_range_of_their_name() -> None:
         found = number_of("epochs", kind)
         assert found is not None and (found.kind, found.least, found.most) == (int, 1, 100_000), kind
     assert number_of("epochs", Sequence[str]) is None and number_of("epochs", list) is None
+
+
+def test_every_range_says_its_ends_as_it_did() -> None:
+    ranges = {name: value for name, value in vars(values).items() if isinstance(value, values.Number)}
+    lines = [f"{name}: {value.expected}\n" for name, value in {**ranges, **NAMED}.items()]
+    same_text(__file__, "ranges", "".join(lines))
+
+
+def test_ends_belong_to_their_range_and_long_texts_do_not_become_numbers() -> None:
+    closed, opened = values.Number(int, 1, 3, words=("auto",)), values.Number(float, 0, 2, above=True)
+    assert [closed.read(text) for text in ("1", "+3", "auto")] == [1, 3, "auto"] and opened.read("2.") == 2.0
+    assert closed.check("n", np.int64(3)) == 3 and opened.check("n", 2) == 2.0 and opened.read(".5e0") == 0.5
+    assert closed.read("0" * 398 + "1") == 1 and closed.read("0" * 399 + "2") == 2
+    long = "0" * 400 + "1"
+    for number, text in ((closed, "0"), (closed, "4"), (closed, "1.0"), (opened, "0"), (opened, "2.1"), (closed, long)):
+        with pytest.raises(InputError, match="expected a"):
+            number.read(text)
+    for number, value in ((closed, 4), (opened, 0), (opened, 2.5), (closed, 2.0), (closed, "2")):
+        with pytest.raises(InputError, match="expected n to be"):
+            number.check("n", value)
+    with pytest.raises(InputError, match="did you mean 'auto'"):
+        closed.read("autp")
+    with pytest.raises(InputError) as caught:
+        closed.read("x" * 41)
+    assert str(caught.value).endswith(f"found '{'x' * 40}…'")
+    with pytest.raises(InputError) as caught:
+        closed.read("y" * 40)
+    assert str(caught.value).endswith(f"found '{'y' * 40}'")
+
+
+def test_a_foreign_value_is_shown_short_and_types_are_said_in_words() -> None:
+    assert (values.shown("x" * 58), values.shown("x" * 59)) == (repr("x" * 58), "'" + "x" * 56 + "…")
+    assert values.shown(10**5000) == "a value of type int"
+    kinds = (int | None, Sequence[float], list, Literal["a", "b"], bool | str, tuple[str, ...], dict)
+    assert [values.described(kind) for kind in kinds] == [
+        "a whole number or None", "a list of numbers", "list", "a, b", "true or false or text", "a list of texts", "dict",
+    ]  # fmt: skip
+    half = number_of("epochs", float)
+    assert half is not None and half.above and (half.kind, half.least, half.most) == (float, 0, 100_000)

@@ -15,7 +15,7 @@ from torch import nn
 from coldframe.backbones import load_backbone
 from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.ids import parse
-from coldframe.backbones.open_clip import OpenClipBackbone, adapt, load, preprocess_of
+from coldframe.backbones.open_clip import OpenClipBackbone, _build, adapt, load, preprocess_of
 from coldframe.errors import ModelError, WeightsNotFound
 from coldframe.files import write_safetensors
 from coldframe.types import Preprocess
@@ -221,3 +221,18 @@ def test_unknown_names_and_missing_weights(
     with pytest.raises(error) as caught:
         load_backbone(name)
     assert words in str(caught.value) and len(str(caught.value)) < 350
+
+
+def test_a_network_is_built_without_any_weights_of_its_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The towers' own weights would be fetched, and then written over."""
+    asked: dict[str, Any] = {}
+
+    def create(name: str, **settings: Any) -> torch.nn.Module:
+        asked.update(settings, name=name)
+        return torch.nn.Linear(1, 1)
+
+    monkeypatch.setattr(open_clip, "create_model", create)
+    _build(parse("open_clip:ViT-B-32/random"), {"text_cfg": {}}, True)
+    assert asked == {
+        "name": "ViT-B-32", "pretrained": None, "load_weights": False, "pretrained_text": False, "quick_gelu": True,
+    }  # fmt: skip

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,3 +116,11 @@ def test_what_is_no_picture_is_refused(pixels: np.ndarray, words: str) -> None:
         corrupt(pixels, "fog", 1, digest="a")
     with pytest.raises(InputError, match="one digest a picture"):
         corrupt_batch(np.zeros((2, 3, 8, 8), np.uint8), "fog", 1, digests=["a"])
+
+
+def test_a_corrupted_picture_is_the_same_for_everyone() -> None:
+    """Results of robustness are compared between machines and versions: a corruption that moves makes them worthless."""
+    rows, columns = np.mgrid[:24, :24]
+    picture = np.stack([rows * 10, columns * 10, (rows * columns) % 256]).astype(np.uint8)
+    found = {f"{name} {level}": corrupt(picture, name, level, digest="a") for name in NAMES for level in (1, 3, 5)}
+    same_numbers(__file__, "corruptions", found, 0.02)

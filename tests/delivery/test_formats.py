@@ -15,9 +15,9 @@ from coldframe.cold import ColdPass, Store
 from coldframe.data.decode import load_pixels
 from coldframe.delivery import formats
 from coldframe.delivery.about import EXTRA
-from coldframe.delivery.export import export
+from coldframe.delivery.export import HALF_TOLERANCE, TOLERANCE, compared, export, target
 from coldframe.delivery.servable import Servable, given, in_half
-from coldframe.errors import InputError, MissingPackage
+from coldframe.errors import FileError, InputError, MissingPackage, ModelError
 from coldframe.files import read_safetensors
 from coldframe.methods import Method, method_class
 
@@ -97,3 +97,44 @@ def test_what_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(MissingPackage, match=r"expected the package onnxscript .* pip install 'coldframe\[export\]'"):
         formats.check("onnx", None)
     formats.check("torch-export", None)
+
+
+def test_the_file_has_the_ending_of_its_format_and_a_folder_that_exists(tmp_path: Path) -> None:
+    assert [target(tmp_path / name, "onnx") for name in ("model.v1", "m.onnx")] == [tmp_path / "model.v1", tmp_path / "m.onnx"]
+    with pytest.raises(InputError, match=r"ending in \.onnx for onnx, found m\.pt2; rename it, or take --to torch-export"):
+        target(tmp_path / "m.pt2", "onnx")
+    with pytest.raises(InputError, match=r"found the folder .*; take .*model\.pt$"):
+        target(tmp_path, "torchscript")
+    with pytest.raises(FileError, match="expected its folder to exist"):
+        target(tmp_path / "none" / "m.onnx", "onnx")
+
+
+def test_every_probability_counts_the_first_image_alone_too() -> None:
+    pixels, expected = torch.zeros(5, 2, 2, 3), torch.full((5, 2), 0.5)
+    expected[4, 1] = 0.75
+    assert compared(lambda part: torch.full((len(part), 2), 0.5), pixels, expected, batch=2) == 0.25
+    alone = compared(lambda part: torch.full((len(part), 2), 1.0 if len(part) == 1 else 0.5), pixels[:4], expected[:4], batch=2)
+    assert alone == 0.5
+    assert compared(lambda part: torch.full((len(part), 3), 0.5), pixels, expected) == float("inf")
+    assert compared(lambda part: torch.full((len(part), 2), float("nan")), pixels, expected) == float("inf")
+
+
+def test_limits_and_what_is_checked(method: Method, images: torch.Tensor, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a tolerance above 0, found 0"):
+        export(method, tmp_path / "m.safetensors", images, to="safetensors", tolerance=0.0)
+    with pytest.raises(InputError, match="at least one image"):
+        export(method, tmp_path / "m.safetensors", images[:0], to="safetensors")
+    with pytest.raises(ModelError, match="expected probabilities within 1e-30, found a difference of"):
+        export(method, tmp_path / "m.safetensors", images, to="safetensors", tolerance=1e-30, fp16=True)
+    assert not list(tmp_path.iterdir())
+    done = export(method, tmp_path / "m.safetensors", images, to="safetensors")
+    assert done.tolerance == TOLERANCE == 1e-5 and HALF_TOLERANCE == 2e-2 and done.metadata["precision"] == "fp32"
+    assert done.metadata["input"] == "pixels: uint8 [batch, 16, 16, 3], 0 .. 255, RGB"
+    assert done.as_dict() | {"metadata": {}} == {
+        "file": str(done.path), "format": "safetensors", "bytes": done.bytes, "max_difference": done.difference, "images": 5,
+        "tolerance": 1e-5, "metadata": {},
+    }  # fmt: skip
+    for opset in (18, 23):
+        formats.check("onnx", opset)
+    with pytest.raises(InputError, match="found 24"):
+        formats.check("onnx", 24)

@@ -35,6 +35,7 @@ def test_products_read_no_transposition_and_compute_the_same() -> None:
     before = run(model)
     assert keep_transpositions(model) == 2
     turned = {name for node in model.graph.node if node.op_type == "Transpose" for name in node.output}
+    assert {one.name for one in model.graph.initializer} == {"w", "as_it_is_3"}
     assert not any(set(node.input) & turned for node in model.graph.node if node.op_type == "MatMul")
     np.testing.assert_array_equal(before, run(model))
     assert keep_transpositions(model) == 0

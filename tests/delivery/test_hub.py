@@ -217,3 +217,54 @@ def test_the_card(run: Path) -> None:
 ])  # fmt: skip
 def test_data_is_named_without_its_place(spec: str, shown: str) -> None:
     assert data_name(spec) == shown
+
+
+def carded(run: Path, folder: Path, row: dict[str, Any] | None, **changed: Any) -> str:
+    """Return the card of a copy of a run with another row, and other classes or choices."""
+    folder.mkdir()
+    about = json.loads((run / "adaptation.json").read_text()) | changed
+    write_json(folder / "adaptation.json", about)
+    if row is not None:
+        write_json(folder / "result.json", {"row": row, "choices": {}, "history": []})
+    return card(folder, "me/x")
+
+
+def test_the_card_of_many_classes_of_tags_and_of_nothing_measured(run: Path, tmp_path: Path) -> None:
+    names = [f"class {i}" for i in range(1052)]
+    bare = carded(run, tmp_path / "a", None, classes=names, choices={})
+    assert "An image classifier of 1,052 classes" in bare and "class 49 and 1,002 more." in bare and "class 50" not in bare
+    assert "Not measured." in bare and "Fitted on data that was not recorded." in bare
+    assert " more." not in carded(run, tmp_path / "b", {"method": "m", "top1": 0.5}, classes=names[:50])
+    row = {"method": "m", "map": 0.51, "micro_f1": 0.5, "n": 1234, "top1": 0.2}
+    tagged = carded(run, tmp_path / "c", row)
+    assert "On 1,234 images of test: mAP 51.0%, micro F1 50.0%, macro F1 -." in tagged
+    plain = carded(run, tmp_path / "d", {"method": "m", "top1": 0.5, "n": 2000, "split": "val"})
+    assert "| val | 2,000 | 50.0% | 47.8% to 52.2% | - | - |" in plain
+
+
+class Answer(Exception):
+    """What a hub's library raises, with the status that the hub answered."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__("no")
+        self.response = None if status is None else type("R", (), {"status_code": status})()
+
+
+def test_whatever_the_hub_says_is_one_sentence() -> None:
+    def refuse(error: Exception) -> str:
+        def act() -> str:
+            raise error
+
+        with pytest.raises(FileError) as caught:
+            hub._told("cannot fetch x", act)
+        return str(caught.value)
+
+    for status in (401, 403):
+        assert f"the hub refused the token ({status})" in refuse(Answer(status))
+    assert refuse(Answer(500)) == "cannot fetch x: Answer (500); check the connection and the name"
+    assert refuse(Answer(None)) == "cannot fetch x: Answer; check the connection and the name" == refuse(Answer(0))
+    assert refuse(type("OfflineModeIsEnabled", (OSError,), {})()).endswith("unset it to use the network")
+    assert [hub.is_local(name) for name in ("./x", "/x", "~/x", "me/x", "x")] == [True, True, True, False, False]
+    assert hub.checked(f"{'a' * 96}/b") and hub.checked("./anything goes")
+    with pytest.raises(InputError):
+        hub.checked(f"{'a' * 97}/b")

@@ -98,3 +98,20 @@ def test_half_of_a_method_leaves_the_method_alone(cold: ColdPass) -> None:
     assert half.backbone.dtype == half.network.dtype == torch.float16  # type: ignore[attr-defined]
     assert method.backbone.dtype == method.network.dtype == torch.float32  # type: ignore[attr-defined]
     assert half.linear.weight.dtype == torch.float32  # type: ignore[attr-defined]
+
+
+def test_pixels_are_given_in_each_kind_and_a_sentence_is_short() -> None:
+    images = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert given(images, "uint8").shape == (2, 4, 5, 3) and torch.equal(given(images, "uint8")[1, 2, 3], images[1, :, 2, 3])
+    assert torch.equal(given(images, "float"), images.float() / 255)
+
+
+def test_an_example_is_noise_of_the_right_kind(cold: ColdPass) -> None:
+    method = fitted("ncm", TinyBackbone(), cold)
+    pixels, floats = Servable(method).example(), Servable(method, "float").example(3)
+    assert pixels.shape == (2, 16, 16, 3) and pixels.dtype == torch.uint8 and int(pixels.max()) == 255 and int(pixels.min()) < 3
+    assert floats.shape == (3, 3, 16, 16) and float(floats.max()) == 1.0
+    assert not any(p.requires_grad for p in Servable(method).parameters()) and not Servable(method).training
+    said = Servable(method).cannot("X", ValueError("a " * 300))
+    assert said == f"X cannot follow ncm on tiny:0 ({'a ' * 100}); choose another format with --to"
+    assert "(ValueError)" in Servable(method).cannot("X", ValueError())

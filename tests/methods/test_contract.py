@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from contracts import check_method
+from drawn import same_numbers
 from fakes import PREPROCESS, TinyBackbone, coloured, tiny_classifier, tiny_clip
 
 from coldframe.backbones.base import Backbone
@@ -111,7 +112,9 @@ def make(name: str, settings: dict[str, Any]) -> Method:
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_contract(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
     other = network(name, settings, seed=5)
-    check_method(lambda: make(name, settings), TRAIN, VAL, TEST, tmp_path, other=other)
+    logits = check_method(lambda: make(name, settings), TRAIN, VAL, TEST, tmp_path, other=other)
+    # What a method learns from the same images is part of every result that was published with it.
+    same_numbers(__file__, "contract", {f"{name} {settings}": logits.softmax(-1)}, 0.01)
 
 
 def test_every_method_has_its_row() -> None:

@@ -6,6 +6,8 @@ A default changes on purpose, here and where its result is recorded, or not at a
 from __future__ import annotations
 
 import pytest
+from defaults import listed
+from drawn import same_text
 
 from coldframe.methods import method_class
 from coldframe.methods.laplace import GRID
@@ -76,3 +78,7 @@ def test_a_published_setting(name: str, preset: str) -> None:
 
 def test_the_precisions_that_laplace_tries() -> None:
     assert pytest.approx([10 ** (-half / 2) for half in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)]) == GRID
+
+
+def test_no_default_has_moved() -> None:
+    same_text(__file__, "defaults", listed("coldframe.methods"))

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 from benchmark_rows import row, seven
+from drawn import same_text
 
 from coldframe.files import read_json
 
@@ -80,3 +81,24 @@ def test_names_are_escaped() -> None:
     found = seven()
     found.rows.append(row("<script>", 10, 0.5, 1e6))
     assert found.page({}).count("<script>") == 1
+
+
+def test_it_is_said_as_it_was() -> None:
+    found = seven()
+    found.rows[1]["measured_top1"] = 0.5
+    found.rows.append(row("tiny", 0.5, None, 12_000, 0.05, gmacs=0.012, weights="trained", passes=5, interference="busy"))
+    found.rows[0] |= {"latency_p90_ms": 9999.0, "interference": "busy", "switches_per_second": None, "batch": 4}
+    found.settings |= {"images": "photographs", "compiled": True, "channels_last": True}
+    same_text(__file__, "benchmark", str(found) + "\n\n" + found.to_markdown())
+    found.machine |= {"threads": 2, "gpu": "A card"}
+    for each in found.rows:
+        each |= {"weights": "trained", "measured_top1": 0.5, "interference": "busy", "switches_per_second": 3.0}
+    same_text(__file__, "benchmark_measured", str(found))
+
+
+def test_nothing_measured_and_one_model() -> None:
+    found = seven()
+    found.rows = found.rows[:1]
+    assert not [line for line in found.says() if line.startswith("Nothing here")] and found.to_json()["pareto"] == ["zoo:VGG11"]
+    found.rows = []
+    assert found.accuracy == "top1" and "20 passes" in found.headline and found.to_csv() == "\n"

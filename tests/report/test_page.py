@@ -2,9 +2,11 @@ import io
 import re
 from html.parser import HTMLParser
 
+from drawn import same_text
 from PIL import Image
 
 from coldframe.report import save_report
+from coldframe.report.figures.style import new_figure
 from coldframe.report.page import HardImage, Picture, page
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -92,3 +94,31 @@ def test_save_report_writes_everything(make_table, tmp_path):
 
 def test_html_by_suffix(make_table, tmp_path):
     assert make_table().save(tmp_path / "r.html").read_text().startswith("<!doctype html>")
+
+
+def words(html: str) -> str:
+    """Return a page's body without what only a browser reads: styles, scripts, pictures and the versions of packages."""
+    body = re.sub(r"<(style|script).*?</\1>", "", html[html.index("<body") :], flags=re.DOTALL)
+    body = re.sub(r"data:image/[^\"]+", "PICTURE", body)
+    body = re.sub(r'data-value="([\d.]+)"', lambda found: f'data-value="{float(found[1]):.5g}"', body)
+    return re.sub(r"coldframe \d[\w.+-]*(, [a-z_]+ \d[\w.+-]*)*", "VERSIONS", re.sub(r"\n\s*\n+", "\n", body))
+
+
+def test_the_page_says_what_it_said(make_table):
+    table = make_table(("zero-shot", "linear-probe", "knn"), n=120)
+    table.published.append({"method": "pixel-prompt", "top1": 0.9274, "source": "Table 2"})
+    table.notes, table.about.cold = ["one file was left out"], "cold pass: 90 s"
+    table.wrong = [HardImage(png(), "daisy", "roses", 0.9, "daisy/1.jpg")]
+    names = ("accuracy_against_cost", "per_class", "confusion", "reliability", "robustness_noise", "training_loss")
+    html = page(table, hardest=[HardImage(png(), "a", "b", 0.983, "a.jpg")], prompts=[Picture(png(), "frame", "30 px")],
+                figures={name: new_figure(1, 1) for name in names})  # fmt: skip
+    same_text(__file__, "page", words(html))
+
+
+def test_the_page_of_one_line_and_of_an_undecided_pair(make_table):
+    one = make_table(("knn",), seeds=1, n=40, classes=("a", "b", "c"))
+    one.handed = {"folder": "best", "method": "knn", "refit": True, "top1": 0.9, "measured_top1": 0.8, "next": ["coldframe x"]}
+    same_text(__file__, "page_of_one", words(page(one, figures={})))
+    pair = make_table(("linear-probe", "knn", "bias-tune"), seeds=1, n=900, classes=("a", "b", "c", "d"))
+    pair.about.margin = 0.05
+    same_text(__file__, "page_of_pair", words(page(pair, figures={})))

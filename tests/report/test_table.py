@@ -2,6 +2,7 @@ import csv
 import json
 
 import pytest
+from drawn import same_text
 
 from coldframe.errors import FileError, InputError
 from coldframe.report import Table, save_report
@@ -78,3 +79,12 @@ def test_a_data_frame_has_a_row_a_seed(make_table):
     pytest.importorskip("pandas")
     frame = make_table().to_pandas()
     assert len(frame) == 10 and frame["top1"].between(0, 1).all()
+
+
+def test_markdown_latex_and_the_notebook_say_what_they_said(make_table):
+    table = make_table(("zero-shot", "linear-probe", "knn"), n=120)
+    table.notes = ["one file was left out"]
+    table.handed = {"folder": "best", "method": "knn", "refit": True, "top1": 0.9, "measured_top1": 0.8, "next": ["x"]}
+    same_text(__file__, "table", "\n".join([table.to_markdown(), table.to_latex(), table._repr_html_(), str(table)]) + "\n")
+    assert table.to_json()["handed"] == table.handed and "handed" not in make_table(("knn",)).to_json()
+    assert repr(Table()) == "<Table of 0 lines, 0 rows: empty>" and Table()._repr_html_().endswith("</table>")

@@ -1,8 +1,10 @@
 import io
 
 import pytest
+from drawn import same_text
 
 from coldframe.report import Table, live_table, print_table
+from coldframe.report.terminal import fitting
 
 
 def printed(table, **options) -> str:
@@ -65,3 +67,19 @@ def test_the_live_table_is_silent_where_no_one_looks(quiet, file):
     with live_table(table, ["knn"], quiet=quiet, file=file) as live:
         live.add({"method": "knn", "top1": 0.5})
     assert file.getvalue() == "" and len(table.rows) == 1
+
+
+@pytest.mark.parametrize("width", [160, 100, 40])
+def test_it_is_printed_as_it_was(make_table, width):
+    table = make_table(("zero-shot", "linear-probe", "knn"))
+    table.about.cold, table.notes = "cold pass: 90 s", ["one file was left out"]
+    same_text(__file__, f"printed_{width}", printed(table, width=width))
+
+
+def test_head_and_end_can_be_left_out_and_a_pipe_is_wide(make_table, monkeypatch):
+    table = make_table(("zero-shot", "knn"))
+    assert printed(table, head=False, end=False, width=160).startswith("method") and "Verdict" not in printed(table, end=False)
+    monkeypatch.setenv("COLUMNS", "50")
+    assert "also measured" not in printed(table)
+    two = Table([{"method": "knn", "top1": 0.5, "train_seconds": 1.0}])
+    assert [[column.title for column in fitting(two, width)] for width in (37, 36)] == [["top-1", "training"], ["top-1"]]

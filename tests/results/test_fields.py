@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn import same_text
 
 from coldframe import measures
 from coldframe.errors import FileError
@@ -90,3 +91,13 @@ def test_only_what_decides_says_its_interval() -> None:
     said = {field.name: field.format(0.5, None) for field in FIELDS}
     assert said["top5"] == wording.percent(0.5) == "50.0" and said["ece"] == ".50" and said["train_seconds"] == "0.5 s"
     assert said["latency_ms"] == "0.5 ms" and said["peak_memory_mb"] == "500 kB"
+
+
+def test_every_field_is_as_it_was() -> None:
+    """Its heading, meaning, kind, place and how it is written: what tables, files and pages show."""
+    said = [
+        f"{f.name} | {f.title} | {f.meaning} | {f.kind} | {f.weight} | {f.section} | optional: {f.optional} | {f.strength} | "
+        f"{f.format(0.25, 0.125)} | {f.format(1234.5, None)} | {f.format(None, None)}\n"
+        for f in FIELDS
+    ]  # fmt: skip
+    same_text(__file__, "fields", "".join(said))

@@ -1,10 +1,11 @@
 import dataclasses
 import itertools
+import math
 
 import pytest
 
 from coldframe.report import Comparison, Detail, Table, recommended
-from coldframe.results.verdict import verdict
+from coldframe.results.verdict import cost, verdict
 
 
 def table_of(lines, differences=None, seeds=2, n=1000, choices="", **more):
@@ -167,3 +168,57 @@ def test_confidence_is_said_before_and_after_scaling_only_where_it_was_scaled():
 
     assert "off by 5.0 points on average (ECE) after temperature scaling (20.0 before)" in said(1.7)
     assert "off by 5.0 points" in said(1.0) and "temperature" not in said(1.0)
+
+
+def test_guessing_is_beaten_only_from_above():
+    for n, words in ((100, "no method is surely better"), (10_000, "the largest class 80.0%.")):
+        table = table_of({"knn": (0.82, 0.1, 0)}, n=n)
+        table.details.append(Detail("knn", confusion=[[300, 20], [10, 70]]))
+        assert words in verdict(table)
+    assert "Guessing" not in verdict(table_of({"knn": (0.82, 0.1, 0)}))
+
+
+def test_sets_and_the_worst_class_are_said_where_they_are_known():
+    name = "linear-probe"
+    table = table_of(
+        {name: PROBE[1]}, seeds=2, ece={name: 0.2}, ece_scaled={name: 0.05}, temperature={name: 1.7}, lac_size={name: 1.24},
+        lac_coverage={name: 0.914}, worst_class={name: 0.5}, worst_class_name={name: "rose"},
+    )  # fmt: skip
+    assert verdict(table).endswith(
+        "Its confidence is off by 5.0 points on average (ECE) after temperature scaling (20.0 before); sets of 1.2 classes "
+        "hold the true one in 91.4% of cases (asked: 90%). Worst class: rose, 50.0%."
+    )
+    table.rows[0]["worst_class_name"] = "tulip"
+    assert "Worst class" not in verdict(table), "the seeds do not agree on it"
+    assert "confidence" not in verdict(table_of({name: PROBE[1]}))
+
+
+def test_a_line_that_saw_the_test_images_is_recommended_only_where_it_stands_alone():
+    lines = {"knn": (0.8, 0.1, 0), "knn (transductive)": (0.95, 0.1, 0)}
+    assert recommended(table_of(lines)).method == "knn"
+    assert recommended(table_of({"knn (transductive)": (0.95, 0.1, 0)})).method == "knn (transductive)"
+
+
+def test_seeds_that_were_not_repeated_are_named():
+    table = table_of(dict([PROBE, TUNE]), {PAIR: (-0.03, -0.04, -0.02)})
+    table.rows = [row for row in table.rows if not (row["method"] == "fine-tune" and row["seed"])]
+    assert verdict(table).endswith("Seeds were not repeated for fine-tuning.")
+    assert "Seeds" not in verdict(table_of(dict([PROBE, TUNE]), {PAIR: (-0.03, -0.04, -0.02)}))
+
+
+def test_a_training_time_that_is_not_known_counts_as_endless():
+    tables = [table_of({"knn": (0.8, seconds, numbers)}) for seconds, numbers in ((2.0, 5), (None, 5), (None, 0))]
+    assert [cost(table.groups()[0]) for table in tables] == [(2.0, 5.0), (math.inf, 5.0), (0.0, 0.0)]
+
+
+def test_two_that_are_open_are_joined_and_images_not_shared_are_said():
+    lines = dict([PROBE, TUNE, ("knn", (0.94, 0.1, 0))])
+    table = table_of(lines, {PAIR: (-0.013, -0.03, 0.004), ("knn", "fine-tune"): (-0.01, -0.03, 0.01)})
+    said = verdict(table)
+    assert "the linear probe and nearest neighbours may be as good or better." in said
+    assert "between it and nearest neighbours (paired difference -1.0" in said, "the nearest of those that are open"
+    table = table_of(lines, {PAIR: (-0.03, -0.04, -0.02)})
+    assert "Not sure: nearest neighbours were measured on other images or seeds." in verdict(table)
+    differences = {PAIR: (-0.001, -0.004, 0.006), ("knn", "fine-tune"): (0.0, -0.004, 0.004)}
+    equal = table_of({**lines, "fine-tune": (0.951, 1860.0, 9)}, differences)
+    assert "and the linear probe and nearest neighbours, equal within 1 point, are no cheaper to serve." in verdict(equal)

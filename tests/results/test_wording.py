@@ -63,3 +63,53 @@ def test_no_two_methods_have_one_name_or_one_colour() -> None:
     names = [spoken(name) for name in METHODS]
     places = [place for name in METHODS if (place := colour(name)) is not None]
     assert len(set(names)) == len(names) and len(set(places)) == len(places) == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0009, "< 1 ms"), (0.001, "1 ms"), (0.0994, "99 ms"), (0.1, "0.1 s"), (9.94, "9.9 s"), (9.95, "10 s"), (99.4, "99 s"),
+     (99.5, "2 min"), (3569, "59 min"), (3570, "1 h"), (3660, "1 h 1 min"), (3_600_000, "1,000 h")],
+)  # fmt: skip
+def test_seconds_at_the_borders(value, text):
+    assert wording.seconds(value) == text
+
+
+def test_numbers_at_the_borders():
+    assert [wording.milliseconds(value) for value in (9.94, 9.95, 1234.0)] == ["9.9 ms", "10 ms", "1,234 ms"]
+    sizes = (999.4, 999.5, 9_940, 999_499, 999_500, 9.94e6, 9.95e6, 999.5e6, 1e12)
+    assert [wording.size(value) for value in sizes] == [
+        "999 B", "1 kB", "10 kB", "999 kB", "1.0 MB", "9.9 MB", "10 MB", "1.0 GB", "1.0 TB",
+    ]  # fmt: skip
+    counts = (999_949, 999_950, 999_949_000, 999_950_000)
+    assert [wording.count(value) for value in counts] == ["999,949", "1.0 M", "999.9 M", "1.0 G"]
+    assert [wording.plain_number(value) for value in (0, 0.0994, 0.0995, 1.315)] == ["0.00", "0.099", "0.10", "1.31"]
+    assert [wording.thousandths(value) for value in (0.0214, 1.5, None)] == [".021", "1.500", "-"]
+    assert [wording.points(value) for value in (0.0004, 0.00051, 0.00005, 0.000049)] == ["+0.04", "+0.1", "+0.01", "0.0"]
+    assert (wording.megabytes(420), wording.megabytes(None)) == ("420 MB", "-")
+    assert [wording.about(value) for value in (7, 99.6, 1_349, 123_456)] == ["7", "100", "1,300", "120,000"]
+    assert [wording.margin(value) for value in (0.01, 0.005, 0.02)] == ["1 point", "0.5 points", "2 points"]
+    assert (wording.span(0.907, 0.958), wording.span(None, 0.9), wording.span(0.1, None)) == ("90.7 to 95.8", "-", "-")
+    assert (wording.started("it is"), wording.started("")) == ("It is", "")
+    assert wording.joined(["a", "b"]) == "a and b"
+
+
+def test_every_fraction_has_its_words():
+    known = {2: "half", 3: "a third", 5: "a fifth", 10: "a tenth", 20: "a twentieth", 50: "a fiftieth", 100: "a hundredth",
+             200: "a two-hundredth", 500: "a five-hundredth", 1000: "a thousandth"}  # fmt: skip
+    words = list(known.values())
+    assert [wording.fraction(ratio) for ratio in known] == words
+    assert [wording.fraction(ratio - 0.01) for ratio in known] == ["", *words[:-1]]
+
+
+def test_where_the_model_lies_is_said():
+    handed = {"folder": "best", "method": "knn", "refit": True, "top1": 0.9, "measured_top1": 0.8}
+    handed |= {"next": ["coldframe predict x"]}
+    assert wording.handed_over({}) == []
+    assert wording.handed_over(handed) == [
+        "model: best/ (nearest neighbours, refitted on train and validation images together; 90.0% of the test images, 80.0% "
+        "before the refit)",
+        "classify new photos with: coldframe predict x",
+    ]
+    ranked = wording.handed_over(handed | {"measure": "map"}, "out")[0]
+    assert ranked.startswith("model: out/best (") and "90.0% mAP on the test images" in ranked
+    assert wording.handed_over(handed | {"refit": False})[0] == "model: best/ (nearest neighbours, as it was measured)"

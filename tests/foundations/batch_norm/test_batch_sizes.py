@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 import torch
+from drawn import unchanged
 from torch import nn
 
 from coldframe.errors import InputError
@@ -80,3 +81,11 @@ def test_what_means_nothing_is_one_sentence() -> None:
         compare(sizes=(0,))
     with pytest.raises(InputError, match="expected 64 images or more, which every batch size divides, found 10"):
         compare(sizes=(8, 64), images=10)
+
+
+def test_the_figure_is_drawn_as_it_was() -> None:
+    kinds = ("batch", "layer")
+    outcomes = [Outcome(kind, size, seed, 0.1 * seed + 0.02 * size, 0.3, 0.5)  # type: ignore[arg-type]
+                for kind in kinds for size in (1, 8) for seed in range(2) if (kind, size) != ("batch", 1)]  # fmt: skip
+    unchanged(__file__, "batch_sizes", figure(outcomes))
+    unchanged(__file__, "batch_sizes_of_one_seed", figure([each for each in outcomes if each.batch == 8 and not each.seed]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from drawn import unchanged
 
 from coldframe.foundations.convnet.drawing import as_pictures, curves, filters_sheet
 from coldframe.foundations.convnet.fitting import Fit
@@ -29,3 +30,12 @@ def test_figures_hold_both_sheets_and_every_line() -> None:
     np.testing.assert_allclose(right[8:15, 8:15], as_pictures(network.first)[9])
     lines = curves({"a": [fit, fit], "b": [fit]}, "loss").axes[0].get_lines()
     assert [list(line.get_ydata()) for line in lines] == [[2.0, 1.0]] * 2
+
+
+def test_every_figure_is_drawn_as_it_was() -> None:
+    network = Small(10)
+    ramp = torch.linspace(-1, 1, network.first.numel()).view_as(network.first)
+    network.first.data.copy_(ramp)
+    fit, other = Fit(network, 0, ramp / 2, train_loss=[2.0, 1.0]), Fit(network, 1, ramp, train_loss=[3.0, 1.5])
+    unchanged(__file__, "filters", filters_sheet(fit, "filters"))
+    unchanged(__file__, "curves", curves({"a": [fit, other], "b": [fit]}, "loss"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn import same_numbers
 
 from coldframe.errors import DataError, InputError, TrainingError
 from coldframe.foundations.convnet import fitting
@@ -149,3 +150,12 @@ def test_the_presets_stand_as_documented() -> None:
     assert Settings("plain", 10, 128, 4e-3, "adamw", 0.9, 0.01, "cosine", 0.0, 0, False, 0.0, 1, ()) == COURSE
     assert replace(BETTER, warmup=0.1).recipe(3, 50_000).warmup == 200 and BETTER.recipe(3, 50_000).seed == 3
     assert (BETTER.optimiser, BETTER.lr, BETTER.batch, BETTER.epochs) == ("muon", 0.2, 250, 10)
+
+
+@pytest.mark.parametrize("name", ["plain", "batch-norm", "better"])
+def test_the_course_is_the_one_it_was(squares: Examples, name: str) -> None:
+    settings = BRIEF[name]
+    pictures = Pictures.of(squares, settings.shift)
+    run = fit(pictures, settings, seed=1, val=Pictures.of(squares))
+    found = {field: getattr(run, field) for field in ("train_loss", "val_loss", "val_top1")}
+    same_numbers(__file__, "course", {f"{name} {field}": values for field, values in found.items()}, 2e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from drawn import unchanged
 
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_drawing import diagnostics, scatter, scores, shown
@@ -45,3 +46,18 @@ def test_the_score_stands_among_floor_and_controls() -> None:
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["samples", "training images (floor)", "one class", "blur", "noise"]
     assert [patch.get_width() for patch in axes.patches] == [50, 1, 870, 590, 930]
+
+
+def test_every_figure_is_drawn_as_it_was() -> None:
+    fields = ("discriminator_accuracy", "code_mean", "code_std", "gaussian_distance", "sliced_wasserstein", "error")
+    for epochs in (2, 13):
+        rows = [{field: 0.3 + 0.1 * i + 0.01 * e for i, field in enumerate(fields)} for e in range(epochs)]
+        history = [{"epoch": e + 1} | row for e, row in enumerate(rows)]
+        unchanged(__file__, f"diagnostics_{epochs}", diagnostics(history))
+    unchanged(__file__, "scores", scores({"frechet": 50.0, "floor": 1.04, "controls": {"one_class": 870.0}}))
+    points = torch.stack([torch.arange(40.0) / 20 - 1, torch.arange(40.0) % 7 / 3 - 1], 1)
+    unchanged(__file__, "codes", scatter(points, TEST.labels, TEST.classes))
+    model = AAE(3, 2)
+    model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
+    for name, (_, figure) in shown(model, TEST).items():
+        unchanged(__file__, f"aae_{name}", figure)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from drawn import same_numbers
 
 from coldframe.errors import InputError, TrainingError
 from coldframe.foundations.generative import adversarial_fitting
@@ -157,3 +158,9 @@ def test_what_is_diagnosed_follows_from_codes_and_prior() -> None:
     assert [found(verdict)["discriminator_accuracy"] for verdict in (1.0, -1.0, 0.0)] == [1.0, 0.0, 0.5]
     assert found(1.0)["code_mean"] == pytest.approx(41**0.5) and found(1.0)["code_std"] == pytest.approx(10**0.5)
     assert found(1.0)["error"] == pytest.approx(4.0)
+
+
+def test_the_course_is_the_one_it_was(splits: dict[str, Digits]) -> None:
+    history = fit(SMALL.model(), splits, SMALL).history
+    fields = [field for field in history[0] if field != "seconds"]
+    same_numbers(__file__, "aae_course", {field: [line[field] for line in history] for field in fields}, 1e-3)

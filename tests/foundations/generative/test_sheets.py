@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawn import unchanged
 
 from coldframe.errors import InputError
-from coldframe.foundations.generative.sheets import interpolation_figure, manifold_figure, mosaic, samples_figure
+from coldframe.foundations.generative.sheets import interpolation_figure, manifold_figure, mosaic, samples_figure, sheet_figure
 from coldframe.foundations.generative.vae import VAE
 
 
@@ -41,3 +42,17 @@ def test_a_manifold_of_twenty_dimensions_and_no_samples_are_refused() -> None:
         manifold_figure(VAE(20, channels=2))
     with pytest.raises(InputError, match="1 or more samples, found n=0"):
         samples_figure(VAE(2, channels=2), 0)
+
+
+def test_sheets_are_drawn_as_they_were() -> None:
+    pictures = torch.arange(5).view(5, 1, 1).expand(5, 6, 8) / 5
+    unchanged(__file__, "sheet", sheet_figure(pictures, 2, title="T", note="N", rows=("a", "b", "c"), size=1.4))
+    unchanged(__file__, "plain_sheet", sheet_figure(pictures))
+    model = VAE(2, channels=2)
+    # What an untrained decoder draws is checked above; here it is grey, so that no digit depends on the machine.
+    model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
+    unchanged(__file__, "manifold", manifold_figure(model, 5)[1])
+    unchanged(__file__, "manifold_of_40", manifold_figure(model, 40)[1])
+    assert len(samples_figure(model)[0]) == 64 and len(manifold_figure(model)[0]) == 400
+    shown = interpolation_figure(model, torch.eye(2), torch.eye(2)).axes[0].images[0].get_array()
+    assert shown is not None and shown.shape == (2 * 30 - 2, 12 * 30 - 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from drawn import unchanged
 
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_drawing import bits_figure, kl_figure, shown
@@ -21,3 +22,14 @@ def test_lines_and_bars_show_the_numbers() -> None:
     assert [line.get_ydata().tolist() for line in lines] == [[0.9, 0.7], [0.95, 0.95]]  # type: ignore[union-attr]
     axes = kl_figure((0.1, 2.0, 1.0)).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["z1", "z2", "z0"]
+
+
+def test_lines_bars_and_sheets_are_drawn_as_they_were() -> None:
+    unchanged(__file__, "bits", bits_figure([{"epoch": 1, "val": -0.9}, {"epoch": 2, "val": -0.7}], 0.95))
+    unchanged(__file__, "kl", kl_figure((0.125, 2.0, 1.0)))
+    model = VAE(3, channels=2)
+    model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
+    model.reconstruct = lambda row: torch.full((len(row), 28, 28), 0.25)  # type: ignore[method-assign]
+    pictures = torch.full((20, 28, 28), 51, dtype=torch.uint8)
+    for name, (_, figure) in shown(model, pictures).items():
+        unchanged(__file__, f"vae_{name}", figure)

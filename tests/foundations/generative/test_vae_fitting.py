@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from drawn import same_numbers
 
 from coldframe.errors import InputError
 from coldframe.foundations.generative import vae_fitting
@@ -99,3 +100,10 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], message: 
         Settings(**settings)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="batch to be a whole number from 1 "):
         Settings(batch=0).recipe(10)
+
+
+def test_the_course_is_the_one_it_was() -> None:
+    seen: list[dict[str, Any]] = []
+    fit(SMALL.model(), splits(), SMALL, report=seen.append)
+    fields = [field for field in seen[0] if field != "seconds"]
+    same_numbers(__file__, "vae_course", {field: [line[field] for line in seen] for field in fields}, 1e-3)

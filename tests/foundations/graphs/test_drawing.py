@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from drawn import unchanged
 
-from coldframe.foundations.graphs import Graph, named
-from coldframe.foundations.graphs.drawing import draw_graph, failures, layout, spread_out
-from coldframe.foundations.graphs.failures import Failures
+from coldframe.foundations.graphs import Citations, Graph, drawing, named
+from coldframe.foundations.graphs.classifier import NodeClassifier
+from coldframe.foundations.graphs.drawing import (
+    curves,
+    draw_graph,
+    embeddings,
+    failures,
+    layout,
+    principal,
+    smoothing,
+    spread_out,
+)
+from coldframe.foundations.graphs.failures import Depth, Failures
+from coldframe.foundations.graphs.fitting import Fit
 from coldframe.report.figures.style import style
 
 
@@ -52,3 +65,56 @@ def test_nodes_are_pushed_apart_and_those_far_apart_stay() -> None:
     karate = layout(named("karate"))
     near = np.linalg.norm(karate[:, None] - karate[None], axis=-1) + 9 * np.eye(len(karate))
     assert near.min() > 0.06 * np.ptp(karate, axis=0).max()
+
+
+def fits(tiny: Citations, layers: tuple[str, ...]) -> dict[str, list[Fit]]:
+    made: dict[str, list[Fit]] = {}
+    for layer in layers:
+        runs = []
+        for seed in range(2):
+            network = NodeClassifier(layer, 12, tiny.classes, hidden=4, seed=seed)  # type: ignore[arg-type]
+            history = [{"epoch": e, "loss": 2.0 / (e + seed), "val": 0.1 * (e + seed)} for e in (1, 2, 3)]
+            runs.append(Fit(network, 0.5 + 0.1 * seed, 0.6 + 0.1 * seed, 1.0, 3, 0.1, history))
+        made[layer] = runs
+    return made
+
+
+def test_every_figure_is_drawn_as_it_was(tiny: Citations, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The sign of an eigenvector is the library's own choice: the points are given here.
+    angles = np.arange(90.0)
+    monkeypatch.setattr(drawing, "principal", lambda network, data: np.stack([np.cos(angles), angles * np.sin(angles)], 1))
+    layers = ("mean", "gcn", "mlp")
+    sizes = [1_000, 10_000, 100_000]
+    found = Failures(
+        [0.6, 0.7], [0.3, 0.3], [0.4, 0.5], "no", [0.8, 0.9], [0.8, 0.9], [0.7, 0.7], 0.0, sizes, [40_000, 180_000, 1_600_000],
+        [2_400_000, 110_000_000, 10_000_000_000], [46_000] * 3,
+    )  # fmt: skip
+    depths = [Depth("mean", 2, [0.8, 0.7], [0.5, 0.4]), Depth("mean", 4, [0.3, 0.5], [0.1, 0.2])]
+    weighted = Graph.of([(0, 1), (1, 0), (1, 2), (2, 2)], weights=[1.5, 2.5, 3.5, 4.5], directed=True)
+    figures = {
+        "curves": curves(fits(tiny, layers[:1])), "embeddings": embeddings(fits(tiny, layers), tiny),
+        "failures": failures(found), "smoothing": smoothing(depths), "directed": draw_graph(weighted),
+        "wheel": draw_graph(named("wheel:5")), "path": draw_graph(named("path:3")), "one": draw_graph(named("path:1")),
+        "large": draw_graph(named("cycle:21")),
+    }  # fmt: skip
+    for name, figure in figures.items():
+        unchanged(__file__, name, figure)
+
+
+def test_the_two_directions_are_those_of_largest_variance(tiny: Citations) -> None:
+    network = NodeClassifier("mean", 12, tiny.classes, hidden=4, dropout=0.9)
+    points = principal(network, tiny)
+    with torch.no_grad():
+        h = network.embed(tiny.graph, tiny.features)
+    assert isinstance(h, torch.Tensor)
+    largest = np.linalg.eigvalsh(np.cov(h.double().numpy().T))[::-1]
+    np.testing.assert_allclose(np.cov(points.T), np.diag(largest[:2]), atol=1e-12)
+    one = principal(NodeClassifier("mean", 12, tiny.classes, hidden=1), tiny)
+    assert one.shape == (90, 2) and (one[:, 1] == 0).all()
+
+
+def test_circles_start_above_and_springs_keep_neighbours_near() -> None:
+    np.testing.assert_allclose(layout(named("cycle:4")), [[0, 1], [1, 0], [0, -1], [-1, 0]], atol=1e-12)
+    np.testing.assert_allclose(layout(named("star:5"))[:2], [[0, 0], [0, 1]], atol=1e-12)
+    pair = layout(Graph.of([(0, 1)], 2))
+    np.testing.assert_allclose(np.linalg.norm(pair[0] - pair[1]), 2**0.5, rtol=0.05)  # sqrt(4 / n), where the forces balance

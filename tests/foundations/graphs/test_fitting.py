@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from drawn import same_numbers
 
 from coldframe.foundations.graphs import Citations, NodeClassifier, fit
 from coldframe.foundations.graphs.fitting import accuracy_and_loss
@@ -29,3 +30,12 @@ def test_it_repeats_to_the_bit_and_does_not_look_at_test_labels(tiny: Citations)
     one, two, three = (fit(NodeClassifier("gat", 12, 3, hidden=16), data, epochs=8) for data in (tiny, tiny, blind))
     weights = [torch.cat([p.flatten() for p in run.network.parameters()]) for run in (one, two, three)]
     assert torch.equal(weights[0], weights[1]) and torch.equal(weights[0], weights[2])
+
+
+def test_the_course_is_the_one_it_was(tiny: Citations) -> None:
+    found = {}
+    for layer in ("mean", "gcn", "gat", "mlp"):
+        run = fit(NodeClassifier(layer, 12, 3, hidden=16, seed=1), tiny, epochs=5, lr=0.03, seed=2)  # type: ignore[arg-type]
+        found[f"{layer} loss"] = [entry["loss"] for entry in run.history]
+        found[f"{layer} end"] = [run.test, run.val, run.val_loss, run.epoch]
+    same_numbers(__file__, "course", found, 1e-3)

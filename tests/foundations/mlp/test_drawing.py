@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from drawn import unchanged
 
 from coldframe.foundations.mlp import MLP
 from coldframe.foundations.mlp.drawing import confusion_matrix, curves
-from coldframe.foundations.mlp.fitting import Settings, fit
+from coldframe.foundations.mlp.fitting import Fit, Settings, fit
 from coldframe.foundations.mlp.pictures import Examples
 
 
@@ -23,3 +24,15 @@ def test_the_matrix_shows_shares_of_each_true_class() -> None:
     axes = confusion_matrix(np.array([[3, 1], [0, 0]]), ("cat", "dog"), "").axes[0]
     assert [text.get_text() for text in axes.texts] == ["75", "25", "0", "0"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+
+
+def test_every_figure_is_drawn_as_it_was() -> None:
+    network = MLP(6, [4], 3)
+    runs = [Fit(network, 2) for _ in range(2)]
+    for seed, run in enumerate(runs):
+        run.train_loss, run.val_loss = [2.0, 1.0 + seed, 0.5], [2.5, 1.25 + seed, 0.75]
+        run.train_top1, run.val_top1 = [0.2, 0.4, 0.6 + 0.1 * seed], [0.3, 0.5 - 0.1 * seed, 0.4]
+    unchanged(__file__, "curves", curves(runs, "blobs"))
+    unchanged(__file__, "curves_of_one_seed", curves(runs[:1], "blobs"))
+    unchanged(__file__, "confusion", confusion_matrix(np.array([[11, 9, 0], [0, 1, 1], [0, 0, 0]]), ("cat", "dog", "emu"), "T"))
+    unchanged(__file__, "confusion_of_21", confusion_matrix(np.eye(21, dtype=np.int64), [f"class {i}" for i in range(21)], "T"))

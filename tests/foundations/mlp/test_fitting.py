@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 
 from coldframe.errors import DataError, InputError, TrainingError
 from coldframe.foundations.mlp import MLP
@@ -67,3 +68,11 @@ def test_what_cannot_be_trained_is_one_sentence(blobs: Examples) -> None:
 
 def test_what_nobody_names() -> None:
     assert Settings() == Settings(epochs=10, batch=128, lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant")
+
+
+def test_the_course_is_the_one_it_was(blobs: Examples) -> None:
+    settings = Settings(epochs=3, batch=16, lr=0.05, momentum=0.9, weight_decay=0.01, schedule="cosine")
+    network = MLP(6, [8], 3, batch_norm=True, seed=1)
+    run = fit(network, blobs, blobs, settings, seed=2)
+    found = {field: getattr(run, field) for field in ("train_loss", "train_top1", "val_loss", "val_top1", "epoch")}
+    same_numbers(__file__, "course", found | network.state(), 1e-5)

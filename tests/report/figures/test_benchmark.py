@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from benchmark_rows import row, seven
+from drawn import unchanged
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
@@ -96,3 +97,9 @@ def test_bars_begin_at_nothing_and_leave_room_behind_the_longest() -> None:
         low, high = figure.axes[0].get_xlim()
         longest = max(patch.get_x() + patch.get_width() for patch in figure.axes[0].patches)  # type: ignore[attr-defined]
         assert low == 0 and 1.1 * longest < high < 2 * longest
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_figure_is_drawn_as_it_was(name: str) -> None:
+    rows = seven().rows
+    unchanged(__file__, f"benchmark_{name}", DRAWN[name](rows if name == "accuracy" else [*rows[2:4], rows[-1]]))

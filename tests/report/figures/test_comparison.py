@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from drawn import unchanged
 from matplotlib.text import Annotation, Text
 
 from coldframe.report import Table
@@ -101,3 +102,11 @@ def test_the_other_methods_stand_as_points_at_their_accuracy_of_each_class(make_
         for d in others
     }  # fmt: skip
     assert drawn == expected
+
+
+def test_every_figure_is_drawn_as_it_was(make_table):
+    for name, figure in all_figures(make_table(("zero-shot", "linear-probe", "knn"), n=120)).items():
+        unchanged(__file__, name, figure)
+    many = all_figures(make_table(("knn", "linear-probe"), seeds=1, n=400, classes=MANY))
+    for name in ("accuracy_against_cost", "per_class", "confusion"):
+        unchanged(__file__, f"{name}_of_many_classes", many[name])

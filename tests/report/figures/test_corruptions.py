@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from drawn import unchanged
 
 from coldframe.report import Table
 from coldframe.report.figures.comparison import all_figures
@@ -47,3 +48,8 @@ def test_the_figure_is_one_of_the_reports_and_absent_where_nothing_was_measured(
     drawn = all_figures(table_of("knn", "linear-probe"))
     assert len(as_png(drawn["robustness_by_corruption"])) > 1000
     assert corruption_figure(Table([{"method": "knn", "top1": 0.5}])) is None
+
+
+def test_it_is_drawn_as_it_was() -> None:
+    for name, methods in {"one": ("knn",), "two": ("knn", "linear-probe")}.items():
+        unchanged(__file__, f"corruptions_of_{name}", corruption_figure(table_of(*methods)))

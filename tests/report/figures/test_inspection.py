@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from drawn import unchanged
 from matplotlib.figure import Figure
 
 from coldframe.report.figures.inspection import differing_figure, filters_figure, maps_sheet, rollout_figure, rows_figure
@@ -47,3 +48,20 @@ def test_pictures_that_differ() -> None:
     figure = differing_figure([("A is right", [PICTURE] * 7, answers), ("B is right", [], [])], ("probe", "knn"))
     assert images(figure) == 7
     assert {"none", "A is right", "B is right", "probe: rose\nknn: tulip"} <= set(texts(figure))
+
+
+def test_every_figure_is_drawn_as_it_was() -> None:
+    rows = {"early": list(MAPS), "late": list(MAPS[:3])}
+    titles = {name: [f"map {i}" for i in range(len(maps))] for name, maps in rows.items()}
+    answers = [("rose", "rose", "a tulip of a very long name"), ("rose", "tulip", "rose")]
+    found = {
+        "rows": rows_figure(PICTURE, rows, titles, heading="Heading", note="A note."),
+        "row": rows_figure(PICTURE, {"many": list(MAPS) * 3}),
+        "maps": maps_sheet({f"block{i}": each for i, each in enumerate(MAPS)}, "Norms", 3),
+        "rollout": rollout_figure(PICTURE, np.eye(4, dtype=np.float32), "Rollout"),
+        "filters": filters_figure(np.ones((90, 170, 3), np.float32) * 0.25, "Filters"),
+        "small_filters": filters_figure(np.zeros((9, 17, 3), np.float32), "Filters"),
+        "differing": differing_figure([("A is right", [PICTURE] * 2, answers), ("B is right", [], [])], ("probe", "knn"), 1),
+    }
+    for name, figure in found.items():
+        unchanged(__file__, f"inspection_{name}", figure)

@@ -1,3 +1,4 @@
+from drawn import unchanged
 from matplotlib.text import Annotation, Text
 
 from coldframe.report.figures.labels import place_labels
@@ -21,3 +22,14 @@ def test_a_label_at_the_edge_goes_inwards():
         axes.set(xlim=(0, 1), ylim=(0, 1))
         place_labels(axes, [(0.99, 0.5)], [0.0], ["a rather long name"])
     assert axes.texts[0].get_window_extent().x1 <= axes.get_window_extent().x1
+
+
+def test_places_lines_and_letters_are_as_they_were():
+    points = [(0.5, 0.5), (0.5, 0.52), (0.51, 0.5), (0.99, 0.98), (0.5, 0.05)]
+    with style():
+        figure = new_figure(4, 3)
+        axes = figure.add_subplot()
+        axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+        texts = ["one", "a longer name", "three", "at the corner", "at the bottom"]
+        place_labels(axes, points, [0.1, 0.0, 0.0, 0.0, 0.0], texts, [((0.0, 0.6), (1.0, 0.6)), ((0.6, 0.0), (0.6, 1.0))])
+    unchanged(__file__, "labels", figure)

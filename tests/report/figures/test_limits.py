@@ -16,3 +16,16 @@ from coldframe.report.figures.limits import percent_limits
 )
 def test_ten_points_or_ten_images_are_always_seen(low, high, n, expected):
     assert percent_limits(low, high, n) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n", "expected"),
+    [
+        (40.0, 50.0, None, (40.0, 50.0)),
+        (100.0, 106.0, 50, (84.0, 104.0)),
+        (-6.0, -5.0, None, (-4.0, -0.5)),
+        (104.0, 106.0, 1000, (94.0, 104.0)),
+    ],
+)
+def test_ends_and_their_bounds(low, high, n, expected):
+    assert percent_limits(low, high, n) == pytest.approx(expected)

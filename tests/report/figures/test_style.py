@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from drawn import unchanged
 
 from coldframe.errors import InputError
 from coldframe.report.figures.style import (
@@ -87,3 +88,35 @@ def test_marks_of_a_logarithmic_scale_are_plain_numbers(which):
     axis = axes.xaxis if which == "x" else axes.yaxis
     texts = [label.get_text() for label in axis.get_ticklabels()]
     assert axis.get_scale() == "log" and {"0.1", "1", "1,000"} <= set(texts) and not any("$" in text for text in texts)
+
+
+def test_lines_bars_and_sheets_are_drawn_as_they_were():
+    lines = {"a": ([0, 1, 2], [0.1, None, 0.3]), "b": ([0, 1, 2], [0.4, 0.5, 0.9])}
+    bands = {"a": ([0, 0, 0], [0.2, 0.4, 0.6])}
+    found = {
+        "lines": line_plot(lines, title="T", x_label="epoch", y_label="top-1", percent=True, bands=bands),
+        "one_line": line_plot({"a": ([0.5, 1], [3, 200])}, log_y=True, colours={"a": "#123456"}, markers={"a": "x"}),
+        "bars": bars({"first": 2.0, "second": None}, title="T", x_label="ms", errors={"first": 0.5}, texts={"first": "two"}),
+        "plain_bars": bars({"a": 1.0, "b": 3.0, "c": 2.0}, colours={"b": "#123456"}),
+        "sheet": image_sheet(np.full((5, 4, 6, 3), 0.5), ["a very long title indeed"] * 5, 2, title="Sheet"),
+        "plain_sheet": image_sheet(np.full((3, 4, 6), 9, np.uint8)),
+    }
+    for name, figure in found.items():
+        unchanged(__file__, f"style_{name}", figure)
+
+
+def test_a_figure_has_one_style_and_its_file_no_date():
+    with style():
+        figure = new_figure(3, 2)
+        figure.add_subplot().set(title="T", xlabel="x", xlim=(0, 1), ylim=(0, 1))
+    unchanged(__file__, "style", figure)
+    assert b"dc:date" not in as_svg(figure) and b"Software" not in as_png(figure)
+    assert as_png(figure, dpi=100)[16:24] == (300).to_bytes(4) + (200).to_bytes(4)
+    assert as_png(figure)[16:24] == (450).to_bytes(4) + (300).to_bytes(4)
+
+
+def test_an_ending_that_is_no_picture_stays_and_names_are_cut_in_the_middle(tmp_path):
+    figure = line_plot({"a": ([0, 1], [0.5, 0.6])}, width=2, height=2)
+    assert [path.name for path in save_figure(figure, tmp_path / "v1.2", dpi=30)] == ["v1.2.png", "v1.2.svg"]
+    assert shorten("abcdefghijklmnopqrstuvwxyz", 10) == "abcdef…xyz" and shorten("abcdefghij", 10) == "abcdefghij"
+    assert distinct(["alpha beta gamma"] * 2 + ["x"], 8) == ["alpha…ma [0]", "alpha…ma [1]", "x"]
