@@ -1,9 +1,9 @@
 """The defaults of a room, as a text that is kept: what a user gets who asks for nothing.
 
 Another default changes the results of everybody who left it out, and no other test need notice: those that ask for a value do
-not read it. ``listed`` says the parameters with a default of every public function, the plain values of every public class and
-module, and which records can be changed. After a change that is meant, run the test with ``RENEW_DRAWN=1`` and read the
-difference.
+not read it. Kept are the parameters with a default of every public function, the plain values of every public class and module,
+and which records can be changed. What is new or gone is no matter here. After a change that is meant, run the test with
+``RENEW_DRAWN=1`` and read the difference.
 """
 
 from __future__ import annotations
@@ -11,31 +11,45 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import os
 import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 
-def listed(package: str) -> str:
-    """Return the defaults of every module of a package, or of one module, a name a line."""
+def unmoved(test: str, package: str) -> None:
+    """Assert that no default of a package is another than in the file ``drawn/defaults.txt`` beside the test."""
+    path, found = Path(test).parent / "drawn" / "defaults.txt", listed(package)
+    if os.environ.get("RENEW_DRAWN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{name} = {value}\n" for name, value in found.items()), encoding="utf-8")
+    kept = dict(line.split(" = ", 1) for line in path.read_text(encoding="utf-8").splitlines())
+    moved = {name: (value, found[name]) for name, value in kept.items() if found.get(name, value) != value}
+    assert not moved, f"{moved} (kept, found)"
+    assert len(kept.keys() & found.keys()) > len(kept) / 2, "most names are gone: keep the defaults anew"
+
+
+def listed(package: str) -> dict[str, str]:
+    """Return the defaults of every module of a package, by name."""
     top = importlib.import_module(package)
-    names = [found.name for found in pkgutil.walk_packages(getattr(top, "__path__", []), f"{package}.")]
-    return "".join(f"{line}\n" for name in [package, *sorted(names)] for line in _of(importlib.import_module(name)))
+    names = [each.name for each in pkgutil.walk_packages(getattr(top, "__path__", []), f"{package}.")]
+    return dict(line for name in [package, *sorted(names)] for line in _of(importlib.import_module(name)))
 
 
-def _of(module: ModuleType) -> list[str]:
+def _of(module: ModuleType) -> Iterator[tuple[str, str]]:
     short = module.__name__.removeprefix("coldframe.")
-    lines = []
     for name, value in sorted(vars(module).items()):
+        own = getattr(value, "__module__", None) == module.__name__
         if name.startswith("_"):
             continue
-        if getattr(value, "__module__", None) == module.__name__ and inspect.isclass(value):
-            lines += [f"{short}.{line}" for line in _class(name, value)]
-        elif getattr(value, "__module__", None) == module.__name__ and inspect.isfunction(value):
-            lines += [f"{short}.{name}({said})" for said in [_defaults(value)] if said]
+        if own and inspect.isclass(value):
+            yield from ((f"{short}.{name}{key}", said) for key, said in _class(value))
+        elif own and inspect.isfunction(value):
+            yield from ((f"{short}.{name}{key}", said) for key, said in _defaults(value))
         elif name.isupper() and _plain(value) and not _imported(module, name):
-            lines.append(f"{short}.{name} = {value!r}")
-    return lines
+            yield f"{short}.{name}", repr(value)
 
 
 def _imported(module: ModuleType, name: str) -> bool:
@@ -44,28 +58,27 @@ def _imported(module: ModuleType, name: str) -> bool:
                    for line in source.splitlines() if " = " in line)  # fmt: skip
 
 
-def _class(name: str, kind: type) -> list[str]:
-    lines = []
+def _class(kind: type) -> Iterator[tuple[str, str]]:
     known = getattr(kind, "__dataclass_params__", None) if "__dataclass_fields__" in vars(kind) else None
     if known is not None:
-        lines.append(f"{name}: {'frozen' if known.frozen else 'open'}{'' if known.eq else ', compared by identity'}")
+        yield " is", f"{'frozen' if known.frozen else 'open'}{'' if known.eq else ', compared by identity'}"
         for field in dataclasses.fields(kind):
             if field.name in vars(kind).get("__annotations__", {}) and _plain(field.default):
-                lines.append(f"{name}.{field.name} = {field.default!r}")
+                yield f".{field.name}", repr(field.default)
     for key, value in vars(kind).items():
         function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         if (key.startswith("_") and key not in ("__init__", "__call__")) or (known is not None and key == "__init__"):
             continue
-        if inspect.isfunction(function) and (said := _defaults(function)):
-            lines.append(f"{name}.{key}({said})")
-        elif known is None and _plain(value) and not (key.startswith("__")):
-            lines.append(f"{name}.{key} = {value!r}")
-    return lines
+        if inspect.isfunction(function):
+            yield from ((f".{key}{name}", said) for name, said in _defaults(function))
+        elif known is None and _plain(value) and not key.startswith("__"):
+            yield f".{key}", repr(value)
 
 
-def _defaults(function: Any) -> str:
-    given = [each for each in inspect.signature(function).parameters.values() if each.default is not each.empty]
-    return ", ".join(f"{each.name}={each.default!r}" for each in given if _plain(each.default))
+def _defaults(function: Any) -> Iterator[tuple[str, str]]:
+    for each in inspect.signature(function).parameters.values():
+        if each.default is not each.empty and _plain(each.default):
+            yield f"({each.name})", repr(each.default)
 
 
 def _plain(value: Any) -> bool:
