@@ -60,10 +60,9 @@ def reproduce(
         return
     if fast and full:
         raise InputError("expected --fast or --full, found both; choose one")
-    mode: assignment.Mode = "full" if full else "fast"
-    folder = out or Path("runs") / f"{Path(name).stem}-{mode}"
+    folder = out or Path("runs") / f"{Path(name).stem}-{'full' if full else 'fast'}"
     done = run(
-        name, only=common.names(only) or (), mode=mode, out=folder,
+        name, only=common.names(only) or (), mode="full" if full else "fast", out=folder,
         say=lambda line: print(visible(line), file=sys.stderr, flush=True),
     )  # fmt: skip
     if json:
