@@ -59,3 +59,13 @@ def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run(str(tmp_path / "ramp.png"), *settings, "--json")
     (row,) = json.loads(capsys.readouterr().out)
     assert row["target"] is None and row["largest_change_of_255"] <= 1
+
+
+def test_two_models_fool_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "ramp.png")
+    settings = ("--steps", "1", "--eps", "8/255", "--out", str(tmp_path / "out"), "--device", "cpu")
+    run(str(tmp_path / "ramp.png"), "--model", "lite0", "--model", "lite0", *settings)
+    said = capsys.readouterr().out
+    assert "shown to lite0 (1)" in said and "of those that both models put into one class" in said
+    cells = read_json(tmp_path / "out" / "results.json")["cells"]
+    assert len(cells) == 4 and len({(cell["asked"], cell["fooled"]) for cell in cells}) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,7 +12,7 @@ from coldframe.cli import common, numbers, shared
 
 def attack(
     *images: str,
-    model: str | None = None,
+    model: list[str] | None = None,
     own: shared.Own = None,
     target: list[str] | None = None,
     eps: Annotated[str, Parameter(allow_leading_hyphen=True)] = "8/255",
@@ -37,7 +37,8 @@ def attack(
     images:
         Files, folders (searched below) and globs.
     model:
-        A model id with a classifier, or the folder of a saved run; by default lite0.
+        A model id with a classifier, or the folder of a saved run; by default lite0. Repeated for several models of the same
+        classes: each is attacked, all are shown the images, and who-fools-whom.png says which fool which.
     target:
         Number or name of the wanted class; once for all images, or repeated, once for each. By default any wrong class.
     eps:
@@ -61,6 +62,7 @@ def attack(
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
     from coldframe.verbs.attack import attack_files, rows, usual, write
+    from coldframe.verbs.transfer import matrix, transfer, write_all
 
     if not images:
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe attack'")
@@ -69,13 +71,23 @@ def attack(
     size = radius(eps)
     way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     common.run_own(own)
-    name = model or CLASSIFIER
-    done = attack_files(
-        name, images, way, target or (), device=common.device_name(device), download=download, on_error=on_error,
-        seen=common.seen, most=most_images,
-    )  # fmt: skip
-    settings = {"model": name, "eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
-    written = write(done, out, settings | {"step": way.step, "seed": seed})
+    name = model[0] if model else CLASSIFIER
+    given: dict[str, Any] = {
+        "device": common.device_name(device), "download": download, "on_error": on_error, "seen": common.seen, "most": most_images,
+    }  # fmt: skip
+    said = {"eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None, "step": way.step, "seed": seed}
+    if model and len(model) > 1:
+        several = transfer(model, images, way, target or (), **given)
+        written = write_all(several, out, said)
+        common.say_left_out(next(iter(several.attacked.values())).left_out)
+        if json:
+            common.print_json([cell.as_dict() for cell in several.cells])
+            return
+        common.print_lines(matrix(several))
+        common.say(f"images fooled within {eps}, of those that both models put into one class; {len(written)} files in {out}")
+        return
+    done = attack_files(name, images, way, target or (), **given)
+    written = write(done, out, {"model": name, **said})
     table = rows(done)
     common.say_left_out(done.left_out)
     if json:

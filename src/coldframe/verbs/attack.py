@@ -31,6 +31,8 @@ from coldframe.report.figures.style import INK, PALETTE, as_png, new_figure, sho
 
 PIECE = 8
 """Images attacked at once: larger batches miss the caches of a CPU."""
+SHOWN = 24
+"""Images in the figures, at most; the other files and ``results.json`` have all."""
 CONFIDENCE = 0.95
 """Probability of the target at which an image is left alone."""
 
@@ -191,7 +193,7 @@ def _after(seen: Survival, i: int, names: Sequence[str], target: int | None) -> 
 
 
 def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[Path]:
-    """Write ``results.json``, the two figures and one PNG a file; return their paths.
+    """Write ``results.json``, the two figures (of the first 24 images) and one PNG a file; return their paths.
 
     The noise is drawn around grey, amplified so that its largest value becomes white or black; the factor stands above it.
     """
@@ -200,7 +202,7 @@ def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[
     after: list[Tensor] = []
     after_titles: list[str] = []
     colours: list[str] = []
-    for i, row in enumerate(rows(done)):
+    for i, row in enumerate(rows(done)[:SHOWN]):
         noise = done.found.images[i] - done.images[i]
         scale = 0.5 / max(float(noise.abs().max()), 1 / LEVELS)
         pictures += [_last(done.images[i]), _last(0.5 + scale * noise), _last(done.found.images[i])]

@@ -29,7 +29,11 @@ class Panel:
 
 
 def heat_map(
-    panels: Sequence[Panel], row_label: str, column_label: str, baselines: Mapping[str, tuple[str, float]] | None = None
+    panels: Sequence[Panel],
+    row_label: str,
+    column_label: str,
+    baselines: Mapping[str, tuple[str, float]] | None = None,
+    measured: str = "top-1, %",
 ) -> Figure:
     """Return the figure; numbers are percent with one decimal.
 
@@ -38,6 +42,7 @@ def heat_map(
         row_label: what the rows vary.
         column_label: what the columns vary.
         baselines: by data, the name and the fraction of what the cells have to beat: a row of its own under them.
+        measured: what the numbers are, beside the colour bar.
     """
     beside = baselines or {}
     data = list(dict.fromkeys(panel.data for panel in panels))
@@ -55,7 +60,7 @@ def heat_map(
             known = [v for panel in mine for v in panel.values.values() if v is not None]
             known += [beside[name][1]] if name in beside else []
             low, high = (min(known), max(known)) if known else (0.0, 1.0)
-            shades = {"vmin": 100 * (low - 0.4 * (high - low)) - 1e-4, "vmax": 100 * high + 1e-4}
+            shades = {"vmin": max(0.0, 100 * (low - 0.4 * (high - low))) - 1e-4, "vmax": 100 * high + 1e-4}
             for j, title in enumerate(titles):
                 axis = axes[i, j]
                 panel = next((panel for panel in mine if panel.title == title), Panel(name, title))
@@ -81,7 +86,7 @@ def heat_map(
                 if j == 0:
                     axis.set_ylabel(row_label.replace("+", ", "))
             bar = figure.colorbar(image, ax=list(axes[i]), fraction=0.05, aspect=12, pad=0.02)
-            bar.set_label("top-1, %", fontsize=8)
+            bar.set_label(measured, fontsize=8)
             bar.ax.tick_params(labelsize=8, length=2)
             bar.outline.set_visible(False)
     return figure

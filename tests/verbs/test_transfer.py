@@ -1,0 +1,81 @@
+"""Adversarial images made for one model, shown to others: every pair is counted, other classes are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import TinyBackbone
+from PIL import Image
+from torch import Tensor
+
+from coldframe.errors import InputError
+from coldframe.evaluation.classifiers import own_classifier
+from coldframe.files import read_json
+from coldframe.verbs.attack import usual
+from coldframe.verbs.transfer import Cell, matrix, transfer, write_all
+
+
+class Headed(TinyBackbone):
+    """The tiny network with a classifier of three classes, drawn from a seed."""
+
+    def __init__(self, seed: int, classes: tuple[str, ...] = ("ash", "beech", "cedar")) -> None:
+        super().__init__()
+        self.classes = classes
+        self.matrix = 4 * torch.randn(6, len(classes), generator=torch.Generator().manual_seed(seed))
+
+    def head(self, features: Tensor) -> Tensor:
+        return features @ self.matrix
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Return eight pictures of one colour each."""
+    generator = np.random.default_rng(0)
+    found = [tmp_path / f"{number}.png" for number in range(8)]
+    for file in found:
+        Image.new("RGB", (24, 20), tuple(generator.integers(0, 256, 3).tolist())).save(file)
+    return found
+
+
+def test_every_pair_is_counted_on_the_images_that_both_agree_on(files: list[Path], tmp_path: Path) -> None:
+    models = [Headed(4), Headed(7)]
+    done = transfer(models, files, usual(8 / 255, steps=5))
+    first, second = done.names
+    assert [(cell.made_for, cell.shown_to) for cell in done.cells] == [
+        (first, first), (first, second), (second, first), (second, second),
+    ]  # fmt: skip
+    for name, at in ((first, 0), (second, 3)):
+        attacked = done.attacked[name]
+        wrong = own_classifier(models[at // 3])[0](attacked.found.images).argmax(-1) != attacked.labels
+        assert (done.cells[at].asked, done.cells[at].fooled) == (8, int(wrong.sum()))
+    attacked, other = done.attacked[first], own_classifier(models[1])[0]  # of one resolution: nothing is resized
+    same = other(attacked.images).argmax(-1) == attacked.labels
+    elsewhere = other(attacked.found.images).argmax(-1) != attacked.labels
+    assert 0 < int(same.sum()) < 8
+    assert (done.cells[1].asked, done.cells[1].fooled) == (int(same.sum()), int((same & elsewhere).sum()))
+    written = write_all(done, tmp_path / "out", {"eps": "8/255"})
+    assert all(path.is_file() for path in written) and (tmp_path / "out" / "who-fools-whom.png").is_file()
+    content = read_json(tmp_path / "out" / "results.json")
+    assert content["cells"] == [cell.as_dict() for cell in done.cells] and content["images"] == 8
+    assert matrix(done)[0] == ["made for", f"shown to {first}", f"shown to {second}"]
+
+
+def test_with_a_target_only_the_target_counts(files: list[Path]) -> None:
+    models = [Headed(1), Headed(2)]
+    labels = transfer(models[:1], files[:1], usual(1 / 255, steps=1)).attacked
+    (alone,) = labels.values()
+    target = (int(alone.labels[0]) + 1) % 3
+    done = transfer(models[:1] * 2, files[:1], usual(30 / 255, steps=20), [str(target)])
+    found = next(iter(done.attacked.values()))
+    reached = bool(own_classifier(models[0])[0](found.found.images).argmax(-1) == target)
+    assert [(cell.asked, cell.fooled) for cell in done.cells] == [(1, int(reached))] * 4
+
+
+def test_models_of_other_classes_are_refused_and_nothing_asked_has_no_share(files: list[Path]) -> None:
+    with pytest.raises(InputError, match="expected models of the same classes in the same order, found 3 in .* and others"):
+        transfer([Headed(1), Headed(2, ("ash", "elm", "cedar"))], files, usual(1 / 255, steps=1))
+    empty = Cell("a", "b", 0, 0)
+    assert empty.share is None and empty.as_dict()["share"] is None
