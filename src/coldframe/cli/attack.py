@@ -73,9 +73,11 @@ def attack(
     common.run_own(own)
     name = model[0] if model else CLASSIFIER
     given: dict[str, Any] = {
-        "device": common.device_name(device), "download": download, "on_error": on_error, "seen": common.seen, "most": most_images,
+        "device": common.device_name(device), "download": download, "on_error": on_error, "seen": common.seen,
+        "most": most_images,
     }  # fmt: skip
-    said = {"eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None, "step": way.step, "seed": seed}
+    said = {"eps": eps, "robust": robust, "steps": steps, "samples": way.samples if robust else None}
+    said |= {"step": way.step, "seed": seed}
     if model and len(model) > 1:
         several = transfer(model, images, way, target or (), **given)
         written = write_all(several, out, said)

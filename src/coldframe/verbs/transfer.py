@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coldframe.attacks import Attack
+from coldframe.attacks import Attack, Model
 from coldframe.attacks.checks import LEVELS
 from coldframe.backbones.base import Backbone
 from coldframe.data.arrays import Arrays
 from coldframe.data.decode import load_pixels
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import Model, opened
+from coldframe.evaluation.classifiers import opened
 from coldframe.files import write_bytes, write_json
 from coldframe.files.system import slug
 from coldframe.measures import machine
@@ -54,9 +54,8 @@ class Cell:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, the share with its interval among them."""
         share = self.share
-        numbers = {"share": None, "low": None, "high": None}
-        if share is not None:
-            numbers = {"share": round(share.mean, 6), "low": round(share.low, 6), "high": round(share.high, 6)}
+        parts = (share.mean, share.low, share.high) if share is not None else (None, None, None)
+        numbers = dict(zip(("share", "low", "high"), parts, strict=True))
         return {"made_for": self.made_for, "shown_to": self.shown_to, "asked": self.asked, "fooled": self.fooled, **numbers}
 
 
@@ -132,7 +131,7 @@ def _answers(model: Model, backbone: Backbone, images: Tensor) -> Tensor:
     pictures = Arrays(images.mul(LEVELS).round().to(torch.uint8).cpu().numpy())
     pixels = load_pixels(pictures, list(range(len(pictures))), replace(backbone.preprocess, mode="squash"))
     whole = torch.from_numpy(pixels).to(backbone.device).float().div(LEVELS)
-    return torch.cat([model(piece).argmax(-1) for piece in whole.split(PIECE)]).cpu()
+    return torch.cat([model(piece).argmax(-1) for piece in torch.split(whole, PIECE)]).cpu()
 
 
 def _names(sources: Sequence[str | Backbone | Method], backbones: Sequence[Backbone]) -> list[str]:
@@ -164,9 +163,10 @@ def write_all(done: Transfer, folder: str | Path, settings: dict[str, Any]) -> l
     title = f"Who fools whom ({count} image{'s' * (count != 1)}, eps {settings['eps']})"
     drawn = heat_map([Panel("", title, shares)], "made for", "shown to", measured="fooled, %")
     written.append(write_bytes(folder / FIGURE, as_png(drawn, 140)))
+    device = next(iter(done.attacked.values())).images.device
     content = {
-        "settings": settings | {"models": list(done.names)}, "machine": machine(next(iter(done.attacked.values())).images.device),
-        "images": count, "cells": [cell.as_dict() for cell in done.cells],
+        "settings": settings | {"models": list(done.names)}, "machine": machine(device), "images": count,
+        "cells": [cell.as_dict() for cell in done.cells],
     }  # fmt: skip
     written.append(write_json(folder / "results.json", content))
     return written
