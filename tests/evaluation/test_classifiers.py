@@ -18,7 +18,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import logits_of, opened, own_classifier
+from coldframe.evaluation.classifiers import FOLDED_FROM, logits_of, opened, own_classifier
 from coldframe.methods import method_class
 from coldframe.registry import METHODS
 
@@ -124,6 +124,14 @@ class _Branches(nn.Sequential):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return super().forward(input) if float(input.detach().sum()) < float("inf") else input
+
+
+def test_batch_normalisation_is_not_folded_for_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = Normalised(False)
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    many = own_classifier(backbone, FOLDED_FROM)[0](images)
+    monkeypatch.setattr(Normalised, "folded", None)  # folding would fail
+    torch.testing.assert_close(own_classifier(backbone, FOLDED_FROM - 1)[0](images), many, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("branch", [False, True])

@@ -23,12 +23,20 @@ Classifier = Callable[[Tensor], Tensor]
 """uint8 images [B, 3, S, S] at the model's resolution -> probabilities [B, K]."""
 
 
-def own_classifier(backbone: Backbone) -> tuple[Model, tuple[str, ...]]:
+FOLDED_FROM = 100
+"""Images from which on folding batch normalisation takes less time than it saves: as much as lite0 takes for 25 images."""
+
+
+def own_classifier(backbone: Backbone, images: int = FOLDED_FROM) -> tuple[Model, tuple[str, ...]]:
     """Return a model's own classifier, and the names of its classes; numbers stand for names that nobody gave.
 
     The classifier takes images, uint8 or in [0, 1], [B, 3, S, S], and returns logits [B, K]. Batch normalisations are folded
-    first (:meth:`~coldframe.backbones.base.Backbone.folded`): whoever asks, asks the same weights many times. The weights are
-    those of the moment of the call.
+    first (:meth:`~coldframe.backbones.base.Backbone.folded`), unless the same weights will be asked for few images. The
+    weights are those of the moment of the call.
+
+    Args:
+        backbone: the model.
+        images: about how many images the classifier will be asked for.
 
     Raises:
         InputError: the model has no classifier of its own.
@@ -42,7 +50,7 @@ def own_classifier(backbone: Backbone) -> tuple[Model, tuple[str, ...]]:
             f"{backbone.name} has no classifier of its own; choose a model with one, such as lite0, "
             "fit one with 'coldframe fit linear-probe', or name classes with 'coldframe zero-shot'"
         )
-    folded = backbone.folded()
+    folded = backbone.folded() if images >= FOLDED_FROM else backbone
 
     def model(images: Tensor) -> Tensor:
         if torch.is_grad_enabled():
@@ -126,9 +134,11 @@ def thresholds_of(source: str | Path | Backbone) -> list[float]:
 
 
 def classifier(
-    source: str | Path | Backbone, *, device: str = "cpu", download: bool = False
+    source: str | Path | Backbone, *, device: str = "cpu", download: bool = False, images: int = FOLDED_FROM
 ) -> tuple[Classifier, tuple[str, ...], Backbone]:
     """Return a classifier, its class names and its backbone from a saved run's folder, a model id or a backbone.
+
+    ``images`` is about how many images it will be asked for, see :func:`own_classifier`.
 
     Raises:
         InputError: the model has no classifier of its own.
@@ -137,7 +147,7 @@ def classifier(
         method = load(source, device=device, download=download)
         return method.predict_proba, method.classes, method.backbone
     backbone = source if isinstance(source, Backbone) else load_backbone(str(source), device=device, download=download)
-    logits, names = own_classifier(backbone)
+    logits, names = own_classifier(backbone, images)
 
     @torch.no_grad()
     def probabilities(images: Tensor) -> Tensor:

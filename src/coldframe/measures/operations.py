@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 _MULTIPLIES = re.compile(
     r"attention|multi_head|encoder_layer|(?<!bi)linear|conv|matmul|(^|_)(b|add|addb|badd|baddb)?m[mv](_|$)|rnn|lstm|(^|_)gru(_|$)"
@@ -50,6 +49,8 @@ def macs(forward: Callable[[Tensor], object], x: Tensor) -> tuple[int | None, li
         >>> macs(torch.nn.Linear(10, 3), torch.ones(1, 10))
         (30, [])
     """
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton, for a question that is rarely put
+
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -16,7 +16,7 @@ from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import classifier, in_set, set_limit, thresholds_of
+from coldframe.evaluation.classifiers import FOLDED_FROM, classifier, in_set, set_limit, thresholds_of
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def predict(
     if several and conformal is not None:
         raise InputError("expected a run of one label per image for conformal sets, found several; leave --conformal out")
     limit = None if conformal is None else set_limit(source, conformal, device=device, download=download)
-    call, names, backbone = classifier(source, device=device, download=download)
+    asked = len(places) if all(Path(place).is_file() for place in places) else FOLDED_FROM  # folders are looked into later
+    call, names, backbone = classifier(source, device=device, download=download, images=asked)
     files, skipped = readable(find_files(places, most=most, seen=seen), on_error)
     if left is not None:
         left |= skipped
