@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,10 @@ from coldframe.types import FEATURES
 GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(2, 13))
 TOLERANCE = 1e-3
 """Share of the loss that the solutions of the path may miss; the kept one is solved to the solver's own tolerance."""
+CHECKED = 5
+"""Steps after which a solution of the path is looked at."""
+FALLS = 2
+"""Falls of the evidence in a row that end the path: it rises to one top and falls behind it."""
 
 
 class Laplace(Method):
@@ -80,11 +85,15 @@ class Laplace(Method):
         a, directions = self._covered(x)
         best: tuple[float, float, solvers.Linear] | None = None
         path: list[dict[str, Any]] = []
-        for l2, linear in zip(GRID, solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE), strict=True):
+        solutions = solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE, checked=CHECKED)
+        for l2, linear in zip(GRID, solutions, strict=False):
             evidence = self._evidence(x, y, linear, l2 * n, a)
             path.append({"l2": l2, "evidence": evidence})
             if best is None or evidence > best[0]:
                 best = evidence, l2, linear
+            last = [step["evidence"] for step in path[-FALLS - 1 :]]
+            if len(last) > FALLS and all(after < before for before, after in itertools.pairwise(last)):
+                break
         assert best is not None
         _, l2, start = best
         chosen = next(solvers.logistic_path(x, y, K, [l2], basis, start=start))

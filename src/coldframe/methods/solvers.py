@@ -23,7 +23,7 @@ from coldframe.methods.rows import Features, Rows, like, pieces
 
 TOLERANCE = 1e-4
 """Share of the loss that a solution may miss of its minimum."""
-_CHECKED, _RESCALED = 20, 60
+CHECKED, _RESCALED = 20, 60
 """Steps after which what is left is looked at, and evaluations after which the coordinates are scaled anew."""
 _STALLED = 1e-9
 """A smaller fall of the loss over so many evaluations, as a share of it, is rounding."""
@@ -174,6 +174,7 @@ def logistic_path(
     start: Linear | None = None,
     dtype: torch.dtype = torch.float64,
     weights: Tensor | None = None,
+    checked: int = CHECKED,
 ) -> Iterator[Linear]:
     """Yield, for every l2, the minimiser of F = (1/N) sum w CE(W x + b, y) + (l2 / 2) ||W||^2; b is not penalised.
 
@@ -194,6 +195,7 @@ def logistic_path(
         most_steps: evaluations of F for one regulariser; a solution that takes more says what is left in ``left``.
         start: a classifier to start from.
         weights: w of each item [N], or of each of its labels [N, K]; 1 when None.
+        checked: steps after which what is left is looked at; fewer suit a large tolerance.
         dtype: of the sums; in float32 a loss under 1e-4 or so is rounding, and the solution is taken where it stops falling.
     """
     values = basis.values.to(dtype)
@@ -210,7 +212,7 @@ def logistic_path(
     for l2 in l2s:
         spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
         while not done:
-            weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance)
+            weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance, checked)
             spent += calls
             done = left <= tolerance * loss or loss >= before * (1 - _STALLED) or spent >= most_steps
             before = loss
@@ -219,7 +221,8 @@ def logistic_path(
 
 
 def _descend(
-    problem: Held | Read, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float
+    problem: Held | Read, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float,
+    checked: int = CHECKED,
 ) -> tuple[Tensor, Tensor, float, float, int]:
     """Take some steps of L-BFGS from a classifier, scaled by the curvature there.
 
@@ -231,7 +234,7 @@ def _descend(
     scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
     scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_()
     optimiser = torch.optim.LBFGS(
-        [scaled, shift], max_iter=_CHECKED, max_eval=2 * _CHECKED, history_size=10, tolerance_grad=0, tolerance_change=0,
+        [scaled, shift], max_iter=checked, max_eval=2 * checked, history_size=10, tolerance_grad=0, tolerance_change=0,
         line_search_fn="strong_wolfe",
     )  # fmt: skip
     calls = 0
