@@ -39,7 +39,6 @@ LONG: dict[str, str] = {
     "backbones/open_clip.py": "the stages and the guards of one zoo belong together",
     "backbones/timm.py": "the stages, the guards and the list of one zoo belong together",
     "methods/deep_prompt.py": "where prompts stand, how they start, stack and are left out, with their published settings",
-    "methods/base.py": "what every method has in common is one contract",
     "methods/trained.py": "the one way to learn: its settings, its choices, alone and beside other runs",
     "cold/passes.py": "the keys, the plan and the filling of one pass belong together",
 }
@@ -93,6 +92,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "data/tree.py": "tests/data/test_class_folders.py and tests/data/test_layout.py",
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",
+    "methods/learning.py": "tests/methods/test_refit.py and the contract that every method passes",
+    "methods/scoring.py": "tests/methods/test_answers.py, tests/methods/test_several.py and the contract of every method",
     "types.py": "words without behaviour",
     "cli/predict.py": "tests/verbs/test_compare.py, by the function it calls",
     "files/opening.py": "tests/hostile/test_data_files.py",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -138,6 +139,23 @@ def spelled(argument: str) -> str:
         ('--weight-decay', '--batch-size')
     """
     return "--" + ("batch_size" if argument == "batch" else argument).replace("_", "-")
+
+
+def flags(settings: Mapping[str, Any]) -> str:
+    """Return settings as options of ``coldframe train``, a space before each; a truth value becomes --name or --no-name.
+
+    Example:
+        >>> flags({"lr": 0.1, "batch": 64, "batch_norm": True, "flip": False})
+        ' --lr 0.1 --batch-size 64 --batch-norm --no-flip'
+    """
+    said = []
+    for name, value in settings.items():
+        option = spelled(name)
+        if isinstance(value, bool):
+            said.append(option if value else f"--no-{option[2:]}")
+        else:
+            said.append(f"{option} {shlex.quote(str(value))}")
+    return "".join(f" {part}" for part in said)
 
 
 def _converted(kind: type[int] | type[float], value: Any) -> float:

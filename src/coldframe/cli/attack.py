@@ -58,7 +58,6 @@ def attack(
     json:
         Print the rows as JSON.
     """
-    from coldframe.attacks.checks import radius
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
     from coldframe.verbs.attack import attack_files, rows, usual, write
@@ -68,8 +67,7 @@ def attack(
         raise InputError("expected at least one image file, folder or glob, found none; name some after 'coldframe attack'")
     if samples is not None and not robust:
         raise InputError("expected --samples with --robust only; add --robust or leave --samples out")
-    size = radius(eps)
-    way = usual(size, robust=robust, steps=steps, samples=samples or 4, seed=seed)
+    way = usual(eps, robust=robust, steps=steps, samples=samples or 4, seed=seed)
     common.run_own(own)
     name = model[0] if model else CLASSIFIER
     given: dict[str, Any] = {

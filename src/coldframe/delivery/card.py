@@ -11,9 +11,8 @@ from typing import Any
 from coldframe.backbones.listing import licence_of
 from coldframe.errors import visible
 from coldframe.files import formats, is_file
-from coldframe.measures.significance import wilson
 from coldframe.methods.saving import about_of
-from coldframe.results.rows import fit_of
+from coldframe.results.rows import fit_of, groups
 
 _LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-nc-4.0", "cc-by-4.0"}
 _SHOWN = 50
@@ -65,7 +64,8 @@ def _results(row: Mapping[str, Any]) -> list[str]:
     if row.get("top1") is None or not row.get("n"):
         return ["Not measured."]
     n = int(row["n"])
-    found = wilson(round(row["top1"] * n), n)
+    found = groups([dict(row)])[0].over_images()
+    assert found is not None, "there is a top-1 of n images"
     lines = [
         "| split | images | top-1 | 95% interval (Wilson) | mean per class | ECE |", "| --- | --- | --- | --- | --- | --- |",
         f"| {_plain(row.get('split') or 'test')} | {n:,} | {row['top1']:.1%} | {_share(found.low)} to {_share(found.high)} | "

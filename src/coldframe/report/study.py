@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from coldframe import files
 from coldframe.results.text_table import aligned
-from coldframe.values import spelled
 
 
 def page(
@@ -43,23 +41,6 @@ def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:
 def plain_text(table: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
     """Return the table in columns, and the notes below it."""
     return "\n".join([*aligned(table), "", *notes])
-
-
-def flags(settings: Mapping[str, Any]) -> str:
-    """Return settings as options of ``coldframe train``, a space before each; a truth value becomes --name or --no-name.
-
-    Example:
-        >>> flags({"lr": 0.1, "batch": 64, "batch_norm": True, "flip": False})
-        ' --lr 0.1 --batch-size 64 --batch-norm --no-flip'
-    """
-    said = []
-    for name, value in settings.items():
-        option = spelled(name)
-        if isinstance(value, bool):
-            said.append(option if value else f"--no-{option[2:]}")
-        else:
-            said.append(f"{option} {shlex.quote(str(value))}")
-    return "".join(f" {part}" for part in said)
 
 
 class StudyResult(Protocol):

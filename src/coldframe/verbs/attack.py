@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from coldframe.attacks import PGD, Adversarial, Attack, Survival, everyday, survival
-from coldframe.attacks.checks import LEVELS, SMALLEST
+from coldframe.attacks.checks import LEVELS, SMALLEST, radius
 from coldframe.backbones.base import Backbone
 from coldframe.data import own_png
 from coldframe.data.base import OnError
@@ -153,10 +153,14 @@ def _joined(parts: Sequence[Survival]) -> Survival:
     return Survival(parts[0].change, *(torch.cat([getattr(part, name) for part in parts]) for name in fields))
 
 
-def usual(eps: float, *, robust: bool = False, steps: int = 40, samples: int = 4, seed: int = 0) -> Attack:
-    """Return the attack of the command line: signed steps, and with ``robust`` the mean over everyday changes."""
+def usual(eps: float | str, *, robust: bool = False, steps: int = 40, samples: int = 4, seed: int = 0) -> Attack:
+    """Return the attack of the command line: signed steps, and with ``robust`` the mean over everyday changes.
+
+    A text is a radius as people write it: ``0.03``, ``8/255``.
+    """
+    size = radius(eps) if isinstance(eps, str) else eps
     transforms = everyday() if robust else None
-    return PGD(eps, steps=steps, confidence=0.0 if robust else CONFIDENCE, transforms=transforms, samples=samples, seed=seed)
+    return PGD(size, steps=steps, confidence=0.0 if robust else CONFIDENCE, transforms=transforms, samples=samples, seed=seed)
 
 
 def rows(done: Attacked) -> list[dict[str, Any]]:

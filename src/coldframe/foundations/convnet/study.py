@@ -22,10 +22,11 @@ from coldframe.foundations.mlp import scores
 from coldframe.foundations.mlp.pictures import Examples, read
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import flags, plain_text, write
+from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, groups
 from coldframe.training import Optimiser, Schedule
 from coldframe.types import Row
+from coldframe.values import flags
 from coldframe.version import __version__
 
 if TYPE_CHECKING:

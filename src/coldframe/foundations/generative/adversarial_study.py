@@ -17,11 +17,12 @@ from coldframe.foundations.generative.adversarial_fitting import Settings, diagn
 from coldframe.foundations.generative.digits import Digits
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import flags, plain_text, write
+from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, plain
 from coldframe.training.checkpoint import Progress
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
+from coldframe.values import flags
 from coldframe.version import __version__
 
 if TYPE_CHECKING:

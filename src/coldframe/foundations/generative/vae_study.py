@@ -26,11 +26,12 @@ from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import flags, plain_text, write
+from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, plain
 from coldframe.training.loop import Result
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
+from coldframe.values import flags
 from coldframe.version import __version__
 
 if TYPE_CHECKING:

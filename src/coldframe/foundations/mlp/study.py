@@ -22,10 +22,11 @@ from coldframe.foundations.mlp.pictures import Examples, read_all
 from coldframe.machine.room import check_fits
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
-from coldframe.report.study import flags, plain_text, write
+from coldframe.report.study import plain_text, write
 from coldframe.results.rows import complete, groups, plain
 from coldframe.training.schedules import Schedule
 from coldframe.types import Row
+from coldframe.values import flags
 from coldframe.version import __version__
 
 if TYPE_CHECKING:

@@ -1,0 +1,151 @@
+"""How every method is fitted: on stored activations, its choices on validation images, and once more on both together."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coldframe.cold import ColdPass
+from coldframe.data.base import Split
+from coldframe.data.joined import Joined
+from coldframe.measures import tags
+from coldframe.methods.calibrated import HeldOut
+from coldframe.methods.contract import CALIBRATION, THRESHOLDS
+from coldframe.methods.scoring import Scoring
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Learning(Scoring):
+    """The fit of every method; see :class:`coldframe.methods.base.Method`."""
+
+    @abstractmethod
+    def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        """Learn from ``train``; choose on ``val`` where there is one."""
+
+    def fit(
+        self,
+        train: Split,
+        val: Split | None = None,
+        *,
+        cold: ColdPass | None = None,
+        run: str | Path | None = None,
+        report: Report | None = None,
+        refit: bool = False,
+    ) -> Self:
+        """Learn from ``train``; make choices on ``val``, which nothing is learned from unless ``refit`` asks for it.
+
+        Args:
+            train: what is learned from.
+            val: what choices are made on; without it, methods that choose hold out a part of ``train``.
+            cold: how cold activations are computed and kept; the user's store when None.
+            run: folder of checkpoints and metrics; an unfinished run found there goes on where it stood.
+            report: called with the metrics of each epoch, for methods that have epochs.
+            refit: learn once more from ``train`` and ``val`` together, see :meth:`refitted`.
+
+        Returns:
+            self.
+        """
+        held = val if val is not None and len(val) else None
+        self.check_data(train, held)
+        self.classes = train.classes
+        cold, folder = cold or ColdPass(), Path(run) if run is not None else None
+        found = self._settings_found(train, held, cold)
+        self._fit(train, held, cold, folder, report)
+        self.choices |= found
+        self.choices["images"] = {"train": len(train), "val": 0 if held is None else len(held)}
+        if train.tags is None:
+            self.calibrate(train, held, cold)
+        else:
+            self.choose_thresholds(train if held is None else held, cold)
+        if refit and held is not None:
+            other = self.refitted(train, held, cold=cold, run=folder, report=report)
+            self.load_state({name: value.clone() for name, value in other.state().items()})
+            self.choices = other.choices
+        return self
+
+    def calibrate(self, train: Split, held: Split | None, cold: ColdPass) -> None:
+        """Choose the temperature on ``held``, else on ``train`` where the method has answers without each image itself."""
+        logits = self.out_of_sample_logits(train, cold) if held is None else self.logits(held, cold=cold)
+        labels = torch.from_numpy((train if held is None else held).labels)
+        if held is None and logits is not None:  # an image that is alone in its class is left out by no one who knows the class
+            several = torch.bincount(labels)[labels] > 1
+            logits, labels = logits[several] if bool(several.any()) else None, labels[several]
+        self.keep_held(logits, labels, "left-out training images" if held is None else "validation images")
+
+    def keep_held(self, logits: Tensor | None, labels: Tensor, on: str) -> None:
+        """Choose the temperature on logits [N, K] of images that had no part in learning; none where there are no logits."""
+        self.validated = None
+        self.choices.pop(CALIBRATION, None)
+        if logits is not None and bool(torch.isfinite(logits).all()):
+            self.validated, divisor = HeldOut.of(logits, labels)
+            self.choices[CALIBRATION] = {"temperature": divisor, "on": on, "images": len(labels)}
+
+    def choose_thresholds(self, split: Split, cold: ColdPass) -> None:
+        """Choose the probability from which each label is given, with the highest F1 on a split's images."""
+        assert split.tags is not None
+        self.choices[THRESHOLDS] = [0.5] * len(self.classes)
+        found = self.probabilities(self.logits(split, cold=cold))
+        self.choices[THRESHOLDS] = tags.thresholds(found, split.tags)
+        self.choices["thresholds chosen on"] = split.name
+
+    def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
+        """Return logits of the training images [N, K], none of which had a part in its own; None where there are none."""
+        return None
+
+    def refitted(
+        self, train: Split, val: Split, *, cold: ColdPass | None = None, run: Path | None = None, report: Report | None = None
+    ) -> Self:
+        """Return a copy that learned from ``train`` and ``val`` together, with all that was chosen kept.
+
+        One rule for all methods: settings that were chosen on ``val`` stay, and a method that is trained by epochs runs the
+        number of epochs that was chosen, on the same schedule. Where the start was kept, nothing is learned.
+
+        Args:
+            train: what this object learned from.
+            val: what its choices were made on.
+            cold: see :meth:`fit`.
+            run: the folder that was given to :meth:`fit`; the second run keeps its checkpoints in ``refit`` inside.
+            report: see :meth:`fit`.
+        """
+        self._check_fitted()
+        labels = np.concatenate([train.labels, val.labels])
+        held = None if train.tags is None or val.tags is None else np.concatenate([train.tags, val.tags])
+        both = Split("train and val", Joined([train.images, val.images]), labels, self.classes, tags=held)
+        other = self.again()
+        other.classes = self.classes
+        other._refit(self, both, cold or ColdPass(), None if run is None else run / "refit", report)
+        other.choices = {**self.choices, "refit on train and val": True}
+        other.history, other.validated = self.history, self.validated
+        return other
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        """Learn from all labelled images with what ``chosen``, a fitted copy, has chosen. Here: nothing was."""
+        self._fit(both, None, cold, run, report)
+
+    def _settings_found(self, train: Split, val: Split | None, cold: ColdPass) -> dict[str, Any]:
+        """Settle the settings that were left open; return them as ``settled`` and what was tried as ``search``."""
+        return {}
+
+
+def holdout(train: Split, share: float = 0.2, seed: int = 0) -> tuple[Split, Split]:
+    """Split a training set by class into two, for methods that must choose and were given no validation images."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.from_numpy(train.labels)
+    kept, held = [], []
+    for label in torch.unique(labels):
+        rows = (labels == label).nonzero().flatten()
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        count = round(share * len(rows))
+        held.append(rows[:count])
+        kept.append(rows[count:])
+    return (
+        train.subset(torch.cat(kept).sort().values.numpy()),
+        train.subset(torch.cat(held).sort().values.numpy(), "held-out train"),
+    )
