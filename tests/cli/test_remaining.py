@@ -49,3 +49,14 @@ def test_a_log_names_what_is_left_of_a_long_fit_once(monkeypatch: pytest.MonkeyP
     watch.stop()
     assert watch.console.file.getvalue().split("\n") == ["  probe: about 3 min left", ""]  # type: ignore[attr-defined]
     Terminal.shown = None
+
+
+def test_nothing_is_said_of_runs_that_go_on_or_were_taken_up_late() -> None:
+    clock = Clock()
+    left = Remaining({"probe": 3}, clock=clock)
+    left.begin("probe")
+    clock.now = 5.0
+    assert left.after(2) is None, "the first epoch that is seen tells no pace"
+    clock.now = 9.0
+    assert left.after(3) == 0.0 and left.after(4) is None
+    assert left.after(1) is None, "it began anew"

@@ -14,7 +14,7 @@ from fakes import coloured, tiny_clip
 from coldframe.cold import ColdPass, Store
 from coldframe.data.decode import load_pixels
 from coldframe.delivery import formats
-from coldframe.delivery.about import EXTRA
+from coldframe.delivery.about import EXTRA, about
 from coldframe.delivery.export import HALF_TOLERANCE, TOLERANCE, compared, export, target
 from coldframe.delivery.servable import Servable, given, in_half
 from coldframe.errors import FileError, InputError, MissingPackage, ModelError
@@ -138,3 +138,13 @@ def test_limits_and_what_is_checked(method: Method, images: torch.Tensor, tmp_pa
         formats.check("onnx", opset)
     with pytest.raises(InputError, match="found 24"):
         formats.check("onnx", 24)
+
+
+def test_every_word_of_the_metadata(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = about(method, "uint8", "fp16")
+    assert found["licence"] == "not stated; ask whoever made the weights" and found["takes"] == "uint8"
+    assert found["output"] == "probabilities: float32 [batch, 3]" and found["precision"] == "fp16"
+    assert float(found["temperature"]) == method.divisor and found["thresholds"] == "[]"
+    assert json.loads(found["settings"])["tokens"] == 2 and found["backbone"] == method.backbone.name
+    monkeypatch.setattr("coldframe.delivery.about.licence_of", lambda name: "mit")
+    assert about(method, "float", "fp32")["licence"] == "mit"

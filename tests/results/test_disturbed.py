@@ -54,3 +54,14 @@ def test_where_everybody_falls_nobody_is_called_easier_to_fool():
 
 def test_what_was_not_measured_is_not_spoken_of():
     assert noise(groups_of(noise_top1={"knn": 0.5})) == "" == attack(groups_of(noise_top1={"knn": 0.5}))
+
+
+def test_equals_are_never_ahead_and_borders_belong_to_nobody():
+    assert "no method stands clearly ahead" in noise(groups_of(noise_top1={"linear-probe": 1.0, "fine-tune": 1.0}))
+    both = {name: {"n": 100, "clean_top1": 1.0} for name in ("linear-probe", "fine-tune")}
+    left = groups_of(fooled={"linear-probe": 0.96, "fine-tune": 0.951}, attack=both)
+    assert attack(left).startswith("Under attack no method holds: at most 4.9% of")
+    alone = {"linear-probe": {"n": 100, "clean_top1": 0.0}, "fine-tune": {"n": 100, "clean_top1": 0.0}}
+    assert attack(groups_of(fooled={"linear-probe": 0.9, "fine-tune": 0.1}, attack=alone)) == ""
+    counted = groups_of(noise_top1={"linear-probe": 0.8, "fine-tune": 0.9}, noise_n={"linear-probe": 9, "fine-tune": 9})
+    assert "no method stands clearly ahead" in noise(counted), "nine disturbed images tell nothing"

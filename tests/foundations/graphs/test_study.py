@@ -64,3 +64,14 @@ def test_cora_is_learned_in_a_second() -> None:
 def test_cora_over_ten_seeds() -> None:
     means = {row["method"]: row["mean"]["top1"] for row in gcn("all").results()["rows"] if "ci95" in row}
     assert means["mean"] >= 0.79 and means["gcn"] >= 0.80 and means["gat"] >= 0.81 and means["mlp"] < 0.62
+
+
+def test_what_must_be_in_memory_is_counted(tiny: Citations, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights with gradients and Adam's two means, and what each layer but the last gives, in bytes of float32."""
+    asked: list[tuple[str, int, float]] = []
+    monkeypatch.setattr(study_room, "check_fits", lambda name, value, needs, **about: asked.append((name, value, needs(value))))
+    study_room._check_memory(tiny, 5, 4)
+    assert asked == [
+        ("a hidden width", 5, 4 * (4 * (12 * 5 + 5 * 3) + 90 * 5)),
+        ("a depth", 4, 4 * (4 * (12 * 5 + 2 * 25 + 5 * 3) + 90 * 5 * 3)),
+    ]  # fmt: skip

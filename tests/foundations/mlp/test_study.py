@@ -9,6 +9,7 @@ import pytest
 
 from coldframe.cli import main
 from coldframe.errors import DataError, InputError
+from coldframe.foundations.mlp import study
 from coldframe.foundations.mlp.study import mlp
 
 
@@ -72,3 +73,17 @@ def test_missing_data_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.shared_data
 def test_the_courses_defaults_reach_what_the_course_says(shared_data: Path) -> None:
     assert mlp(data=f"parquet:{shared_data / 'cifar10'}").rows[0]["top1"] >= 0.46
+
+
+def test_what_must_be_in_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights and gradients, a batch's values with theirs, in bytes of float32."""
+    asked: list[tuple[str, int, float]] = []
+    monkeypatch.setattr(study, "check_fits", lambda name, value, needs, **about: asked.append((name, value, needs(value))))
+    study._check_memory(10, (4, 8), 3, 5)
+    weights = 2 * (10 * 4 + 4 * 8 + 8 * 3)
+    assert asked == [
+        ("a hidden width", 8, 4 * (weights + 10 + 2 * (4 + 8 + 3))), ("a batch", 5, 4 * (weights + 5 * (10 + 2 * (4 + 8 + 3)))),
+    ]  # fmt: skip
+    asked.clear()
+    study._check_memory(10, (), 3, 5)
+    assert asked == [("a batch", 5, 4 * (2 * 30 + 5 * (10 + 6)))]
