@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from layouts import CLASSES, all_rows, check, flat, save, split_of
+from PIL import Image
 
 from coldframe.data import load_dataset
 from coldframe.errors import DataError, InputError
@@ -75,3 +76,14 @@ def test_choices_that_mean_nothing(tmp_path: Path) -> None:
     for choice in ("levle=2", "level=9", "links=some", "pattern=x_*", "label="):
         with pytest.raises(InputError):
             load_dataset(f"folder:{tmp_path}?{choice}")
+
+
+def test_a_folder_that_is_only_measured_may_have_classes_beyond_train(tmp_path: Path) -> None:
+    for name in ("train/cat", "train/dog", "test/dog", "test/hen"):
+        for number in range(4):
+            place = tmp_path / name / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), (number, len(name), 0)).save(place)
+    with pytest.raises(DataError, match=r"expected the classes of train in test of .*, found 'hen' beside them"):
+        load_dataset(f"folder:{tmp_path}")
+    assert load_dataset(f"folder:{tmp_path}", whole=True).classes == ("cat", "dog", "hen")

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from drawn import unchanged
 from fakes import TinyBackbone, split
 from PIL import Image
 from torch import Tensor
@@ -185,3 +186,32 @@ def test_the_usual_attack_asks_for_confidence_only_where_it_is_not_averaged() ->
     plain, robust = verb.usual(8 / 255), verb.usual(8 / 255, robust=True)
     assert plain.confidence == verb.CONFIDENCE > 0 and robust.confidence == 0
     assert not plain.transforms and robust.transforms
+
+
+def test_the_sheets_are_drawn_as_they_were_and_titles_say_what_became_of_each(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = [torch.full((4, 4, 3), value) for value in (0.25, 0.5, 1.5)]
+    unchanged(__file__, "attack_sheet", verb._sheet(grey, ["one", "two\nlines", "three"], 2, 1.5, ["#112233"] * 3))
+    unchanged(__file__, "attack_plain_sheet", verb._sheet(grey[:1], ["one"], 3, 2.3))
+    drawn: list[tuple[list[str], int, float, list[str]]] = []
+    sheet = verb._sheet
+    monkeypatch.setattr(verb, "_sheet", lambda pictures, titles, columns, size, colours=(): drawn.append(
+        (titles, columns, size, list(colours))) or sheet(pictures, titles, columns, size, colours))  # fmt: skip
+    done = verb.attack_files(Headed(), files[:1], verb.usual("24/255"), others(files)[:1])
+    verb.write(done, tmp_path / "out", {})
+    (row,) = verb.rows(done)
+    examples, changes = drawn
+    assert examples[0][0] == f"{row['class']} {row['probability']:.1%}" and examples[1:] == (3, 2.3, [])
+    assert examples[0][2] == f"{row['adversarial_class']} {row['adversarial_probability']:.1%}"
+    assert (len(changes[0]), *changes[1:3]) == (7, 7, 2.0)
+    for title, colour, (name, seen) in zip(changes[0], changes[3], row["survival"].items(), strict=True):
+        verdict, after, clean = title.split("\n")
+        assert verdict == f"{name}: {'fools' if seen['survived'] else 'fails'}"
+        assert colour == ("#009E73" if seen["survived"] else "#D55E00")
+        assert after == f"{seen['class']} {seen['probability']:.0%}"
+        assert clean == f"(clean: {seen['clean_class']} {seen['clean_probability']:.0%})"
+    assert verb.usual(0.5).eps == 0.5 and verb.usual("0.25").eps == 0.25
+    assert [verb.class_index(text, ("a", "b")) for text in ("0", "1", "b")] == [0, 1, 1]
+    with pytest.raises(InputError, match="expected a class from 0 to 1, found 2"):
+        verb.class_index("2", ("a", "b"))
