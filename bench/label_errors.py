@@ -3,18 +3,22 @@
     COLDFRAME_DATA=DATA python bench/label_errors.py [--data cifar10 cifar100] [--model pocket] [--share .05] [--seeds 3]
     COLDFRAME_DATA=DATA python bench/label_errors.py --data cifar10 --checked cifar10_mturk.json --order labels.txt
 
-Without ``--checked``, a share of the test labels is changed, half to any other class, half to the class that the model takes
-the picture for among the others, and every changed label counts as wrong. With it, labels stay as they are, and only pictures
-that five people looked at count: wrong is what fewer than three of them gave the label of the data (Northcutt et al., 2021:
-54 of 275 in CIFAR-10, 585 of 2,235 in CIFAR-100; https://github.com/cleanlab/label-errors, ``mturk/``). Its ids follow the
-original test file, whose order ``--order`` gives: a label a line for CIFAR-10, whose pictures are called CLASS/NUMBER in the
-order of their class; a file name a line for CIFAR-100.
+Without ``--checked``, a share of the test labels is changed, and every changed label counts as wrong. ``uniform``: any
+pictures, to any other class. ``confusable``: any pictures, each to the class that the model takes its class for most often.
+``annotator``: the errors of another model (``--annotator``), hard pictures first: a picture is drawn with weight 1 - p of its
+class, and its label from the other classes' probabilities, both left-one-out.
+
+With ``--checked``, labels stay as they are, and only pictures that five people looked at count: wrong is what fewer than three
+of them gave the label of the data alone (Northcutt et al., 2021: 54 of 275 in CIFAR-10, 585 of 2,235 in CIFAR-100;
+https://github.com/cleanlab/label-errors, ``mturk/``). Its ids follow the original test file, whose order ``--order`` gives: a
+label a line for CIFAR-10, whose pictures are called CLASS/NUMBER in the order of their class; a file name a line for CIFAR-100.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,26 +37,42 @@ from coldframe.methods.ridge import Ridge
 from coldframe.verbs.check import check
 
 SPECS = {"cifar10": "cifar10", "cifar100": "cifar100?label=fine_label"}
+NOISES = ("uniform", "confusable", "annotator")
 KINDS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+KS = (25, 50, 100, 200)
+ANNOTATOR = "timm:mobilenetv2_100@{}?pad_type=same&mean=0.5&std=0.5&size=96&resize=96"
+"""MobileNetV2 with the weights of ``DATA/weights``, at 96 pixels."""
 Labels = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
 
 
-def probabilities(split: Split, model: str) -> NDArray[np.float64]:
+def probabilities(split: Split, model: str) -> Probabilities:
     """Return leave-one-out probabilities [N, K] of ridge regression on a model's features, as ``check`` makes them."""
     method = Ridge(load_backbone(model), prior="none", choose="loo").fit(split, cold=ColdPass())
     found = method.out_of_sample.softmax(-1).double().numpy()
     return found / found.sum(1, keepdims=True)
 
 
-def changed(labels: Labels, guesses: NDArray[np.float64], share: float, seed: int) -> Labels:
-    """Return labels of which a share is wrong."""
+def changed(labels: Labels, noise: str, p: Probabilities, share: float, seed: int) -> Labels:
+    """Return labels of which a share is wrong; p are the probabilities [N, K] that the noise follows."""
     generator = np.random.default_rng(seed)
-    found, classes = labels.copy(), guesses.shape[1]
-    rows = generator.permutation(len(labels))[: round(share * len(labels))]
-    for place, row in enumerate(rows):
-        others = guesses[row].copy()
-        others[labels[row]] = -1
-        found[row] = others.argmax() if place % 2 else (labels[row] + generator.integers(1, classes)) % classes
+    found, rows = labels.copy(), np.arange(len(labels))
+    classes, count = p.shape[1], round(share * len(labels))
+    if noise == "annotator":
+        doubt = 1 - p[rows, labels]
+        for row in generator.choice(len(labels), count, replace=False, p=doubt / doubt.sum()):
+            others = np.delete(p[row], labels[row])
+            drawn = int(generator.choice(classes - 1, p=others / others.sum()))
+            found[row] = drawn + (drawn >= labels[row])
+        return found
+    chosen = generator.permutation(len(labels))[:count]
+    if noise == "uniform":
+        found[chosen] = (labels[chosen] + generator.integers(1, classes, count)) % classes
+    else:
+        confusion = np.zeros((classes, classes))
+        np.add.at(confusion, (labels, p.argmax(1)), 1)
+        np.fill_diagonal(confusion, -1)
+        found[chosen] = confusion.argmax(1)[labels[chosen]]
     return found
 
 
@@ -66,12 +86,11 @@ def ours(split: Split, model: str) -> Labels:
 def ordered_rows(root: Path, name: str, order: Path, classes: tuple[str, ...]) -> Labels:
     """Return for each id of the original test file the row of the stored one."""
     table = open_parquet(next((root / name).glob("test*"))).read(columns=["img"]).column(0).to_pylist()
-    stored = {str(value["path"]).rpartition(".")[0].rpartition("/")[2 if name == "cifar100" else 0] or value["path"]: row
-              for row, value in enumerate(table)}  # fmt: skip
+    places = {str(value["path"]).rpartition(".")[0]: row for row, value in enumerate(table)}
     lines = order.read_text().split()
     if name == "cifar100":
-        return np.array([stored[line.rpartition(".")[0]] for line in lines])
-    places = {str(value["path"]).rpartition(".")[0]: row for row, value in enumerate(table)}
+        named = {place.rpartition("/")[2]: row for place, row in places.items()}
+        return np.array([named[line.rpartition(".")[0]] for line in lines])
     seen, rows = dict.fromkeys(range(len(classes)), 0), []
     for label in map(int, lines):
         rows.append(places[f"{classes[label]}/{seen[label]:04d}"])
@@ -79,16 +98,41 @@ def ordered_rows(root: Path, name: str, order: Path, classes: tuple[str, ...]) -
     return np.array(rows)
 
 
-def precision(ranking: Labels, wrong: NDArray[np.bool_], counts: NDArray[np.bool_], ks: list[int]) -> list[float]:
-    """Return the share of wrong labels among the first k of a ranking that count."""
+def people(path: Path, place: Labels, labels: Labels) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows people looked at, and which of them they found wrong."""
+    counts, wrong = np.zeros(len(labels), dtype=bool), np.zeros(len(labels), dtype=bool)
+    for one in json.loads(path.read_text()):
+        row = place[one["id"]]
+        assert labels[row] == one["given_original_label"], "the order is another file's"
+        counts[row], wrong[row] = True, one["mturk"]["given"] < 3
+    return counts, wrong
+
+
+def rankings(split: Split, model: str) -> Iterator[tuple[str, Labels]]:
+    """Yield ``check``'s ranking and cleanlab's on the same probabilities."""
+    p = probabilities(split, model)
+    yield "`check`", ours(split, model)
+    for kind in KINDS:
+        yield f"cleanlab, {kind}", find_label_issues(split.labels, p, return_indices_ranked_by=kind, n_jobs=1)
+    yield "cleanlab, quality of all", np.argsort(get_label_quality_scores(split.labels, p), kind="stable")
+
+
+def precision(ranking: Labels, wrong: NDArray[np.bool_], counts: NDArray[np.bool_]) -> list[float]:
+    """Return the share of wrong labels among the first k of a ranking that count, in percent, and how many it ranks."""
     hits = wrong[ranking[counts[ranking]]]
-    return [float(hits[:k].mean()) if len(hits) >= k else float("nan") for k in ks]
+    return [100 * float(hits[:k].mean()) if len(hits) >= k else float("nan") for k in KS] + [float(len(hits))]
+
+
+def row_of(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", default=list(SPECS), choices=list(SPECS))
     parser.add_argument("--model", default="pocket")
+    parser.add_argument("--noise", nargs="+", default=list(NOISES), choices=list(NOISES))
+    parser.add_argument("--annotator", help="a model id; by default MobileNetV2 at 96 pixels")
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--checked", type=Path)
@@ -97,37 +141,28 @@ def main() -> None:
     torch.set_num_threads(1)
     root = data_root()
     assert root is not None, "set COLDFRAME_DATA"
-    print("| data | labels | ranking | " + " | ".join(("precision at 50", "100", "200", "as many as are wrong")) + " |")
-    print("|" + " --- |" * 7)
+    other = asked.annotator or ANNOTATOR.format(root / "weights" / "mobilenetv2_100" / "model.safetensors")
+    print(row_of(["data", "wrong labels", "ranking", *(f"k = {k}" for k in KS), "ranked"]))
+    print(row_of(["---"] * (len(KS) + 4)))
     for name in asked.data:
         test = load_dataset(f"parquet:{root / SPECS[name]}").test
         everywhere = np.ones(len(test), dtype=bool)
-        found: dict[str, list[list[float]]] = {}
-        for seed in range(1 if asked.checked else asked.seeds):
-            labels, counts = test.labels, everywhere
-            if asked.checked:
-                place = ordered_rows(root, name, asked.order, test.classes)
-                entries = [one for one in json.loads(asked.checked.read_text()) if one["id"] < len(place)]
-                counts, wrong = np.zeros(len(test), dtype=bool), np.zeros(len(test), dtype=bool)
-                for one in entries:
-                    row = place[one["id"]]
-                    assert test.labels[row] == one["given_original_label"], "the order is another file's"
-                    counts[row], wrong[row] = True, one["mturk"]["given"] < 3
-            else:
-                labels = changed(test.labels, probabilities(test, asked.model), asked.share, seed)
-                wrong = labels != test.labels
-            split = Split("train", test.images, labels, test.classes)
-            p = probabilities(split, asked.model)
-            ks = [50, 100, 200, int(wrong.sum())]
-            rankings = {"check": ours(split, asked.model)}
-            for kind in KINDS:
-                rankings[f"cleanlab, {kind}"] = find_label_issues(labels, p, return_indices_ranked_by=kind, n_jobs=1)
-            rankings["cleanlab, quality of all"] = np.argsort(get_label_quality_scores(labels, p), kind="stable")
-            for word, ranking in rankings.items():
-                found.setdefault(word, []).append(precision(ranking, wrong, counts, ks))
-        what = f"{int(wrong.sum()):,} wrong of {int(counts.sum()):,}"
-        for word, values in found.items():
-            print(f"| {name} | {what} | {word} | {' | '.join(f'{100 * v:.1f}' for v in np.mean(values, axis=0))} |", flush=True)
+        for noise in ["people"] if asked.checked else asked.noise:
+            found: dict[str, list[list[float]]] = {}
+            for seed in range(1 if asked.checked else asked.seeds):
+                if asked.checked:
+                    labels = test.labels
+                    counts, wrong = people(asked.checked, ordered_rows(root, name, asked.order, test.classes), labels)
+                else:
+                    p = probabilities(test, other if noise == "annotator" else asked.model)
+                    labels, counts = changed(test.labels, noise, p, asked.share, seed), everywhere
+                    wrong = labels != test.labels
+                for word, ranking in rankings(Split("train", test.images, labels, test.classes), asked.model):
+                    found.setdefault(word, []).append(precision(ranking, wrong, counts))
+            what = f"{noise}: {int(wrong.sum()):,} of {int(counts.sum()):,}"
+            for word, values in found.items():
+                mean = np.mean(values, axis=0)
+                print(row_of([name, what, word, *(f"{v:.1f}" for v in mean[:-1]), f"{mean[-1]:,.0f}"]), flush=True)
 
 
 if __name__ == "__main__":

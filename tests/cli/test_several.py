@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from layouts import CLASSES
 from PIL import Image
+from tagged import LAYOUTS, TAGS, in_several_folders, save
 
 from coldframe.cli import main
 
@@ -78,16 +81,48 @@ def test_other_verbs_read_them_or_refuse(capsys: pytest.CaptureFixture[str], tag
     assert "mAP" in run(capsys, "zero-shot", "--data", data)
     for words in (
         ["check", data, "--model", "none", "--out", str(tmp_path / "check")],
-        ["extract", "--model", "pocket", "--data", data, "--out", str(tmp_path / "features")],
         ["compare", "--data", data, "--methods", "knn"],
     ):
         assert "one label per image" in run(capsys, *words, code=2)
     assert "expected no noise" in run(capsys, "compare", "--data", data, "--methods", "linear-probe", "--noise", "0.1", code=2)
 
 
-def test_ranks_are_measured_and_balance_reaches_every_method(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+EVERY = (*LAYOUTS, in_several_folders)
+
+
+def walked(capsys: pytest.CaptureFixture[str], data: str, run_in: str, folder: Path) -> None:
+    """Assert that a fitted run answers, and that features are written with the labels of each picture."""
+    row = json.loads(run(capsys, "evaluate", run_in, "--data", data, "--split", "all", "--json"))
+    assert row["n"] in (len(TAGS), sum(map(bool, TAGS))) and row["map"] > 0.95
+    found = json.loads(run(capsys, "predict", str(save(folder / "3.png", 3)), "--run", run_in, "--json"))[0]
+    assert {top["class"] for top in found["top"]} == set(CLASSES) and set(found["labels"]) == {"cat", "dog"}
+    run(capsys, "extract", "--model", "pocket", "--data", data, "--out", str(folder / "x"))
+    labels, lines = np.load(folder / "x" / "labels.npy"), (folder / "x" / "images.csv").read_text().splitlines()
+    assert labels.shape == (row["n"], 3) and labels.dtype == bool and len(lines) == row["n"] + 1
+    seen = list(csv.DictReader(lines))
+    assert [one["class"] for one in seen] == ["|".join(np.array(CLASSES)[held]) for held in labels]
+
+
+def test_pictures_in_several_folders_from_fit_to_features(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data, out = in_several_folders(tmp_path / "data"), str(tmp_path / "run")
+    run(capsys, "fit", "linear-probe", "--data", data, "--out", out)
+    walked(capsys, data, out, tmp_path / "more")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", EVERY, ids=lambda layout: layout.__name__)
+def test_every_layout_in_every_verb(capsys: pytest.CaptureFixture[str], layout: Callable[[Path], str], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    data, out = layout(tmp_path / "data"), str(tmp_path / "run")
+    assert "several labels per image" in run(capsys, "datasets", data)
+    said = run(capsys, "compare", "--data", data, "--fast", "--out", out)
+    assert "mAP" in said and "predict PHOTOS --run" in said
+    walked(capsys, data, out, tmp_path / "more")
+    served = run(capsys, "export", out, "--out", str(tmp_path / "model.onnx"))
+    assert "largest difference from coldframe" in served
+
+
+def test_ranks_are_measured_and_balance_reaches_every_method(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     rows = []
     for number in range(45):

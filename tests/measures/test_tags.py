@@ -67,6 +67,17 @@ def test_intervals_hold_their_value_and_shrink_with_images() -> None:
     assert low < (mean_average_precision(scores, tags) or 0) < high
 
 
+def test_resamples_without_any_label_do_not_count() -> None:
+    """Of two images of which one has a label, a quarter of the resamples has none: once a mean of nothing, with a warning."""
+    scores, tags = np.array([[0.9, 0.2], [0.3, 0.1]]), np.array([[1, 0], [0, 0]])
+    assert map_interval(scores, tags) == (1.0, 1.0)
+    low, high = map_interval(1 - scores, tags)
+    assert 0 <= low < 0.5 < high <= 1
+    found = map_difference([scores], [1 - scores], tags)
+    assert found.value == 0.5 and np.isfinite([found.low, found.high]).all()
+    assert map_interval(scores, np.zeros_like(tags)) == (0.0, 0.0)
+
+
 def test_a_difference_is_paired() -> None:
     scores, tags = drawn(n=200, seed=5, ties=False)
     other = scores + np.random.default_rng(6).normal(size=scores.shape) * 0.05

@@ -40,6 +40,19 @@ def test_labelled_and_loose_images(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_choices_and_tables_are_no_globs_and_metadata_is_read(tmp_path: Path) -> None:
+    """A ``?`` was once taken for a glob's, and metadata beside loose images for nothing."""
+    loose = pictures(tmp_path / "photos", 12)
+    rows = [(f"{number}.jpg", ("rose", "tulip")[number % 2], 50 + number) for number in range(12)]
+    (tmp_path / "a.csv").write_text("".join(f"{','.join(map(str, row))}\n" for row in [("file", "kind", "age"), *rows]))
+    found = source_of(f"csv:{tmp_path / 'a.csv'}?label=kind")
+    assert found.labels is not None and found.classes == ("rose", "tulip") and len(found.images) == 12
+    (loose / "metadata.csv").write_text("".join(f"{name},{kind}\n" for name, kind, _ in [("file_name", "label", 0), *rows]))
+    found = source_of(f"folder:{loose}")
+    assert found.classes == ("rose", "tulip") and sum(count for _, count in found.splits) == 12
+    assert len(source_of(str(loose / "?.jpg")).images) == 10
+
+
 def test_features_of_a_real_architecture(tmp_path: Path) -> None:
     pictures(tmp_path / "loose", 5)
     manifest = extract_data(

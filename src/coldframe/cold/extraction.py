@@ -141,7 +141,8 @@ def _manifest(
         "classes": list(source.classes),
     } | {name: value for name, value in ran.items() if name == "engine"}
     names = [source.images.name(row) for row in range(len(source.images))]
-    labels = None if source.labels is None else source.labels.tolist()
+    held = source.held()
+    labels = None if held is None else held.tolist()
     known = {"coldframe": __version__, "key": digest_of([about, names, labels]), "weights": backbone.weights}
     return known | about | ran | _left_out(source)
 

@@ -3,8 +3,8 @@
 Layout of a finished folder::
 
     features.npy, block3.npy, ...   [N, *shape], one for each cut
-    labels.npy                      [N] int64, where the images have labels
-    images.csv                      row, image, split, label, class, digest of its bytes
+    labels.npy                      [N] int64, where the images have labels; [N, K] bool, where they have several each
+    images.csv                      row, image, split, label, class, digest of its bytes; several labels with bars between
     manifest.json                   model, weights, preprocessing, cuts, shapes; written last
 
 Shards are folders ``shard-1-of-4`` of the same layout; whoever finishes the last one merges them.
@@ -43,6 +43,7 @@ class Source:
         labels: class indices [N], or None.
         classes: class names.
         left_out: files that cannot be used, each with a few words why.
+        tags: which labels each image has [N, K], where they have several; ``labels`` does not count then.
     """
 
     spec: str
@@ -51,6 +52,11 @@ class Source:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    tags: NDArray[np.bool_] | None = None
+
+    def held(self) -> NDArray[Any] | None:
+        """Return what ``labels.npy`` holds: class indices [N], or which labels each image has [N, K]."""
+        return self.labels if self.tags is None else self.tags
 
     def line(self, row: int, digest: str) -> tuple[object, ...]:
         """Return the line of ``images.csv`` of one image."""
@@ -60,8 +66,12 @@ class Source:
             if row < end:
                 split = name
                 break
-        label = None if self.labels is None else int(self.labels[row])
-        known = ("", "") if label is None else (label, self.classes[label])
+        known: tuple[object, object] = ("", "")
+        if self.tags is not None:
+            own = np.flatnonzero(self.tags[row]).tolist()
+            known = "|".join(map(str, own)), "|".join(self.classes[label] for label in own)
+        elif self.labels is not None:
+            known = int(self.labels[row]), self.classes[int(self.labels[row])]
         return (row, self.images.name(row), split, *known, digest)
 
 
@@ -84,8 +94,9 @@ def finish(place: Path, source: Source, rows: range, manifest: dict[str, Any]) -
 
 
 def _write_labels(place: Path, source: Source, rows: range) -> None:
-    if source.labels is not None:
-        labels = source.labels[rows.start : rows.stop]
+    held = source.held()
+    if held is not None:
+        labels = held[rows.start : rows.stop]
         files.write_figure(place / "labels.npy", lambda path: np.save(path, labels))
 
 

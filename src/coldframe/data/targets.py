@@ -127,7 +127,7 @@ def refuse_several(data: Dataset) -> None:
     split, tags = next(((one, tags) for one, tags in held if (tags.sum(1) != 1).any()), held[0])
     row = int((tags.sum(1) != 1).argmax())
     found = f"{int(tags[row].sum())} of {split.images.name(row)}"
-    way = "compare, fit, evaluate, zero-shot and datasets read several labels"
+    way = "compare, fit, evaluate, zero-shot, extract and datasets read several labels"
     raise DataError(f"expected one label per image in {data.spec}, found {found}; {way}, others one")
 
 

@@ -124,10 +124,13 @@ def map_difference(a: Sequence[Any], b: Sequence[Any], tags: Any, *, level: floa
 
 
 def _resampled(several: Sequence[Any], tags: Any, seed: int) -> list[Floats]:
-    """Return mAP of some scores over the same resamples of the images, each [draws]."""
-    n = len(as_array(tags))
+    """Return mAP of some scores over the same resamples of the images, each [draws]; one without any label has none."""
+    n, some = len(as_array(tags)), as_array(tags).astype(np.bool_).any(1)
     generator = np.random.default_rng(seed)
     counts = generator.multinomial(n, np.full(n, 1 / n), size=int(np.clip(_WORK / n, 50, DRAWS))).astype(np.float64)
+    counts = counts[counts[:, some].any(1)]
+    if not len(counts):
+        return [np.zeros(1) for _ in several]
     return [np.nanmean(_drawn(*checked(scores, tags), counts), axis=1) for scores in several]
 
 

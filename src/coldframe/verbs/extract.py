@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from coldframe.data import load_dataset
 from coldframe.data.base import OnError
 from coldframe.data.folder import SUFFIXES, Files
 from coldframe.data.joined import everything
-from coldframe.data.places import MOST_ENTRIES, Seen, find_files, readable
+from coldframe.data.places import MOST_ENTRIES, Seen, find_files, readable, unlabelled
 from coldframe.errors import InputError
 from coldframe.files import expanded
 from coldframe.measures import machine
+from coldframe.registry import DATASETS
 from coldframe.types import FEATURES
 from coldframe.verbs.watch import command_line
 
@@ -37,22 +39,27 @@ def source_of(
     """Return all images of a data spec with their splits and labels; of a file, a glob or a folder of loose images without.
 
     Args:
-        data: a data spec; or a path to a folder that holds images and no folders, a file, or a glob.
+        data: a data spec; or a path to a folder that holds images and neither folders nor metadata, a file, or a glob.
         seed: of splits that the data does not fix.
         on_error: ``"raise"`` or ``"skip"`` for images that do not decode.
         download: whether data that is not on this machine may be fetched.
         seen: called while loose images are searched for; see :data:`coldframe.data.places.Seen`.
     """
-    path = expanded(data.removeprefix("folder:"))
-    inside = list(path.iterdir()) if path.is_dir() else []
-    loose = any(place.suffix.lower() in SUFFIXES for place in inside) and not any(place.is_dir() for place in inside)
-    if loose or path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?["):
-        files, left = readable(find_files([path], most=MOST_ENTRIES, seen=seen), on_error)
+    path, loose = expanded(data.removeprefix("folder:")), unlabelled(data)
+    alone = path.suffix.lower() in SUFFIXES or any(sign in path.name for sign in "*?[")
+    if loose is not None or (alone and not _labelled(data)):
+        files, left = readable(find_files([loose or path], most=MOST_ENTRIES, seen=seen), on_error)
         return Source(data, Files(tuple(files)), left_out=left)
-    dataset = load_dataset(data, seed=seed, on_error=on_error, download=download)
+    dataset = load_dataset(data, seed=seed, on_error=on_error, download=download, several=True)
     whole = everything(dataset)
     counts = tuple((split.name, len(split)) for split in dataset.splits if len(split))
-    return Source(data, whole.images, counts, whole.labels, dataset.classes, dict(dataset.reasons))
+    return Source(data, whole.images, counts, whole.labels, dataset.classes, dict(dataset.reasons), whole.tags)
+
+
+def _labelled(data: str) -> bool:
+    """Return whether a text names data of a kind or makes a choice, as in ``csv:a.csv?label=x``: its ``?`` is no glob's."""
+    kind, colon, _ = data.partition(":")
+    return (bool(colon) and kind in DATASETS and kind != "folder") or re.search(r"\?\w+=", data) is not None
 
 
 def extract_data(
