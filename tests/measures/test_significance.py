@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 from scipy import stats
 
 from coldframe.errors import InputError
@@ -93,3 +94,20 @@ def test_wilson_is_the_published_interval_and_lies_within_its_bounds(right: int,
     found, expected = wilson(right, n), stats.binomtest(right, n).proportion_ci(method="wilson")
     assert found.low == pytest.approx(expected.low, abs=1e-12) and found.high == pytest.approx(expected.high, abs=1e-12)
     assert found.low is not None and found.high is not None and 0 <= found.low <= right / n <= found.high <= 1
+
+
+def test_a_bootstrap_is_the_same_each_time_and_odd_arguments_are_refused() -> None:
+    a, b = np.arange(60) % 5 > 0, np.arange(60) % 3 > 0
+    found = paired_bootstrap(a, b)
+    wide = paired_bootstrap(np.stack([a, b]), b, level=0.99)
+    plain, two = [found.difference, found.low, found.high, found.p], [wide.difference, wide.low, wide.high]
+    same_numbers(__file__, "bootstrap", {"plain": plain, "two runs": two}, 1e-6)
+    for wrong in ({"resamples": 0}, {"level": 0.0}, {"level": 1.0}):
+        with pytest.raises(InputError, match="expected resamples >= 1 and 0 < level < 1"):
+            paired_bootstrap(a, b, **wrong)
+    for p, df in ((0.0, 1), (1.0, 1), (0.5, 0)):
+        with pytest.raises(InputError, match="expected 0 < p < 1 and df >= 1"):
+            t_quantile(p, df)
+    for right, n, level in ((-1, 3, 0.9), (4, 3, 0.9), (1, 0, 0.9), (1, 3, 0.0), (1, 3, 1.0)):
+        with pytest.raises(InputError, match="expected 0 <= right <= n"):
+            wilson(right, n, level)

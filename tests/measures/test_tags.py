@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 from sklearn.metrics import average_precision_score, f1_score
 
 from coldframe.errors import InputError
@@ -96,3 +97,12 @@ def test_shapes_and_nan_are_refused() -> None:
         average_precision([[0.1, 0.2]], [[1]])
     with pytest.raises(InputError, match="NaN"):
         average_precision([[float("nan")]], [[1]])
+
+
+def test_intervals_are_the_same_each_time() -> None:
+    scores, tags = drawn(n=40, k=3, seed=7)
+    other = scores + np.random.default_rng(8).normal(size=scores.shape)
+    found = map_difference([scores, scores / 2 + 1], [other, other[::-1]], tags)
+    numbers = [found.value, found.low, found.high, found.n, found.seeds, found.image_variance, found.seed_variance]
+    parts = {"interval": map_interval(scores, tags), "wide": map_interval(scores, tags, level=0.99), "difference": numbers}
+    same_numbers(__file__, "tags", parts, 1e-6)

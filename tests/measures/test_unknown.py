@@ -67,3 +67,16 @@ def test_vim() -> None:
     rows = np.arange(150)
     assert HELD.vim(train, SEEN, logits, u, rows) == pytest.approx(expected)
     assert not np.allclose(HELD.vim(train, SEEN, logits), expected)
+
+
+def test_the_interval_of_an_auroc_is_delongs_worked_out_by_hand() -> None:
+    known, strange = [3.0, 2.0, 1.0], [2.0, 0.0]
+    above = np.array([1.0, 0.75, 0.5])  # of each known image, the share of the strange below it
+    within = np.array([0.5, 1.0])  # of each strange one, the share of the known above it
+    spread = (above.var(ddof=1) / 3 + within.var(ddof=1) / 2) ** 0.5
+    found = unknown.auroc(known, strange)
+    assert (found.mean, found.n) == (0.75, 5) and found.high == 1.0
+    assert found.low == pytest.approx(0.75 - 1.96 * spread)
+    assert unknown.auroc([1.0], [0.0]) == unknown.Interval(1.0, 1.0, 1.0, 2)
+    unit = X[:3] / norm(X[:3], axis=1, keepdims=True)
+    assert unknown.Features(X[:3], Y[:3]).nearest(X[:1]) == pytest.approx(-norm(unit - unit[0], axis=1).max(), abs=1e-6)
