@@ -22,6 +22,7 @@ EVERY = {
     "tensorboard": "Write curves for TensorBoard (extra track).",
     "base_to_new": "Learn the first half of the classes and measure on both halves.",
     "refit": "Learn again from training and validation images together once the choices are made.",
+    "shard_weights": "Under torchrun: each process keeps a share of the weights, for networks that do not fit into one GPU.",
     "json": "Print the result as JSON and nothing else.",
 }
 """What every method's command line has in common -> its line in the help; the rest is in :mod:`coldframe.cli.shared`."""
@@ -61,7 +62,7 @@ def method_app(method: str) -> App:
     of_all = [
         p.replace(annotation=Annotated[p.annotation, Parameter(help=EVERY[p.name])]) if p.name in EVERY else p
         for p in every
-        if p.name not in ("kind", "settings")
+        if p.name not in ("kind", "settings") and (p.name != "shard_weights" or method == spread.SPREAD)
     ]
     group = Parameter(group=Group(f"Settings of {method}", sort_key=0))
     own = [
@@ -73,7 +74,8 @@ def method_app(method: str) -> App:
     def call(**arguments: Any) -> None:
         settings = {p.name: arguments.pop(p.name) for p in own if p.name in arguments}
         whole = {name: bool(arguments.get(name)) for name in ("refit", "base_to_new")}
-        with spread.processes(kind.name, arguments.pop("device", None), **whole) as device:
+        sharded = bool(arguments.pop("shard_weights", False))
+        with spread.processes(kind.name, arguments.pop("device", None), sharded, **whole) as device:
             _fit(kind, settings, **arguments, device=device)
 
     call.__signature__ = inspect.Signature([*of_all, *own])  # type: ignore[attr-defined]
@@ -111,6 +113,7 @@ def _fit(
     tensorboard: bool = False,
     base_to_new: bool = False,
     refit: bool = False,
+    shard_weights: bool = False,
     json: bool = False,
 ) -> None:
     from coldframe.backbones import load_backbone

@@ -36,18 +36,22 @@ def alone(verb: str) -> None:
 
 
 @contextmanager
-def processes(method: str, device: str | None, **whole: bool) -> Iterator[str]:
-    """Join the processes of torchrun for a fit; yield the device that this one computes on.
+def processes(method: str, device: str | None, sharded: bool = False, **whole: bool) -> Iterator[str]:
+    """Join the processes of torchrun for a fit; yield the device that the model is loaded to.
 
     Args:
         method: its name.
         device: as it was asked for.
+        sharded: whether each process is to keep a share of the weights; the model is then loaded to the CPU.
         whole: options that need one process, by name: whether they were given.
 
     Raises:
-        InputError: torchrun started several processes, for something that they cannot share.
+        InputError: torchrun started several processes, for something that they cannot share; or none, for shares of weights.
     """
     if os.environ.get("WORLD_SIZE", "1") == "1" or "RANK" not in os.environ:
+        if sharded:
+            said = "expected several processes of torchrun for --shard-weights, found one"
+            raise InputError(f"{said}; leave it out, or start them with torchrun")
         yield common.device_name(device)
         return
     from coldframe.training.ranks import joined, launched
@@ -61,8 +65,8 @@ def processes(method: str, device: str | None, **whole: bool) -> Iterator[str]:
         where = common.device_name(device)
         if where == "cuda":
             where = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-        with joined(where):
-            yield where
+        with joined(where, sharded=sharded):
+            yield "cpu" if sharded else where
     except InputError:
         if launched().first:
             raise

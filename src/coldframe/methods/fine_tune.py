@@ -19,8 +19,11 @@ from coldframe.errors import InputError, nearest
 from coldframe.methods import interpolation, templates
 from coldframe.methods.base import Report
 from coldframe.methods.headed import probe_of
+from coldframe.methods.sharing import shared_out
 from coldframe.methods.trained import Trained
 from coldframe.training import Group
+from coldframe.training.ranks import here
+from coldframe.training.sharded import Sharded, whole
 from coldframe.types import FEATURES, PROJECTION, block
 
 NAMED_LAYERS = ("head", "last-conv", "first-conv", "last-block", "last-half", "all")
@@ -120,6 +123,7 @@ class FineTune(Trained):
         self._stages = trained_stages(self.backbone, self.layers)
         self.network = self.backbone
         self.linear = nn.Linear(backbone.feature_dim, 1)
+        self._sharded: Sharded | None = None
 
     def _prepared(self, backbone: Backbone) -> Backbone:
         """Return the backbone with the preprocessing that is asked for."""
@@ -140,6 +144,9 @@ class FineTune(Trained):
         return min(self._stages, key=self.backbone.index) if self._stages else FEATURES
 
     def warm(self, x: Tensor) -> Tensor:
+        return self._logits(x) if self._sharded is None else self._sharded(self._logits, x.to(here().sharded)).to(x.device)
+
+    def _logits(self, x: Tensor) -> Tensor:
         features = self.network.run(x.to(self.network.dtype), start=self.cut)  # [B, D]
         if self.head != "normal":
             features = functional.normalize(features, dim=-1)
@@ -202,11 +209,16 @@ class FineTune(Trained):
             with torch.no_grad():
                 self.linear.weight.copy_(weight)
                 self.linear.bias.copy_(bias)
+        if here().sharded:
+            self._sharded = shared_out(self, here().sharded)
         start = {name: value.detach().clone() for name, value in self.parameters().items()} if self.wise is not None else {}
         self.learn(
             dict(self.parameters()), train_split, val, cold=cold, run=run, report=report, groups=self._groups(),
             label_smoothing=self.label_smoothing,
         )  # fmt: skip
+        if self._sharded is not None:
+            learned, self._sharded = {name: whole(value) for name, value in self.state().items()}, None
+            self.load_state(learned)
         if self.wise is not None:
             alpha, path = interpolation.settle(self.parameters(), start, self.wise, self.validation(val, cold))
             self.choices |= {"wise": alpha, "path": path}

@@ -290,7 +290,7 @@ class Trained(Method):
 
         validate = self.validation(val, cold)
         start = {name: value.detach().clone() for name, value in parameters.items()}
-        before = self._before = here().from_first(validate) if validate is not None and not self._short else None
+        before = self._before = here().measured(validate) if validate is not None and not self._short else None
         learned = [value for value in parameters.values() if value.is_floating_point()]
         for value in learned:
             value.requires_grad_(True)

@@ -18,6 +18,7 @@ from torch import Tensor
 from coldframe import files
 from coldframe.errors import FileError, InputError
 from coldframe.files.reading import loads
+from coldframe.training.sharded import share, whole
 
 NAME = "checkpoint.safetensors"
 
@@ -50,32 +51,34 @@ class Progress:
 
 
 def save(
-    folder: Path,
+    folder: Path | None,
     key: str,
     progress: Progress,
     parameters: Mapping[str, Tensor],
     optimiser: torch.optim.Optimizer,
     best: Mapping[str, Tensor] | None,
 ) -> None:
-    """Write the checkpoint of a run.
+    """Write the checkpoint of a run. Weights that are shared out are gathered, so then every process must ask.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder; None writes nothing.
         key: digest of everything that must be equal for a resumed run to be the same run.
         progress: where it stands.
         parameters: what is trained, by name.
         optimiser: whose state is kept.
         best: the parameters at the best validation value, by name.
     """
-    tensors = {f"now/{name}": value for name, value in parameters.items()}
-    tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
+    tensors = {f"now/{name}": whole(value) for name, value in parameters.items()}
+    tensors |= {f"best/{name}": whole(value) for name, value in (best or {}).items()}
     scalars: dict[str, float] = {}
     for position, state in optimiser.state_dict()["state"].items():
         for name, value in state.items():
             if isinstance(value, Tensor):
-                tensors[f"optimiser/{position}/{name}"] = value
+                tensors[f"optimiser/{position}/{name}"] = whole(value)
             elif value is not None:
                 scalars[f"{position}/{name}"] = value
+    if folder is None:
+        return
     note = {"key": key, "progress": json.dumps(asdict(progress)), "scalars": json.dumps(scalars)}
     files.write_safetensors(folder / NAME, tensors, note)
 
@@ -125,7 +128,12 @@ def restore(
         now = {name: tensors[f"now/{name}"] for name in parameters}
         with torch.no_grad():
             for name, value in parameters.items():
-                value.copy_(now[name])
+                value.copy_(share(now[name], value.detach()))
+            best = {name: share(tensor, parameters[name].detach()) for name, tensor in best.items()}
+            trained = [value for group in optimiser.param_groups for value in group["params"]]
+            for number, kept in state.items():
+                like = trained[number].detach()
+                state[number] = {name: share(x, like) if isinstance(x, Tensor) else x for name, x in kept.items()}
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         raise FileError(f"cannot use {where}: its tensors are not those of this run; {remedy}") from error

@@ -22,6 +22,7 @@ from coldframe.training.optimisers import Group, build
 from coldframe.training.ranks import here
 from coldframe.training.recipe import Recipe
 from coldframe.training.schedules import factor
+from coldframe.training.sharded import whole
 from coldframe.types import digest_of
 
 METRICS = "metrics.jsonl"
@@ -115,6 +116,7 @@ def train(
     ranks = here()
     ranks.wait()  # all have read what is there before the first one writes
     own = run if ranks.first else None
+    writes = run is not None and (ranks.first or bool(ranks.sharded))
     if own is not None:
         _agree(own, progress)
     part = ranks.spread(parameters, loss)
@@ -157,17 +159,17 @@ def train(
             progress.seen += len(items)
             lifetime.check(progress.step - begun)
             progress.seconds = before + time.monotonic() - started
-            if own is not None and position + 1 < steps and time.monotonic() - saved >= save_seconds:
+            if writes and position + 1 < steps and ranks.agree(time.monotonic() - saved >= save_seconds):
                 checkpoint.save(own, key, progress, parameters, optimiser, best)
                 saved = time.monotonic()
 
-        total_weight = sum(float(value.detach().abs().sum(dtype=torch.float64)) for value in parameters.values())
+        total_weight = sum(float(whole(value.detach().abs().sum(dtype=torch.float64))) for value in parameters.values())
         checked("every weight", total_weight, progress.step)
         metrics: dict[str, Any] = {"epoch": progress.epoch + 1, "step": progress.step}
         metrics |= {"loss": progress.loss_sum / progress.seen, "lr": optimiser.param_groups[0]["lr"]}
         if validate is not None:
             with torch.no_grad():
-                found = ranks.from_first(validate)
+                found = ranks.measured(validate)
             value, among_equals = found if isinstance(found, tuple) else (found, None)
             metrics["val"] = checked("the validation value", float(value), progress.step)
             if among_equals is not None:
@@ -181,10 +183,10 @@ def train(
         progress.epoch += 1
         progress.loss_sum, progress.seen = 0.0, 0
         progress.history.append(metrics)
+        if writes and ranks.agree(_finished(progress, recipe, end) or time.monotonic() - saved >= save_seconds):
+            checkpoint.save(own, key, progress, parameters, optimiser, best)
+            saved = time.monotonic()
         if own is not None:
-            if _finished(progress, recipe, end) or time.monotonic() - saved >= save_seconds:
-                checkpoint.save(own, key, progress, parameters, optimiser, best)
-                saved = time.monotonic()
             files.append_line(own / METRICS, json.dumps(metrics))
         if events is not None:
             for name in ("loss", "val", "val_loss", "lr"):

@@ -27,10 +27,14 @@ Loss = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this one is: ``rank`` of ``size``."""
+    """Which of how many processes this one is: ``rank`` of ``size``.
+
+    ``sharded`` is the device on which each keeps its share of the weights; empty where each has them whole.
+    """
 
     rank: int = 0
     size: int = 1
+    sharded: str = ""
 
     @property
     def first(self) -> bool:
@@ -63,6 +67,17 @@ class Ranks:
         value: Value = found[0]
         return value
 
+    def measured(self, compute: Callable[[], Value]) -> Value:
+        """Return on every process what the first one measures of a network; all compute where none has all weights."""
+        if not self.sharded:
+            return self.from_first(compute)
+        found = compute()
+        return self.from_first(lambda: found)
+
+    def agree(self, due: bool) -> bool:
+        """Return whether something is due; what the first process finds where weights are shared out and all must act."""
+        return self.from_first(lambda: due) if self.sharded else due
+
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.size > 1:
@@ -77,6 +92,8 @@ class Ranks:
             mine, factor = self.part(items)
             return loss(mine, epoch) * factor
 
+        if self.sharded:
+            return weighted
         # Parameters without a gradient are looked for in each step because the buckets of sums, and with them every bit, are
         # then the same in a run that goes on as in one that was not stopped.
         with warnings.catch_warnings():
@@ -107,20 +124,33 @@ def here() -> Ranks:
     """Return which of the processes that have joined this one is; the only one where none have."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return Ranks()
-    return Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    return Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), _sharded[-1])
+
+
+_sharded = [""]
+"""Where the processes that have joined keep their shares of the weights; the last one counts."""
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Ranks]:
-    """Join the processes of torchrun, by gloo on CPUs and by nccl on GPUs; leave them at the end. Alone, nothing happens."""
+def joined(device: str, *, sharded: bool = False) -> Iterator[Ranks]:
+    """Join the processes of torchrun, by gloo on CPUs and by nccl on GPUs; leave them at the end. Alone, nothing happens.
+
+    Args:
+        device: where this process computes.
+        sharded: whether a training keeps a share of the weights in each process, see :mod:`coldframe.training.sharded`.
+    """
     if launched().size == 1:
         yield Ranks()
         return
-    if device.startswith("cuda"):
+    gpu = device.startswith("cuda")
+    if gpu:
         torch.cuda.set_device(device)
+    backend = "cpu:gloo,cuda:nccl" if gpu and sharded else "nccl" if gpu else "gloo"
     # The others wait while the first one runs the cold pass and validates.
-    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=datetime.timedelta(days=7))
+    torch.distributed.init_process_group(backend, timeout=datetime.timedelta(days=7))
+    _sharded.append(device if sharded else "")
     try:
         yield here()
     finally:
+        _sharded.pop()
         torch.distributed.destroy_process_group()
