@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from coldframe.data import load_dataset
-from coldframe.data.folder import digest_file
+from coldframe.data.folder import Files, Paths, digest_file
 from coldframe.errors import DataError
 
 
@@ -136,3 +137,24 @@ def test_caltech101(shared_data: Path) -> None:
     assert np.bincount(data.val.labels).min() >= 5
     assert "car side" in data.classes
     assert min(data.test.images.open(0).size) == 224
+
+
+def test_paths_are_kept_as_they_are() -> None:
+    names = ["a.png", "folder/ü ö.png", os.fsdecode(b"odd-\xff.png"), "z" * 200]
+    kept = Paths(map(Path, names))
+    assert [str(path) for path in kept] == names and len(kept) == 4
+    assert str(kept[-1]) == names[3] and kept[1:3] == (Path(names[1]), Path(names[2]))
+    assert not Paths([]) and Files(map(Path, names)).name(2) == names[2]
+    with pytest.raises(IndexError):
+        kept[4]
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    place = tmp_path / "a.png"
+    place.write_bytes(b"one")
+    first = digest_file(place)
+    assert digest_file(place) == first and len(first) == 32
+    place.write_bytes(b"two!")
+    assert digest_file(place) != first
+    place.write_bytes(b"one")
+    assert digest_file(place) == first == hashlib.sha256(b"one").hexdigest()[:32]

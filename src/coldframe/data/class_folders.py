@@ -74,7 +74,7 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         paths = [path for files in held.values() for path in files]
         labels = [classes.index(one) for one, files in held.items() for _ in files]
         groups = None if "group" not in choice else tuple(matched(choice["group"], "group", paths, spec))
-        images = Files(tuple(root / path for path in paths))
+        images = Files(root / path for path in paths)
         splits[name] = Split(name, images, np.asarray(labels, dtype=np.int64), classes, groups)
     labels_in = f"the folders of {root}, one per class"
     first = splits.pop("train" if "train" in splits else next(iter(splits)))
@@ -98,7 +98,7 @@ def _merged(root: Path, split: str, held: Mapping[str, Sequence[str]], classes: 
                 said = f"expected one picture of the name {key} in the folders of its labels, found {known} and {path}"
                 raise DataError(f"{said}, which differ; rename one")
             tags.setdefault(key, []).append(name)
-    images = Files(tuple(root / path for path in first.values()))
+    images = Files(root / path for path in first.values())
     return of_several(split, images, matrix(list(tags.values()), classes), classes)
 
 
@@ -136,7 +136,7 @@ def _by_pattern(spec: str, tree: Tree, choice: Mapping[str, str], options: LoadO
     if any(splits) and not all(splits):
         odd = paths[splits.index("")]
         raise DataError(f"expected every image of {spec} in a folder of a split, found {odd} outside; move it")
-    files = Files(tuple(tree.root / path for path in paths))
+    files = Files(tree.root / path for path in paths)
     notes = [f"classes from names: {choice['pattern']}", tree.words()]
     told = splits if any(splits) else None
     labels_in, known = f"the names below {tree.root} by the pattern {choice['pattern']}", [note for note in notes if note]

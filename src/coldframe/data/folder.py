@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import os
+import struct
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import overload
 
 from PIL.Image import Image
 
@@ -19,25 +23,59 @@ SPLIT_NAMES = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-_digests: dict[str, tuple[int, int, str]] = {}
-"""Path -> (modified in ns, size in bytes, digest of the content), so that a second look at a file does not read it."""
+_digests: dict[str, bytes] = {}
+"""Path -> modified in ns, size in bytes, digest of the content, so that a second look at a file does not read it."""
+_KNOWN = struct.Struct("qq16s")
 
 
-@dataclass(frozen=True, eq=False)
+class Paths(Sequence[Path]):
+    """Paths as the bytes of their names behind each other: a sixth of the memory of a tuple, for millions of them."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        names = bytearray()
+        ends = array("q", [0])
+        for path in paths:
+            names += os.fsencode(path)
+            ends.append(len(names))
+        self._names, self._ends = bytes(names), ends
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Path, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Path | tuple[Path, ...]:
+        if isinstance(index, slice):
+            return tuple(self[at] for at in range(*index.indices(len(self))))
+        at = range(len(self))[index]
+        return Path(os.fsdecode(self._names[self._ends[at] : self._ends[at + 1]]))
+
+
 class Files:
-    """Pictures in files of their own."""
+    """Pictures in files of their own.
 
-    paths: tuple[Path, ...]
+    Args:
+        paths: where they are.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.paths = Paths(paths)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def open(self, index: int) -> Image:
-        return decode(self.paths[index], str(self.paths[index]))
+        path = self.paths[index]
+        return decode(path, str(path))
 
     def check(self, index: int) -> None:
         """Raise :class:`DataError` when the file does not decode."""
-        decode(self.paths[index], str(self.paths[index]), draft=True)
+        path = self.paths[index]
+        decode(path, str(path), draft=True)
 
     def digest(self, index: int) -> str:
         return digest_file(self.paths[index])
@@ -51,8 +89,10 @@ def digest_file(path: Path) -> str:
     with explained(path, "read"):
         stat = path.stat()
         known = _digests.get(str(path))
-        if known is not None and known[:2] == (stat.st_mtime_ns, stat.st_size):
-            return known[2]
-        digest = hashlib.sha256(read_bytes(path, MOST_BYTES)).hexdigest()[:32]
-        _digests[str(path)] = (stat.st_mtime_ns, stat.st_size, digest)
-        return digest
+        if known is not None:
+            *as_it_was, held = _KNOWN.unpack(known)
+            if as_it_was == [stat.st_mtime_ns, stat.st_size]:
+                return bytes(held).hex()
+        digest = hashlib.sha256(read_bytes(path, MOST_BYTES)).digest()[:16]
+        _digests[str(path)] = _KNOWN.pack(stat.st_mtime_ns, stat.st_size, digest)
+        return digest.hex()

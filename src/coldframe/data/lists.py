@@ -153,7 +153,7 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: ImageFind
         return None if values is None else [values[number] for number in kept_rows]
 
     return Listing(
-        spec, Files(tuple(files[number] for number in kept_rows)), [labels[number] for number in kept_rows],
+        spec, Files(files[number] for number in kept_rows), [labels[number] for number in kept_rows],
         some(None if split is None else table.column(split)), some(None if group is None else table.column(group)),
         place=lambda row: table.place(kept_rows[row]), notes=[note for note in notes if note],
         labels_in=labels_in, tags=None if tags is None else [tags[number] for number in kept_rows],

@@ -125,6 +125,6 @@ def _images(source: Any, title: str) -> Images:
         return Arrays(np.asarray(source.data), title)
     for attribute in ("_image_files", "_images"):
         if hasattr(source, attribute):
-            return Files(tuple(Path(path) for path in getattr(source, attribute)))
+            return Files(Path(path) for path in getattr(source, attribute))
     samples = source.samples if hasattr(source, "samples") else source._samples
-    return Files(tuple(Path(path) for path, _ in samples))
+    return Files(Path(path) for path, _ in samples)
