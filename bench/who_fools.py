@@ -88,7 +88,7 @@ def main() -> None:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     write_text(asked.out / "who-fools-whom.md", "\n".join(lines) + "\n")
     shares = {(cell.made_for, cell.shown_to): cell.share.mean if cell.share else None for cell in done.cells}
-    title = f"Who fools whom ({n} photographs, eps {EPS}/255)"
+    title = f"{n} photographs, eps {EPS}/255"
     drawn = heat_map([Panel("", title, shares)], "made for", "shown to", measured="fooled, %")
     write_bytes(asked.out / "who-fools-whom.png", as_png(drawn, 120))
 

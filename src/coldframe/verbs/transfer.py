@@ -160,7 +160,7 @@ def write_all(done: Transfer, folder: str | Path, settings: dict[str, Any]) -> l
         written += write(one, folder / slug(name), settings | {"model": name})
     shares = {(cell.made_for, cell.shown_to): cell.share.mean if cell.share else None for cell in done.cells}
     count = len(next(iter(done.attacked.values())).files)
-    title = f"Who fools whom ({count} image{'s' * (count != 1)}, eps {settings['eps']})"
+    title = f"{count} image{'s' * (count != 1)}, eps {settings['eps']}"
     drawn = heat_map([Panel("", title, shares)], "made for", "shown to", measured="fooled, %")
     written.append(write_bytes(folder / FIGURE, as_png(drawn, 140)))
     device = next(iter(done.attacked.values())).images.device
