@@ -105,7 +105,7 @@ def reduced(command: str) -> list[str]:
         elif before == "--grid":
             name, _, values = word.partition("=")
             found.append(f"{name}={values.rpartition(',')[2]}")
-        elif re.fullmatch(MODELS, word) and before != "--methods":
+        elif re.fullmatch(MODELS, word) and before != "--methods" and verb != "attack":  # which needs a classifier
             found.append(MODEL)
         else:
             found.append(word)
