@@ -44,6 +44,24 @@ def test_an_empty_bin_is_none():
     assert found.count == [0, 0, 1] and found.accuracy[0] is None
 
 
+def test_the_debiased_error_of_a_perfect_classifier_is_nothing_on_average():
+    from coldframe.measures.calibration import debiased_square
+
+    generator = np.random.default_rng(0)
+    plain, debiased = [], []
+    for _ in range(100):
+        p = generator.dirichlet(np.full(5, 0.5), size=150)
+        y = (p.cumsum(1) > generator.random((150, 1))).argmax(1)
+        plain.append(ece(p, y))
+        debiased.append(debiased_square(p, y))
+    assert np.mean(plain) > 0.07 and abs(np.mean(debiased)) < 2.5 * np.std(debiased) / 10 < 0.003
+    p = np.tile([0.9, 0.1], (3000, 1))
+    y = np.arange(3000) % 2  # right in half of the cases, stated 90%
+    assert debiased_square(p, y) == pytest.approx(0.16 - 0.25 / 199) and debiased_square(p[:2], y[:2]) < 0
+    with pytest.raises(InputError, match="2 items or more"):
+        debiased_square(p[:1], y[:1])
+
+
 def test_logits_are_refused():
     with pytest.raises(InputError, match="softmax"):
         ece([[3.0, -1.0]], [0])

@@ -22,10 +22,12 @@ def relative(name: str, spec: str) -> str:
         ('rose/1.jpg', 'row 3')
         >>> relative("cifar/test.parquet row 7", "parquet:cifar?label=fine")
         'test.parquet row 7'
+        >>> relative("photos/cat_1.jpg", "folder:photos?pattern={class}_*")
+        'cat_1.jpg'
     """
     for part in split_spec(spec):
         kind, colon, place = part.partition(":")
-        place = place.partition("?")[0] if kind == "parquet" else place
+        place = place.rpartition("?")[0] or place if kind in ("folder", "parquet") and not files.exists(place) else place
         root = files.expanded(place if colon and kind in ("folder", "parquet") else part)
         if Path(name).is_relative_to(root):
             return Path(name).relative_to(root).as_posix()

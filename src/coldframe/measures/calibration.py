@@ -84,6 +84,32 @@ def ece(probabilities: Any, labels: Any, bins: int = 15) -> float:
     return reliability(probabilities, labels, bins).ece
 
 
+def debiased_square(probabilities: Any, labels: Any, bins: int = 15) -> float:
+    """Return the squared calibration error without what chance adds: its mean over draws of the labels is the true one.
+
+    Bin b holds n_b items, with the share a_b of right answers and the mean confidence c_b; the bins have equal mass by
+    confidence. sum over bins of n_b / N ((a_b - c_b)^2 - a_b (1 - a_b) / (n_b - 1)). It lies below 0 as often as above, where
+    confidence is true.
+
+    Args:
+        probabilities: rows that sum to 1 [N, K].
+        labels: class indices [N], at least 2.
+        bins: at most this many; fewer where a bin would hold less than 2 items.
+
+    Source:
+        Kumar, Liang and Ma, Verified uncertainty calibration (2019), definition 4.1 (arXiv 1909.10155).
+    """
+    p, y = checked(probabilities, labels)
+    if len(y) < 2:
+        raise InputError(f"expected 2 items or more for a debiased calibration error, found {len(y)}")
+    confidence, right, total = p.max(1), (p.argmax(1) == y).astype(np.float64), 0.0
+    for rows in np.array_split(np.argsort(confidence, kind="stable"), max(1, min(bins, len(y) // 2))):
+        share = float(right[rows].mean())
+        gap = share - float(confidence[rows].mean())
+        total += len(rows) / len(y) * (gap * gap - share * (1 - share) / (len(rows) - 1))
+    return total
+
+
 def class_ece(probabilities: Any, labels: Any, bins: int = 15) -> float:
     """Return the class-wise calibration error: the mean over classes of the ECE of "is it this class?".
 
