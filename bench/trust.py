@@ -79,13 +79,14 @@ def over_folds(root: Path, data: str, model: str, folds: int, out: Path) -> list
         done = compare(METHODS, spec, model=model, folds=folds, out=out, latency=False, unknown="none")
         save_report(done, out)
     table = Table.load(out)
-    y = np.concatenate([fold.test.labels for fold in crossed(load_dataset(spec), folds)])
+    y = np.concatenate([fold.test.labels for fold in crossed(load_dataset(spec, whole=True), folds)])
     heads = ("method", "top-1", "ECE", "a perfect one's", "as much by chance", "root of the debiased square")
     said = [f"Over {folds} folds, all {len(y):,} images", "", f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for group in table.groups():
         p = torch.cat([stated(out, row) for row in sorted(group.rows, key=lambda row: int(row["seed"]))])
         error, drawn = ece(p, y), perfect(p)
         top1 = float((p.argmax(1).numpy() == y).mean())
+        assert abs(top1 - sum(row["top1"] * row["n"] for row in group.rows) / len(y)) < 1e-9, "other images than were answered"
         cells = [f"{100 * top1:.1f}", *(f"{value:.3f}" for value in (error, drawn.mean())), f"{(drawn >= error).mean():.0%}"]
         square = debiased_square(p, y)
         said.append(f"| {group.label} | {' | '.join(cells)} | {f'{square**0.5:.3f}' if square > 0 else 'below 0'} |")
@@ -102,6 +103,13 @@ def lines(table: Table, head: str, perfect: float) -> list[str]:
         said += [f"| {' | '.join(row)} |" for row in rows]
         said += [""]
     return said
+
+
+def said_how(asked: argparse.Namespace) -> str:
+    """Return the command that makes the page."""
+    words = ["python bench/trust.py", "--data", *asked.data]
+    words += ["--models", *asked.models] if len(asked.models) == 1 else []
+    return " ".join(words + (["--folds", str(asked.folds)] if asked.folds else []))
 
 
 def main() -> None:
@@ -131,7 +139,7 @@ def main() -> None:
                 said += over_folds(root, data, model, asked.folds, asked.runs / f"{data}-{short}-folds{asked.folds}")
     head = [
         "# Can answers be trusted?", "",
-        f"Heads on frozen features, {asked.seeds} seeds, {machine}; `python bench/trust.py` writes this page. Each number has "
+        f"Heads on frozen features, {asked.seeds} seeds, {machine}; `{said_how(asked)}` writes this page. Each number has "
         "its 95% interval over test images in brackets, the mean of the ends over seeds.", "",
         f"The calibration error of the recommended head after temperature scaling is at most {worst:.3f}.", "",
     ]  # fmt: skip
