@@ -55,6 +55,14 @@ def test_split_files(tmp_path: Path) -> None:
     data = load_dataset(f"json:{path}")
     check(data)
     assert (len(data.train), len(data.val), len(data.test)) == (12, 3, 3)
+    first = parts["train"][0]
+    for more, expected in ((["train", [first[0], 1, "dog"]], "expected one label for"), (["test", first], "in one split")):
+        path.write_text(json.dumps(parts | {more[0]: [*parts[more[0]], more[1]]}))
+        assert expected in (said := refused(str(path))) and "entry" in said
+    path.write_text(json.dumps(parts | {"train": [*parts["train"], first]}))
+    data = load_dataset(f"json:{path}")
+    check(data)
+    assert "1 rows left out that repeat a row" in data.origin
     parts["train"][0][2] = "cow"
     path.write_text(json.dumps(parts))
     assert "one name for label 0" in refused(str(path))

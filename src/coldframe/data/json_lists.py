@@ -14,7 +14,7 @@ from msgspec import Struct
 from coldframe.data.base import Dataset, LoadOptions
 from coldframe.data.choices import choices_of
 from coldframe.data.folder import Files
-from coldframe.data.lists import ImageFinder, _roots
+from coldframe.data.lists import ImageFinder, _roots, once
 from coldframe.data.rows import SPLIT_WORDS, Listing, dataset_of
 from coldframe.errors import DataError, FileError
 from coldframe.files import expanded
@@ -75,8 +75,12 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         else:
             files.append(file)
             kept.append(row)
+    told = [row[2] or "" for row in kept] if any(row[2] for row in kept) else None
+    alone, repeated = once(lambda n: f"{kept[n][3]} of {path}", files, [row[1] or "" for row in kept], told)
+    files, kept = [files[n] for n in alone], [kept[n] for n in alone]
     notes = [f"{missing:,} rows left out whose images are missing"] if missing else []
-    splits = [row[2] or "" for row in kept] if any(row[2] for row in kept) else None
+    notes += [f"{repeated:,} rows left out that repeat a row"] if repeated else []
+    splits = None if told is None else [told[n] for n in alone]
     images = Files(tuple(files))
     listing = Listing(
         f"json:{rest}", images, [row[1] or "" for row in kept], splits, names=names,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from coldframe.data.base import Dataset, LoadOptions
@@ -145,7 +145,7 @@ def listing(spec: str, table: Table, choice: Mapping[str, str], found: ImageFind
             notes.append(f"several labels per image: {several[1]}")
         else:
             _single(table, label, labels, options.targets)
-    kept_rows, repeated = _once(table, files, labels, None if split is None else table.column(split))
+    kept_rows, repeated = once(table.place, files, labels, None if split is None else table.column(split))
     if repeated:
         notes.append(f"{repeated:,} rows left out that repeat a row")
 
@@ -217,8 +217,16 @@ def _single(table: Table, label: str, labels: list[str], targets: Targets) -> No
         raise DataError(f"{said}; coldframe sorts into classes: choose another column, as in ?label=NAME, or ?targets=ranks")
 
 
-def _once(table: Table, files: list[Path], labels: list[str], splits: list[str] | None) -> tuple[list[int], int]:
+def once(
+    place: Callable[[int], str], files: Sequence[Path], labels: Sequence[str], splits: Sequence[str] | None
+) -> tuple[list[int], int]:
     """Return the rows to keep where a file is listed twice alike, and how many repeat one.
+
+    Args:
+        place: what a person would call a row.
+        files: of each row, as are the others.
+        labels: class names.
+        splits: names of splits, where they are said.
 
     Raises:
         DataError: a file is listed with two labels or in two splits.
@@ -227,9 +235,9 @@ def _once(table: Table, files: list[Path], labels: list[str], splits: list[str] 
     for row, file in enumerate(files):
         first = known.setdefault(file, row)
         if labels[first] != labels[row]:
-            said = f"expected one label for {file}, found {labels[first]!r} and {labels[row]!r} ({table.place(row)})"
+            said = f"expected one label for {file}, found {labels[first]!r} and {labels[row]!r} ({place(row)})"
             raise DataError(f"{said}; keep one row")
         if splits is not None and splits[first] != splits[row]:
-            said = f"expected {file} in one split, found it in {splits[first]!r} and {splits[row]!r} ({table.place(row)})"
+            said = f"expected {file} in one split, found it in {splits[first]!r} and {splits[row]!r} ({place(row)})"
             raise DataError(f"{said}; keep one row")
     return list(known.values()), len(files) - len(known)
