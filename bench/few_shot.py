@@ -304,7 +304,7 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
         found = {text: line for axis in axes.flat for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
         drawn.supylabel("top-1 (%), mean over seeds", fontsize=10)
         drawn.legend(found.values(), found.keys(), loc="outside lower center", ncols=7, fontsize=9)
-    path.write_bytes(as_png(drawn, 110))
+    path.write_bytes(as_png(drawn, 84))
 
 
 if __name__ == "__main__":
