@@ -124,3 +124,17 @@ def test_groups_on_both_sides_outliers_and_copies_are_said(tmp_path: Path, capsy
     with pytest.raises(SystemExit) as stopped:
         main([*words, "--model", "none"])
     assert stopped.value.code == 2 and "to label next" in capsys.readouterr().err
+
+
+def test_the_cleaned_list_holds_names_of_any_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(24):
+        draw(tmp_path / "data" / ("cat" if number % 2 else "dog") / f"{number:02}.png", number)
+    odd = tmp_path / "data" / "cat" / "\udcff\udcfe.png"
+    (tmp_path / "data" / "cat" / "01.png").rename(odd)
+    clean = tmp_path / "clean.csv"
+    with pytest.raises(SystemExit):
+        main(["check", f"folder:{tmp_path / 'data'}", "--model", "none", "--out", str(tmp_path / "out"), "--fix", str(clean)])
+    capsys.readouterr()
+    data = load_dataset(f"csv:{clean}")
+    names = {split.images.name(row) for split in data.splits for row in range(len(split))}
+    assert str(odd) in names and len(names) == 24

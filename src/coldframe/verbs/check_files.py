@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from coldframe.errors import DataError, InputError
-from coldframe.files import as_csv, write_json, write_text
+from coldframe.files import as_csv, write_bytes, write_json, write_text
 from coldframe.verbs.check import Checked
 from coldframe.version import __version__
 
@@ -51,7 +51,7 @@ def write(found: Checked, out: Path, command: str, fix: Path | None = None) -> d
     write_text(out / "report.html", page)
     write_json(out / "results.json", results)
     if fix is not None:
-        write_text(fix, cleaned)
+        write_bytes(fix, cleaned.encode("utf-8", "surrogateescape"))  # names of any bytes are read back
     return results
 
 
