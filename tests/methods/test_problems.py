@@ -8,7 +8,7 @@ from kept_rows import D, K, N, drawn
 from torch import Tensor
 
 from coldframe.methods import rows, solvers
-from coldframe.methods.problems import Held, Read
+from coldframe.methods.problems import InMemory, Read
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -24,7 +24,7 @@ def test_the_loss_and_its_gradients_are_those_of_all_features(
     generator = torch.Generator().manual_seed(1)
     weight, bias = (torch.randn(*shape, generator=generator).double() for shape in ((K, D), (K,)))
     found: list[tuple[Tensor, ...]] = []
-    for problem in (Held(basis.rotate(x), truth, weights), Read(read, truth, weights, basis.mean, basis.vectors)):
+    for problem in (InMemory(basis.rotate(x), truth, weights), Read(read, truth, weights, basis.mean, basis.vectors)):
         at = weight.clone().requires_grad_(), bias.clone().requires_grad_()
         loss = 3 * problem.loss(*at)
         found.append((loss.detach(), *torch.autograd.grad(loss, at), torch.tensor(problem.curvature(weight, bias))))

@@ -31,7 +31,7 @@ def _curvature(logits: Tensor, several: bool) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Held:
+class InMemory:
     """The loss on rotated features in memory [N, R]."""
 
     x: Tensor

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from coldframe.errors import ModelError
 from coldframe.measures.temperature import golden_section
-from coldframe.methods.problems import Held, Read
+from coldframe.methods.problems import InMemory, Read
 from coldframe.methods.rows import Features, Rows, like, pieces
 
 TOLERANCE = 1e-4
@@ -202,7 +202,7 @@ def logistic_path(
     truth = y.to(values) if y.ndim == 2 else y.to(values.device)
     weights = None if weights is None else weights.to(values)
     problem = (
-        Held(basis.rotate(x).to(dtype), truth, weights) if isinstance(x, Tensor)
+        InMemory(basis.rotate(x).to(dtype), truth, weights) if isinstance(x, Tensor)
         else Read(x, truth, weights, basis.mean.to(dtype), basis.vectors.to(dtype))
     )  # fmt: skip
     weight, bias = values.new_zeros(classes, len(values)), values.new_zeros(classes)
@@ -221,7 +221,7 @@ def logistic_path(
 
 
 def _descend(
-    problem: Held | Read, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float,
+    problem: InMemory | Read, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float,
     checked: int = CHECKED,
 ) -> tuple[Tensor, Tensor, float, float, int]:
     """Take some steps of L-BFGS from a classifier, scaled by the curvature there.
