@@ -198,7 +198,8 @@ def test_the_sheets_are_drawn_as_they_were_and_titles_say_what_became_of_each(
     sheet = verb._sheet
     monkeypatch.setattr(verb, "_sheet", lambda pictures, titles, columns, size, colours=(): drawn.append(
         (titles, columns, size, list(colours))) or sheet(pictures, titles, columns, size, colours))  # fmt: skip
-    done = verb.attack_files(Headed(), files[:1], verb.usual("24/255"), others(files)[:1])
+    monkeypatch.setattr(verb, "as_png", lambda figure, dpi: b"PNG")
+    done = verb.attack_files(Headed(), files[:1], verb.usual("24/255", steps=8))
     verb.write(done, tmp_path / "out", {})
     (row,) = verb.rows(done)
     examples, changes = drawn
