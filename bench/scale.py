@@ -33,7 +33,7 @@ from extract import jpegs
 from PIL import Image
 
 CHILD = """
-import json, resource, sys
+import json, sys
 import torch
 torch.set_num_threads(1)
 from coldframe.cold import ColdPass, Store
@@ -56,7 +56,8 @@ backbone.digest
 print("ready", flush=True)
 found = prepare_units(cold, backbone, [split], [("features", "plain")], worker=(int(i), int(n)), size=int(unit),
                       progress=told)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+peak = int(told["VmHWM"].split()[0]) / 1024  # what getrusage says begins at the memory of the process that started this one
 print(json.dumps({"done": found.done, "images": found.images, "seconds": found.seconds, "peak": peak}), flush=True)
 """
 
