@@ -22,7 +22,6 @@ EVERY = {
     "tensorboard": "Write curves for TensorBoard (extra track).",
     "base_to_new": "Learn the first half of the classes and measure on both halves.",
     "refit": "Learn again from training and validation images together once the choices are made.",
-    "shard_weights": "Under torchrun: each process keeps a share of the weights, for networks that do not fit into one GPU.",
     "json": "Print the result as JSON and nothing else.",
 }
 """What every method's command line has in common -> its line in the help; the rest is in :mod:`coldframe.cli.shared`."""
@@ -113,7 +112,7 @@ def _fit(
     tensorboard: bool = False,
     base_to_new: bool = False,
     refit: bool = False,
-    shard_weights: bool = False,
+    shard_weights: shared.ShardWeights = False,
     json: bool = False,
 ) -> None:
     from coldframe.backbones import load_backbone

@@ -67,6 +67,11 @@ Download = Annotated[
 """Of models and data."""
 DownloadWeights = Annotated[bool, Parameter(help="Fetch weights that are not on this machine; without it no network is used.")]
 """Of models."""
+ShardWeights = Annotated[
+    bool,
+    Parameter(help="Under torchrun: each process keeps a share of the weights, for networks that do not fit into one GPU."),
+]
+"""Of a fine-tune over several processes."""
 Cluster = Annotated[
     str | None,
     Parameter(
