@@ -21,8 +21,6 @@ from coldframe.types import FEATURES
 GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(2, 13))
 TOLERANCE = 1e-3
 """Share of the loss that the solutions of the path may miss; the kept one is solved to the solver's own tolerance."""
-CHECKED = 5
-"""Steps after which a solution of the path is looked at."""
 FALLS = 2
 """Falls of the evidence in a row that end the path: it rises to one top and falls behind it."""
 
@@ -85,7 +83,7 @@ class Laplace(Method):
         a, directions = self._covered(x)
         best: tuple[float, float, solvers.Linear] | None = None
         path: list[dict[str, Any]] = []
-        solutions = solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE, checked=CHECKED)
+        solutions = solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE, checked=solvers.ROUGHLY)
         for l2, linear in zip(GRID, solutions, strict=False):
             evidence = self._evidence(x, y, linear, l2 * n, a)
             path.append({"l2": l2, "evidence": evidence})

@@ -208,9 +208,11 @@ class LinearProbe(Method):
     ) -> Iterator[solvers.Linear]:
         if self.solver == "ridge":
             return solvers.ridge_path(x, y, classes, l2s, basis or solvers.Basis.of(x))
+        rough = tolerance > solvers.TOLERANCE
         return solvers.logistic_path(
             x, y, classes, l2s, basis or solvers.Basis.of(x), start=start, tolerance=tolerance,
-            dtype=like(x).dtype if tolerance > solvers.TOLERANCE else torch.float64, weights=self._weights(y, classes),
+            dtype=like(x).dtype if rough else torch.float64, weights=self._weights(y, classes),
+            checked=solvers.ROUGHLY if rough else solvers.CHECKED,
         )  # fmt: skip
 
     def _weights(self, y: Tensor, classes: int) -> Tensor | None:

@@ -23,8 +23,9 @@ from coldframe.methods.rows import Features, Rows, like, pieces
 
 TOLERANCE = 1e-4
 """Share of the loss that a solution may miss of its minimum."""
-CHECKED, _RESCALED = 20, 60
-"""Steps after which what is left is looked at, and evaluations after which the coordinates are scaled anew."""
+ROUGHLY, CHECKED, _RESCALED = 5, 20, 60
+"""Steps after which what is left is looked at, where much may be left and where little may, and evaluations after which the
+coordinates are scaled anew."""
 _STALLED = 1e-9
 """A smaller fall of the loss over so many evaluations, as a share of it, is rounding."""
 ROUNDING = 1e-12
