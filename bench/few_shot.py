@@ -252,15 +252,15 @@ def choices(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for title in dict.fromkeys(row["data"] for row in told):
         mine = [(group(row), row["left_out_top1"] - row["top1"]) for row in told if row["data"] == title]
-        lines.append(said(f"Left-out less test accuracy, {title}", mine))
+        lines.append(said(f"Left-out minus test accuracy, {title}", mine))
     every = [(group(row), row["left_out_top1"] - row["top1"]) for row in told]
-    lines.append(said("Left-out less test accuracy, all sets", every))
+    lines.append(said("Left-out minus test accuracy, all sets", every))
     late = [(group(row), row["left_out_top1"] - row["top1"]) for row in told if row["shots"] >= 8]
     lines.append(said("The same with 8 and 16 images a class", late))
     held = [row for row in told if row.get("then_refitted") is not None]
     for title, name in (("learned from the rest", "chosen_on_held_out"), ("then learned from all", "then_refitted")):
         gains = [(group(row), row["top1"] - row[name]) for row in held]
-        lines.append(said(f"Settings by leave-one-out less settings by a held-out fifth, {title}", gains))
+        lines.append(said(f"Settings by leave-one-out minus settings by a held-out fifth, {title}", gains))
     picks: dict[str, list[tuple[tuple[str, str, int], float]]] = {"chosen_on_held_out": [], "then_refitted": []}
     for key in dict.fromkeys((*group(row), row["shots"]) for row in held):
         mine = [row for row in held if (*group(row), row["shots"]) == key]
@@ -269,7 +269,7 @@ def choices(rows: list[dict[str, Any]]) -> list[str]:
         for name, found in picks.items():
             found.append((key[:3], by_loo["top1"] - by_val[name]))
     for title, name in (("learned from the rest", "chosen_on_held_out"), ("then learned from all", "then_refitted")):
-        lines.append(said(f"Method and settings by leave-one-out less both by a held-out fifth, {title}", picks[name]))
+        lines.append(said(f"Method and settings by leave-one-out minus both by a held-out fifth, {title}", picks[name]))
     return [line for text in lines for line in (text, "")][:-1]
 
 

@@ -12,8 +12,9 @@ from coldframe.measures import loo
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("intercept", [True, False])
-def test_ridge_equals_refitting_with_scikit_learn(name: str, intercept: bool) -> None:
-    x, y = features()
+@pytest.mark.parametrize("dim", [7, 40])  # fewer and more features than rows
+def test_ridge_equals_refitting_with_scikit_learn(name: str, intercept: bool, dim: int) -> None:
+    x, y = features(dim=dim)
     case, penalties = CASES[name], [1e-3, 0.7, 20.0]
     targets = torch.nn.functional.one_hot(y, K).double() - 0.3 * torch.randn(N, K, dtype=torch.float64)
     found = loo.ridge(x, targets, penalties, intercept=intercept, **case)
@@ -24,7 +25,8 @@ def test_ridge_equals_refitting_with_scikit_learn(name: str, intercept: bool) ->
             fit = Ridge(penalty, fit_intercept=intercept, solver="svd" if not intercept else "auto", tol=1e-12)
             fit.fit(x[kept].numpy(), targets[kept].numpy(), sample_weight=w[kept].numpy())
             expected = torch.from_numpy(fit.predict(x[row : row + 1].numpy()))[0]
-            assert (found[at, row] - expected).abs().max() < 1e-10
+            # Where few rows are fitted nearly exactly, rounding is divided by the little that is left.
+            assert (found[at, row] - expected).abs().max() < (1e-10 if dim < N else 1e-9)
 
 
 @pytest.mark.parametrize("name", ["plain", "groups"])

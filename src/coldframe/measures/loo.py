@@ -48,7 +48,7 @@ def ridge(
     """Return out-of-sample scores of ridge regression: sum_i w_i |W x_i + b - t_i|^2 + penalty |W|^2, b not penalised.
 
     With the hat matrix H of weighted rows, the residuals of a left-out group g are (I - H_gg)^-1 (t - H t)_g; for one
-    row this is the known r_i / (1 - h_ii). One singular value decomposition serves all penalties.
+    row this is the known r_i / (1 - h_ii). One eigendecomposition serves all penalties.
 
     Args:
         x: features [N, D].
@@ -67,7 +67,7 @@ def ridge(
     w = torch.ones(len(x), dtype=x.dtype, device=x.device) if weights is None else weights.to(x)
     root = w.sqrt()[:, None]  # [N, 1]
     centre = (w[:, None] * x).sum(0) / w.sum() if intercept else torch.zeros_like(x[0])
-    left, values, _ = torch.linalg.svd(root * (x - centre), full_matrices=False)  # [N, R], [R]
+    left, squares = _left_singular(root * (x - centre))  # [N, R], [R]
     constant = root / root.norm() if intercept else torch.zeros_like(root)  # [N, 1]
     t = root * targets
     inner = left.T @ t  # [R, K]
@@ -75,7 +75,7 @@ def ridge(
     rows, real = members(groups) if groups is not None else (torch.arange(len(x), device=x.device)[:, None], None)
     found = []
     for penalty in penalties:
-        shrink = values.square() / (values.square() + penalty)  # [R]
+        shrink = squares / (squares + penalty)  # [R]
         residual = t - level - left @ (shrink[:, None] * inner)  # [N, K]
         if real is None:
             leverage = (left.square() @ shrink)[:, None] + constant.square()  # [N, 1]
@@ -90,6 +90,19 @@ def ridge(
             out = (solved * mine[..., None]).sum(1)
         found.append(targets - out / root)
     return torch.stack(found)
+
+
+def _left_singular(a: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the left singular vectors [N, R] and the squares of the singular values [R] of a matrix [N, D].
+
+    They come from the smaller of a a^T and a^T a. Squares within their rounding are left out: one of them belongs to the
+    intercept, which is not penalised and counts by itself.
+    """
+    n, width = a.shape
+    squares, vectors = torch.linalg.eigh(a @ a.T if n <= width else a.T @ a)
+    kept = squares > max(n, width) * torch.finfo(a.dtype).eps * squares.max()
+    squares, vectors = squares[kept], vectors[:, kept]
+    return vectors if n <= width else a @ (vectors / squares.sqrt()), squares
 
 
 def kernel_ridge(kernel: Tensor, targets: Tensor, penalties: Sequence[float], *, groups: Tensor | None = None) -> Tensor:
