@@ -83,7 +83,9 @@ class Laplace(Method):
         a, directions = self._covered(x)
         best: tuple[float, float, solvers.Linear] | None = None
         path: list[dict[str, Any]] = []
-        solutions = solvers.logistic_path(x, y, K, GRID, basis, tolerance=TOLERANCE, checked=solvers.ROUGHLY)
+        solutions = solvers.logistic_path(
+            x, y, K, GRID, basis, tolerance=TOLERANCE, checked=solvers.ROUGHLY, dtype=torch.float32
+        )
         for l2, linear in zip(GRID, solutions, strict=False):
             evidence = self._evidence(x, y, linear, l2 * n, a)
             path.append({"l2": l2, "evidence": evidence})
@@ -94,7 +96,7 @@ class Laplace(Method):
                 break
         assert best is not None
         _, l2, start = best
-        chosen = next(solvers.logistic_path(x, y, K, [l2], basis, start=start))
+        chosen = next(solvers.logistic_path(x, y, K, [l2], basis, start=start, checked=solvers.ROUGHLY))
         g, mixed = self._softness(x, chosen)
         self.weight, self.bias = chosen.weight.float().contiguous(), chosen.bias.float()
         self.directions, self.mixed = directions.float().contiguous(), mixed.square().float().contiguous()
