@@ -23,6 +23,7 @@ from coldframe.evaluation.classifiers import logits_of, own_classifier
 from coldframe.files import read_json
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.verbs import attack as verb
+from coldframe.verbs import attack_results as results
 from coldframe.verbs.predict import predict
 
 
@@ -70,13 +71,13 @@ def test_pieces_on_two_threads_give_the_same_bits(files: list[Path], monkeypatch
 def test_what_is_written_is_what_was_found(files: list[Path], tmp_path: Path) -> None:
     backbone = Headed()
     done = verb.attack_files(backbone, files, verb.usual(24 / 255), others(files))
-    written = verb.write(done, tmp_path / "out", {"eps": "24/255"})
+    written = results.write(done, tmp_path / "out", {"eps": "24/255"})
     assert {path.name for path in written} == {path.name for path in (tmp_path / "out").iterdir()}
-    results = read_json(tmp_path / "out" / "results.json")
-    assert results["settings"] == {"eps": "24/255"} and len(results["images"]) == 3
-    assert any(row["fooled"] for row in results["images"])
+    content = read_json(tmp_path / "out" / "results.json")
+    assert content["settings"] == {"eps": "24/255"} and len(content["images"]) == 3
+    assert any(row["fooled"] for row in content["images"])
     model = own_classifier(backbone)[0]
-    for i, row in enumerate(results["images"]):
+    for i, row in enumerate(content["images"]):
         picture = torch.from_numpy(np.array(Image.open(tmp_path / "out" / f"adversarial_{i:02}_{files[i].stem}.png")))
         image = picture.permute(2, 0, 1)[None].float() / 255
         odds = model(image).softmax(-1)[0]
@@ -93,11 +94,11 @@ def test_the_noise_is_drawn_around_grey_as_strong_as_the_figure_says(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[list[Tensor], list[str]]] = []
-    sheet = verb._sheet
-    monkeypatch.setattr(verb, "_sheet", lambda pictures, titles, *more: drawn.append((pictures, titles)) or sheet(
+    sheet = results._sheet
+    monkeypatch.setattr(results, "_sheet", lambda pictures, titles, *more: drawn.append((pictures, titles)) or sheet(
         pictures, titles, *more))  # fmt: skip
     done = verb.attack_files(Headed(), files[:1], verb.usual(24 / 255), others(files)[:1])
-    verb.write(done, tmp_path / "out", {})
+    results.write(done, tmp_path / "out", {})
     (clean, noise, _), titles = drawn[0]
     largest = float((done.found.images - done.images).abs().max())
     assert torch.equal(clean, done.images[0].permute(1, 2, 0))
@@ -119,7 +120,7 @@ def test_pieces_are_put_together_again(files: list[Path], monkeypatch: pytest.Mo
     whole = verb.attack_files(Headed(), files, verb.usual(9 / 255))
     monkeypatch.setattr(verb, "PIECE", 2)
     pieces = verb.attack_files(Headed(), files, verb.usual(9 / 255))
-    assert verb.rows(whole) == verb.rows(pieces)
+    assert results.rows(whole) == results.rows(pieces)
 
 
 @pytest.mark.parametrize(("targets", "words"), [
@@ -155,7 +156,7 @@ def test_a_fitted_method_is_attacked_with_the_classes_it_learned(files: list[Pat
     with torch.no_grad():
         assert torch.equal(logits_of(probe)(done.found.images).argmax(-1), done.odds[0])
     targets = [done.classes[(int(label) + 1) % 3] for label in done.labels]
-    rows = verb.rows(verb.attack_files(probe, files, verb.usual(60 / 255), targets))
+    rows = results.rows(verb.attack_files(probe, files, verb.usual(60 / 255), targets))
     assert [row["target"] for row in rows] == targets and any(row["fooled"] for row in rows)
 
 
@@ -165,13 +166,13 @@ def test_what_is_written_is_read_back_as_what_it_is(files: list[Path], tmp_path:
     net = Headed()
     net.preprocess = replace(net.preprocess, resize=20, mode=mode)  # a crop that would take a second bite
     done = verb.attack_files(net, files, verb.usual(16 / 255))
-    verb.write(done, tmp_path / "out", {})
+    results.write(done, tmp_path / "out", {})
     made = sorted((tmp_path / "out").glob("adversarial_*.png"))
     pixels = load_pixels(Files(tuple(made)), range(3), net.preprocess)
     assert np.array_equal(pixels, done.found.uint8.numpy())
     again = predict(net, made, top=1)
-    assert [one.classes[0] for one in again] == [row["adversarial_class"] for row in verb.rows(done)]
-    told = [row["adversarial_probability"] for row in verb.rows(done)]
+    assert [one.classes[0] for one in again] == [row["adversarial_class"] for row in results.rows(done)]
+    told = [row["adversarial_probability"] for row in results.rows(done)]
     assert [one.probabilities[0] for one in again] == pytest.approx(told, abs=1e-5)
     # The same pixels in an unmarked file are an ordinary picture, and so is a marked one that another program has cropped.
     with Image.open(made[0]) as picture:
@@ -192,16 +193,16 @@ def test_the_sheets_are_drawn_as_they_were_and_titles_say_what_became_of_each(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grey = [torch.full((4, 4, 3), value) for value in (0.25, 0.5, 1.5)]
-    unchanged(__file__, "attack_sheet", verb._sheet(grey, ["one", "two\nlines", "three"], 2, 1.5, ["#112233"] * 3))
-    unchanged(__file__, "attack_plain_sheet", verb._sheet(grey[:1], ["one"], 3, 2.3))
+    unchanged(__file__, "attack_sheet", results._sheet(grey, ["one", "two\nlines", "three"], 2, 1.5, ["#112233"] * 3))
+    unchanged(__file__, "attack_plain_sheet", results._sheet(grey[:1], ["one"], 3, 2.3))
     drawn: list[tuple[list[str], int, float, list[str]]] = []
-    sheet = verb._sheet
-    monkeypatch.setattr(verb, "_sheet", lambda pictures, titles, columns, size, colours=(): drawn.append(
+    sheet = results._sheet
+    monkeypatch.setattr(results, "_sheet", lambda pictures, titles, columns, size, colours=(): drawn.append(
         (titles, columns, size, list(colours))) or sheet(pictures, titles, columns, size, colours))  # fmt: skip
-    monkeypatch.setattr(verb, "as_png", lambda figure, dpi: b"PNG")
+    monkeypatch.setattr(results, "as_png", lambda figure, dpi: b"PNG")
     done = verb.attack_files(Headed(), files[:1], verb.usual("24/255", steps=8))
-    verb.write(done, tmp_path / "out", {})
-    (row,) = verb.rows(done)
+    results.write(done, tmp_path / "out", {})
+    (row,) = results.rows(done)
     examples, changes = drawn
     assert examples[0][0] == f"{row['class']} {row['probability']:.1%}" and examples[1:] == (3, 2.3, [])
     assert examples[0][2] == f"{row['adversarial_class']} {row['adversarial_probability']:.1%}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -79,3 +80,16 @@ def test_models_of_other_classes_are_refused_and_nothing_asked_has_no_share(file
         transfer([Headed(1), Headed(2, ("ash", "elm", "cedar"))], files, usual(1 / 255, steps=1))
     empty = Cell("a", "b", 0, 0)
     assert empty.share is None and empty.as_dict()["share"] is None
+
+
+def test_a_target_that_is_a_models_own_answer_is_refused_before_any_attack(files: list[Path]) -> None:
+    models = [Headed(4), Headed(7)]
+    done = transfer(models, files, usual(1 / 255, steps=1))
+    first, second = (done.attacked[name].labels for name in done.names)
+    at = next(row for row in range(8) if first[row] != second[row])
+
+    def attack(*words: object) -> NoReturn:
+        raise AssertionError("attacked")
+
+    with pytest.raises(InputError, match="expected a target other than the true class"):
+        transfer(models, [files[at]], attack, [str(int(second[at]))])  # type: ignore[arg-type]

@@ -60,7 +60,8 @@ def attack(
     """
     from coldframe.errors import InputError
     from coldframe.registry import CLASSIFIER
-    from coldframe.verbs.attack import attack_files, rows, usual, write
+    from coldframe.verbs.attack import attack_files, usual
+    from coldframe.verbs.attack_results import rows, write
     from coldframe.verbs.transfer import matrix, transfer, write_all
 
     if not images:

@@ -31,8 +31,9 @@ class Laplace(Method):
     The posterior of W is a Gaussian at the minimum of sum_i CE + (d / 2) |W|^2 with precision N A (x) G + d I: A = (1/N) sum
     f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T, d the prior's precision. In the eigenbases of A (a_i, u_i) and G (g_j, v_j)
     v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on train, so that no image is held out:
-    log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). b is not penalised and has no doubt. Outside the
-    span of the features every a_i is 0, so that the rest of f adds its square / d.
+    log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). It is looked for from large to small values, until
+    the evidence has fallen twice in a row. b is not penalised and has no doubt. Outside the span of the features every a_i
+    is 0, so that the rest of f adds its square / d.
 
     Args:
         backbone: any backbone.

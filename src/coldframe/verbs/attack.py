@@ -1,38 +1,29 @@
-"""Adversarial examples of image files, and what is left of them after everyday changes: figures, PNGs, results.json."""
+"""Adversarial examples of image files, and what is left of them after everyday changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
-from coldframe.attacks import PGD, Adversarial, Attack, Survival, everyday, survival
+from coldframe.attacks import PGD, Adversarial, Attack, Model, Survival, everyday, survival
 from coldframe.attacks.checks import LEVELS, SMALLEST, radius
 from coldframe.backbones.base import Backbone
-from coldframe.data import own_png
 from coldframe.data.base import OnError
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.places import MOST_FILES, Seen, find_files, readable
 from coldframe.errors import DataError, InputError, nearest
 from coldframe.evaluation.classifiers import opened
-from coldframe.files import write_bytes, write_json
 from coldframe.machine.room import check_fits
 from coldframe.machine.spreading import spread
-from coldframe.measures import machine
 from coldframe.methods import Method
-from coldframe.report.figures.style import INK, PALETTE, as_png, new_figure, shorten, style
 
 PIECE = 8
 """Images attacked at once: larger batches miss the caches of a CPU."""
-SHOWN = 24
-"""Images in the figures, at most; the other files and ``results.json`` have all."""
 CONFIDENCE = 0.95
 """Probability of the target at which an image is left alone."""
 
@@ -63,6 +54,35 @@ class Attacked:
     odds: tuple[Tensor, Tensor]
     survived: tuple[Survival, ...]
     left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model, and the images that it is attacked with: everything that can be refused has been.
+
+    Args:
+        model: images in [0, 1] -> logits.
+        names: of its classes.
+        backbone: its backbone.
+        files: paths of the images.
+        images: at the model's resolution [B, 3, S, S] in [0, 1].
+        labels: the class that the model puts first [B].
+        label_probability: its probability [B].
+        targets: wanted classes [B], or None.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    backbone: Backbone
+    files: tuple[Path, ...]
+    images: Tensor
+    labels: Tensor
+    label_probability: Tensor
+    targets: Tensor | None
+
+
+Opened = tuple[Model, tuple[str, ...], Backbone]
+"""What :func:`coldframe.evaluation.classifiers.opened` returns."""
 
 
 def class_index(text: str, names: Sequence[str]) -> int:
@@ -106,6 +126,20 @@ def attack_files(
         InputError: classes or options that cannot be used.
         DataError: a file that cannot be.
     """
+    files, left = pictures(places, targets, on_error=on_error, seen=seen, most=most)
+    ready = prepared(opened(source, device=device, download=download), files, targets)
+    return replace(attacked(ready, attack), left_out=left)
+
+
+def pictures(
+    places: Sequence[str | Path],
+    targets: Sequence[str] = (),
+    *,
+    on_error: OnError = "raise",
+    seen: Seen | None = None,
+    most: int = MOST_FILES,
+) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """Return the files that are attacked, and those that are left out with a few words why; see :func:`attack_files`."""
     kept, left = readable(find_files(places, most=most, seen=seen), on_error)
     files = tuple(kept)
     if len(targets) not in (0, 1, len(files)):
@@ -116,10 +150,15 @@ def attack_files(
         if min(size) < SMALLEST:
             least, found_size = f"{SMALLEST} x {SMALLEST}", f"{size[0]} x {size[1]}"
             raise DataError(f"expected pictures of at least {least} pixels, found {found_size} in {file}; leave it out")
-    model, names, backbone = opened(source, device=device, download=download)
+    return files, left
+
+
+def prepared(subject: Opened, files: tuple[Path, ...], targets: Sequence[str] = ()) -> Prepared:
+    """Return images at a model's resolution with the classes that it puts first; targets are as in :func:`attack_files`."""
+    model, names, backbone = subject
     side = backbone.preprocess.size  # bytes, the images as numbers, those found, and their change
     check_fits("a number of images", len(files), lambda n: n * 3 * side**2 * (1 + 4 + 4 + 4), of=f"of {side} pixels")
-    pixels = torch.from_numpy(load_pixels(held, list(range(len(files))), backbone.preprocess))
+    pixels = torch.from_numpy(load_pixels(Files(files), list(range(len(files))), backbone.preprocess))
     images = pixels.to(backbone.device).float().div(LEVELS)
     with torch.no_grad():
         clean = torch.cat([model(piece).float().softmax(-1) for piece in images.split(PIECE)])  # type: ignore[no-untyped-call]
@@ -132,6 +171,12 @@ def attack_files(
             if label == target:
                 same = f"{names[label]} ({label})"
                 raise InputError(f"expected a target other than the true class, found {same} for {file}; choose another")
+    return Prepared(model, names, backbone, files, images, labels, label_probability, wanted)
+
+
+def attacked(ready: Prepared, attack: Attack) -> Attacked:
+    """Attack what is prepared, some images at a time."""
+    model, images, labels, wanted = ready.model, ready.images, ready.labels, ready.targets
 
     def one(start: int) -> tuple[Adversarial, list[Survival]]:
         piece = slice(start, start + PIECE)
@@ -139,13 +184,13 @@ def attack_files(
         part = attack(model, images[piece], labels[piece], goal)
         return part, survival(model, images[piece], part.images, labels[piece], goal)
 
-    pieces = range(0, len(files), PIECE)
+    pieces = range(0, len(ready.files), PIECE)
     done = spread(one, pieces) if images.device.type == "cpu" else [one(start) for start in pieces]
     parts, changed = [part for part, _ in done], [after for _, after in done]
     found = Adversarial(*(torch.cat([getattr(p, name) for p in parts]) for name in Adversarial.__dataclass_fields__))
     survived = tuple(_joined(rows) for rows in zip(*changed, strict=True))
     odds = (survived[0].predicted, survived[0].probability)
-    return Attacked(files, tuple(names), images, labels, label_probability, wanted, found, odds, survived, left)
+    return Attacked(ready.files, tuple(ready.names), images, labels, ready.label_probability, wanted, found, odds, survived)
 
 
 def _joined(parts: Sequence[Survival]) -> Survival:
@@ -161,111 +206,3 @@ def usual(eps: float | str, *, robust: bool = False, steps: int = 40, samples: i
     size = radius(eps) if isinstance(eps, str) else eps
     transforms = everyday() if robust else None
     return PGD(size, steps=steps, confidence=0.0 if robust else CONFIDENCE, transforms=transforms, samples=samples, seed=seed)
-
-
-def rows(done: Attacked) -> list[dict[str, Any]]:
-    """Return one row per file, plain values: classes, probabilities, sizes of the change, survival."""
-    change = (done.found.images - done.images).mul(LEVELS)
-    names, table = done.classes, []
-    for i, file in enumerate(done.files):
-        target = None if done.targets is None else int(done.targets[i])
-        table.append({
-            "file": str(file),
-            "class": names[int(done.labels[i])], "probability": round(float(done.label_probability[i]), 6),
-            "target": None if target is None else names[target],
-            "fooled": bool(done.found.fooled[i]),
-            "adversarial_class": names[int(done.odds[0][i])], "adversarial_probability": round(float(done.odds[1][i]), 6),
-            "steps": int(done.found.steps[i]),
-            "largest_change_of_255": round(float(change[i].abs().max())),
-            "l2": round(float(change[i].div(LEVELS).norm()), 4),
-            "survival": {s.change: _after(s, i, names, target) for s in done.survived},
-        })  # fmt: skip
-    return table
-
-
-def _after(seen: Survival, i: int, names: Sequence[str], target: int | None) -> dict[str, Any]:
-    """Return what the model sees in image ``i`` after one change, and in the clean image after the same one."""
-    wanted = "true_probability" if target is None else "target_probability"
-    return {
-        "class": names[int(seen.predicted[i])],
-        "probability": round(float(seen.probability[i]), 6),
-        wanted: round(float(seen.target_probability[i]), 6),
-        "survived": bool(seen.survived[i]),
-        "clean_class": names[int(seen.clean_predicted[i])],
-        "clean_probability": round(float(seen.clean_probability[i]), 6),
-    }
-
-
-def write(done: Attacked, folder: str | Path, settings: dict[str, Any]) -> list[Path]:
-    """Write ``results.json``, the two figures (of the first 24 images) and one PNG a file; return their paths.
-
-    The noise is drawn around grey, amplified so that its largest value becomes white or black; the factor stands above it.
-    """
-    folder = Path(folder)
-    pictures, titles = [], []
-    after: list[Tensor] = []
-    after_titles: list[str] = []
-    colours: list[str] = []
-    for i, row in enumerate(rows(done)[:SHOWN]):
-        noise = done.found.images[i] - done.images[i]
-        scale = 0.5 / max(float(noise.abs().max()), 1 / LEVELS)
-        pictures += [_last(done.images[i]), _last(0.5 + scale * noise), _last(done.found.images[i])]
-        titles += [
-            f"{shorten(row['class'])} {row['probability']:.1%}",
-            f"noise, {scale:.0f} times as strong",
-            f"{shorten(row['adversarial_class'])} {row['adversarial_probability']:.1%}",
-        ]
-        for s in done.survived:
-            after.append(_last(s.images[i]))
-            seen = row["survival"][s.change]
-            now = f"{shorten(seen['class'], 18)} {seen['probability']:.0%}"
-            before = f"{shorten(seen['clean_class'], 16)} {seen['clean_probability']:.0%}"
-            after_titles.append(f"{s.change}: {'fools' if seen['survived'] else 'fails'}\n{now}\n(clean: {before})")
-            colours.append(PALETTE[2] if seen["survived"] else PALETTE[1])
-    written = [
-        write_bytes(folder / f"adversarial_{i:02}_{file.stem}.png", _png(picture))
-        for i, (file, picture) in enumerate(zip(done.files, done.found.uint8, strict=True))
-    ]
-    examples = _sheet(pictures, titles, 3, 2.3)
-    changes = _sheet(after, after_titles, len(done.survived), 2.0, colours)
-    written.append(write_bytes(folder / "examples.png", as_png(examples, 120)))
-    written.append(write_bytes(folder / "survival.png", as_png(changes, 100)))
-    content = {"settings": settings, "machine": machine(done.images.device), "images": rows(done)}
-    content |= {"left_out": done.left_out} if done.left_out else {}
-    written.append(write_json(folder / "results.json", content))
-    return written
-
-
-def _sheet(
-    pictures: Sequence[Tensor], titles: Sequence[str], columns: int, size: float, colours: Sequence[str] = ()
-) -> Figure:
-    """Return pictures [H, W, 3] in a grid; line breaks in the titles stay where they are, so that rows can be compared.
-
-    Args:
-        pictures: row by row.
-        titles: one each.
-        columns: pictures in a row.
-        size: inches of a side.
-        colours: of each title; ink when empty.
-    """
-    lines = -(-len(pictures) // columns)
-    tallest = max(title.count("\n") + 1 for title in titles)
-    with style():
-        figure = new_figure(columns * (size + 0.12), 0.1 + lines * (size + 0.16 + 0.18 * tallest))
-        for number, (picture, title) in enumerate(zip(pictures, titles, strict=True), 1):
-            axes = figure.add_subplot(lines, columns, number)
-            axes.imshow(picture.clamp(0, 1).numpy(), interpolation="nearest")
-            axes.set_axis_off()
-            colour = colours[number - 1] if colours else INK
-            axes.set_title(title, fontsize=8.5, fontweight="normal", loc="center", color=colour)
-    return figure
-
-
-def _last(image: Tensor) -> Tensor:
-    """Move channels last: [3, H, W] -> [H, W, 3], on the CPU."""
-    return image.permute(1, 2, 0).cpu()
-
-
-def _png(picture: Tensor) -> bytes:
-    """Return a picture [3, S, S] as a file that is read back as these very pixels, not resized and cropped once more."""
-    return own_png.as_png(Image.fromarray(_last(picture).contiguous().numpy()), fitted=True)

@@ -25,7 +25,8 @@ from coldframe.methods import Method
 from coldframe.report.figures.heat_map import Panel, heat_map
 from coldframe.report.figures.style import as_png
 from coldframe.results.rows import short
-from coldframe.verbs.attack import PIECE, Attacked, attack_files, write
+from coldframe.verbs.attack import PIECE, Attacked, attacked, pictures, prepared
+from coldframe.verbs.attack_results import write
 
 FIGURE = "who-fools-whom.png"
 
@@ -96,7 +97,7 @@ def transfer(
         targets: as in ``attack_files``.
         device: where to run.
         download: whether weights may be fetched.
-        settings: more of ``attack_files``.
+        settings: of :func:`.attack.pictures`.
 
     Raises:
         InputError: models of other classes, or options that cannot be used; before any image is attacked.
@@ -110,19 +111,18 @@ def transfer(
                 f"expected models of the same classes in the same order, found {len(first):,} in {names[0]} and others "
                 f"({len(classes):,}) in {name}; attack them one by one"
             )
-    attacked = {
-        name: attack_files(source, places, attack, targets, device=device, download=download, **settings)
-        for name, source in zip(names, sources, strict=True)
-    }
+    files, left = pictures(places, targets, **settings)
+    ready = [prepared(model, files, targets) for model in models]  # what one of them refuses is refused before any attack
+    made = {name: replace(attacked(one, attack), left_out=left) for name, one in zip(names, ready, strict=True)}
     cells = []
-    for made_for, done in attacked.items():
+    for made_for, done in made.items():
         labels, wanted = done.labels.cpu(), None if done.targets is None else done.targets.cpu()
         for shown_to, (model, _, backbone) in zip(names, models, strict=True):
             same = _answers(model, backbone, done.images) == labels
             after = _answers(model, backbone, done.found.images)
             fooled = after != labels if wanted is None else after == wanted
             cells.append(Cell(made_for, shown_to, int(same.sum()), int((same & fooled).sum())))
-    return Transfer(tuple(names), attacked, tuple(cells))
+    return Transfer(tuple(names), made, tuple(cells))
 
 
 @torch.no_grad()
