@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
-from coldframe.methods import method_class
+from coldframe.methods import laplace, method_class
 
 
 @pytest.mark.parametrize("width", [5, 26])  # fewer and more features than images
@@ -54,3 +54,14 @@ def test_doubt_lowers_confidence_and_few_images_are_no_trouble(tmp_path: Path) -
     assert bool((method.predict_proba(seen, cold=cold).max(1).values <= plain + 1e-6).all())
     missing = Split("train", few.images, np.array([0, 0, 1]), few.classes)
     assert torch.isfinite(method_class("laplace")(backbone).fit(missing, cold=cold).predict_proba(seen, cold=cold)).all()
+
+
+def test_the_search_ends_behind_the_top_of_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cold, data, backbone = ColdPass(Store(tmp_path)), coloured(18, 0, "train"), TinyBackbone(width=26)
+    short = method_class("laplace")(backbone).fit(data, cold=cold)
+    monkeypatch.setattr(laplace, "FALLS", len(laplace.GRID))
+    whole = method_class("laplace")(backbone).fit(data, cold=cold)
+    found, every = short.choices["path"], whole.choices["path"]
+    top = max(range(len(every)), key=lambda at: every[at]["evidence"])
+    assert len(every) == len(laplace.GRID) and top < len(every) - 2
+    assert found == every[: top + 3] and short.choices["l2"] == every[top]["l2"] == whole.choices["l2"]

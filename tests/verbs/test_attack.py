@@ -99,6 +99,10 @@ def test_the_noise_is_drawn_around_grey_as_strong_as_the_figure_says(
         pictures, titles, *more))  # fmt: skip
     done = verb.attack_files(Headed(), files[:1], verb.usual(24 / 255), others(files)[:1])
     results.write(done, tmp_path / "out", {})
+    monkeypatch.setattr(results, "SHOWN", 2)
+    every = verb.attack_files(Headed(), files, verb.usual(1 / 255, steps=1))
+    written = results.write(every, tmp_path / "all", {})
+    assert len(drawn[2][0]) == 2 * 3 and sum(path.name.startswith("adversarial_") for path in written) == 3
     (clean, noise, _), titles = drawn[0]
     largest = float((done.found.images - done.images).abs().max())
     assert torch.equal(clean, done.images[0].permute(1, 2, 0))

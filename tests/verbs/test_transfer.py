@@ -65,14 +65,11 @@ def test_every_pair_is_counted_on_the_images_that_both_agree_on(files: list[Path
 
 
 def test_with_a_target_only_the_target_counts(files: list[Path]) -> None:
-    models = [Headed(1), Headed(2)]
-    labels = transfer(models[:1], files[:1], usual(1 / 255, steps=1)).attacked
-    (alone,) = labels.values()
-    target = (int(alone.labels[0]) + 1) % 3
-    done = transfer(models[:1] * 2, files[:1], usual(30 / 255, steps=20), [str(target)])
-    found = next(iter(done.attacked.values()))
-    reached = bool(own_classifier(models[0])[0](found.found.images).argmax(-1) == target)
-    assert [(cell.asked, cell.fooled) for cell in done.cells] == [(1, int(reached))] * 4
+    models, some = [Headed(1), Headed(2)], [files[at] for at in (0, 5, 6, 7)]  # beech to both, before
+    done = transfer(models, some, usual(40 / 255, steps=5), ["ash"])
+    answers = own_classifier(models[1])[0](done.attacked[done.names[0]].found.images).argmax(-1)
+    assert sorted(set(answers.tolist())) == [0, 2]  # the second leaves the class, but not always for the target
+    assert (done.cells[1].asked, done.cells[1].fooled) == (4, int((answers == 0).sum()))
 
 
 def test_models_of_other_classes_are_refused_and_nothing_asked_has_no_share(files: list[Path]) -> None:
