@@ -30,12 +30,13 @@ from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import method_class
 from coldframe.methods.base import holdout
 from coldframe.methods.few_shot import ALPHAS, FewShot
+from coldframe.methods.folds import has
 from coldframe.methods.stacked import fit_stacked
 from coldframe.methods.transclip import TransClip
 
 METHODS = (
-    "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "lp++", "clap", "taskres",
-    "clip-adapter", "cross-modal", "prolip", "laplace", "transclip",
+    "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "tip-adapter-f", "lp++", "clap",
+    "taskres", "clip-adapter", "cross-modal", "prolip", "laplace", "transclip",
 )  # fmt: skip
 SHOTS = (1, 2, 4, 8, 16)
 DATA = {
@@ -136,7 +137,7 @@ def capped(split: Split, most: int) -> Split:
 def fitted(name: str, backbone: Backbone, train: Split, test: Split, cold: ColdPass) -> tuple[Any, float]:
     """Return a method fitted without validation images, and its processor seconds; a transductive one sees test images."""
     kind = method_class(name)
-    method = kind(backbone, choose="loo") if "choose" in kind.settings() else kind(backbone)
+    method = kind(backbone, choose="loo") if has(kind, "loo") else kind(backbone)
     if isinstance(method, TransClip):
         method.unlabelled = without_labels(test.images, "unlabelled", test.classes)
     start = time.process_time()

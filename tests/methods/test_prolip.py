@@ -102,6 +102,18 @@ def test_the_best_of_all_rates_and_steps_on_val_is_kept(tmp_path: Path) -> None:
     assert again.choices["chosen on"] == "held-out train"
 
 
+def test_a_search_ends_fifty_steps_after_the_best_and_loses_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cold, data, val = ColdPass(Store(tmp_path)), split(24, 0), split(12, 1)
+    short = KIND(tiny_clip(), steps=200).fit(data, val, cold=cold)
+    assert max(each["step"] for each in short.history) == short.choices["step"] + 50 < 200
+    monkeypatch.setattr("coldframe.methods.prolip.PATIENCE", 1000)
+    whole = KIND(tiny_clip(), steps=200).fit(data, val, cold=cold)
+    assert len(whole.history) == 4 * 201 and whole.history[: len(short.history)] == short.history
+    assert (whole.choices["lr"], whole.choices["step"]) == (short.choices["lr"], short.choices["step"])
+    fixed = KIND(tiny_clip(), steps=60, lr=1e-2).fit(data, cold=cold)
+    assert fixed.choices["step"] == 60
+
+
 @pytest.mark.parametrize("labels", [[0, 1, 2], [0, 0, 0, 1, 1, 1], [0], [0, 0, 0, 0, 1, 2]], ids=str)
 def test_few_images_copies_and_a_class_without_images(labels: list[int], tmp_path: Path) -> None:
     cold, data = ColdPass(Store(tmp_path)), split(len(labels), 0, labels)
