@@ -25,6 +25,7 @@ from coldframe.cold import ColdPass
 from coldframe.data.base import Split, without_labels
 from coldframe.errors import ColdframeError
 from coldframe.files import append_line, data_root, write_text
+from coldframe.machine.allocator import keep_freed_memory
 from coldframe.measures import loo
 from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import method_class
@@ -324,6 +325,7 @@ if __name__ == "__main__":
         speed(asked.repeats)
     if asked.stacked:
         stacked(min(asked.repeats, 3))
+    keep_freed_memory()  # as the command line does
     end = time.monotonic() + asked.seconds
     if asked.cold:
         cold_pass(asked.models, asked.data, asked.seeds, end)

@@ -29,8 +29,10 @@ def test_ridge_equals_refitting_with_scikit_learn(name: str, intercept: bool, di
             assert (found[at, row] - expected).abs().max() < (1e-10 if dim < N else 1e-9)
 
 
+@pytest.mark.parametrize("block", [7, 512])
 @pytest.mark.parametrize("name", ["plain", "groups"])
-def test_kernel_ridge_equals_refitting(name: str) -> None:
+def test_kernel_ridge_equals_refitting(name: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loo, "BLOCK", block)
     x, y = features()
     case = CASES[name]
     kernel = (-0.2 * torch.cdist(x, x).square()).exp()

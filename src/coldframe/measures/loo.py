@@ -16,7 +16,7 @@ from torch.nn import functional
 MOST_LEFT_OUT = 20_000
 """Images of which each loses its own vote among N x N, at most."""
 BLOCK = 512
-"""Rows whose own centres are in memory at once."""
+"""Rows with centres of their own, or columns of an inverse, that are computed at once."""
 NOTHING = 1e-10
 """Share of the largest square under which a square counts as 0."""
 ROUNDING = 1e-26
@@ -123,19 +123,30 @@ def kernel_ridge(kernel: Tensor, targets: Tensor, penalties: Sequence[float], *,
     eye = torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
     found = []
     for penalty in penalties:
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel + penalty * eye))
-        dual = inverse @ targets  # [N, K]
-        if real is None:
-            out = dual / inverse.diagonal()[:, None]
+        lower = torch.linalg.cholesky(kernel + penalty * eye)
+        if rows.shape[1] == 1:
+            out = torch.cholesky_solve(targets, lower) / _inverse_diagonal(lower)[:, None]
         else:
+            assert real is not None
+            inverse = torch.cholesky_inverse(lower)
             blocks = inverse[rows[:, :, None], rows[:, None, :]]  # [N, m, m]
             pads = ~(real[:, :, None] & real[:, None, :])
             blocks = torch.where(pads, torch.eye(rows.shape[1], dtype=kernel.dtype, device=kernel.device), blocks)
-            solved = torch.linalg.solve(blocks, dual[rows] * real[..., None])
+            solved = torch.linalg.solve(blocks, (inverse @ targets)[rows] * real[..., None])
             mine = (rows == torch.arange(len(kernel), device=kernel.device)[:, None]) & real
             out = (solved * mine[..., None]).sum(1)
         found.append(targets - out)
     return torch.stack(found)
+
+
+def _inverse_diagonal(lower: Tensor) -> Tensor:
+    """Return the diagonal [N] of (L L^T)^-1: the squares of the columns of L^-1, of which only what is not 0 is computed."""
+    parts = []
+    for at in range(0, len(lower), BLOCK):
+        below = lower[at:, at:]
+        unit = torch.eye(len(below), min(BLOCK, len(below)), dtype=lower.dtype, device=lower.device)
+        parts.append(torch.linalg.solve_triangular(below, unit, upper=False).square().sum(0))
+    return torch.cat(parts)
 
 
 def votes(affinity: Tensor, y: Tensor, classes: int, *, groups: Tensor | None = None) -> Tensor:
