@@ -34,6 +34,7 @@ from coldframe.methods.few_shot import ALPHAS, FewShot
 from coldframe.methods.folds import has
 from coldframe.methods.stacked import fit_stacked
 from coldframe.methods.transclip import TransClip
+from coldframe.types import FEATURES, PROJECTION
 
 METHODS = (
     "zero-shot", "linear-probe", "knn", "ncm", "gda", "ridge", "kernel-ridge", "tip-adapter", "tip-adapter-f", "lp++", "clap",
@@ -147,10 +148,11 @@ def fitted(name: str, backbone: Backbone, train: Split, test: Split, cold: ColdP
 
 
 def cold_pass(models: list[str], names: list[str], seeds: int, until: float) -> None:
-    """Store the features of everything that the study reads, 250 images at a time."""
+    """Store what the methods read of every image of the study, 250 images at a time."""
     cold = ColdPass()
     for model in models:
         backbone = load_backbone(model)
+        wants = [(cut, "plain") for cut in (FEATURES, PROJECTION) if cut in backbone.cuts]  # prolip reads the second
         for title in names:
             loaded = [load_dataset(DATA[title].format(root=data_root()), shots=max(SHOTS), seed=seed) for seed in range(seeds)]
             parts, ran = [*(data.train for data in loaded), capped(loaded[0].test, MOST_TEST)], 0
@@ -159,7 +161,7 @@ def cold_pass(models: list[str], names: list[str], seeds: int, until: float) -> 
                 for at in range(0, len(part), 250):
                     if whole := time.monotonic() < until:
                         rows = np.arange(at, min(at + 250, len(part)))
-                        ran += cold.prepare(backbone, [part.subset(rows)], [("features", "plain")]).images
+                        ran += cold.prepare(backbone, [part.subset(rows)], wants).images
             spent = time.process_time() - start
             print(f"{model}, {title}: {ran} images in {spent:.0f} s, {'finished' if whole else 'unfinished'}", flush=True)
 
