@@ -1,7 +1,7 @@
 """The defaults of a room, as a text that is kept: what a user gets who asks for nothing.
 
 Another default changes the results of everybody who left it out, and no other test need notice: those that ask for a value do
-not read it. Kept are the parameters with a default of every public function, the plain values of every public class and module,
+not read it. Kept are the parameters with a default of every function, the plain values of every class and module,
 and which records can be changed. What is new or gone is no matter here. After a change that is meant, run the test with
 ``RENEW_DRAWN=1`` and read the difference.
 """
@@ -42,7 +42,7 @@ def _of(module: ModuleType) -> Iterator[tuple[str, str]]:
     short = module.__name__.removeprefix("coldframe.")
     for name, value in sorted(vars(module).items()):
         own = getattr(value, "__module__", None) == module.__name__
-        if name.startswith("_"):
+        if name.startswith("__"):
             continue
         if own and inspect.isclass(value):
             yield from ((f"{short}.{name}{key}", said) for key, said in _class(value))

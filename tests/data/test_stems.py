@@ -34,3 +34,6 @@ def test_the_minute_of_a_camera(tmp_path: Path) -> None:
     image.save(tmp_path / "b.jpg")
     assert taken(str(tmp_path / "a.jpg")) == "Box 5 2026:01:02 10:11" and taken(str(tmp_path / "b.jpg")) == ""
     assert taken("row 3") == ""
+    told.get_ifd(0x8769)[36867] = "2025:12:31 23:59:58"  # when it was taken counts before when the file was changed
+    image.save(tmp_path / "c.jpg", exif=told)
+    assert taken(str(tmp_path / "c.jpg")) == "Box 5 2025:12:31 23:59"

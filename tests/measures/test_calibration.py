@@ -65,6 +65,9 @@ def test_the_debiased_error_of_a_perfect_classifier_is_nothing_on_average():
 def test_logits_are_refused():
     with pytest.raises(InputError, match="softmax"):
         ece([[3.0, -1.0]], [0])
+    for rows in ([[1.1, -0.1]], [[0.9, 0.9]]):  # one below 0, though they sum to 1; none below 0, though they do not
+        with pytest.raises(InputError, match="softmax"):
+            ece(rows, [0])
 
 
 def test_classes_scores_and_losses_agree_with_other_libraries():

@@ -36,6 +36,7 @@ def test_check_holds_and_writes_its_folder(tmp_path: Path) -> None:
     found = answers.check("star:7")
     found.save(tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", "report.html", "graph.png", "graph.svg"}
+    assert "star:7: 7 nodes, 6 edges, undirected<" in (tmp_path / "out" / "report.html").read_text()
     rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
     assert len(rows) == 11 and all(row["holds"] for row in rows) and "11 of 11 claims hold" in str(found)
 

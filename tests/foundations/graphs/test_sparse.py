@@ -25,6 +25,7 @@ def test_the_product_is_the_dense_one_with_empty_rows_and_columns() -> None:
     turned, order = rows.transpose
     assert torch.allclose(weighted_sum(turned, values[order], dense[:, :2].contiguous()), dense.T @ dense[:, :2], atol=1e-14)
     assert rows.columns.dtype == torch.int32
+    assert (turned.n_columns, len(turned.pointers)) == (4, 6) and turned.transpose[0].pointers.equal(rows.pointers)
 
 
 def test_gradients_of_features_and_values_are_right(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ def test_ten_points_or_ten_images_are_always_seen(low, high, n, expected):
     ("low", "high", "n", "expected"),
     [
         (40.0, 50.0, None, (40.0, 50.0)),
+        (40.0, 49.5, None, (39.75, 49.75)),
         (100.0, 106.0, 50, (84.0, 104.0)),
         (-6.0, -5.0, None, (-4.0, -0.5)),
         (104.0, 106.0, 1000, (94.0, 104.0)),
