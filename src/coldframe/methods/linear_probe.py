@@ -19,12 +19,14 @@ from coldframe.measures.tags import mean_average_precision
 from coldframe.methods import solvers
 from coldframe.methods.balance import Balance, class_weights, tag_weights
 from coldframe.methods.base import Method, Report, holdout
-from coldframe.methods.rows import Features, changed, gathered, like, said
+from coldframe.methods.rows import Features, Rows, changed, evenly, gathered, like, said
 from coldframe.types import FEATURES
 
 LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
 SWEEP_TOLERANCE = 1e-2
 """Of the solutions that are only ranked, in float32; the one that is kept is solved to ``logistic_path``'s own, in float64."""
+PART = 8
+"""Of features that are read in each step every eighth, held in memory, says where to start."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
 
 
@@ -33,6 +35,7 @@ class LinearProbe(Method):
 
     Features of any scale are solved to the end, a loss within 1e-4 of its minimum as a share of it; ``choices`` says where not.
     Features of more than a sixteenth of memory are read from the store in each step instead of being held; ``choices`` says so.
+    The solution for every eighth of them, which are held, is where the steps start.
     With ``l2="auto"`` the whole path of regularisers is solved on ``train`` and the one with the best top-1 on ``val`` is
     taken (the lower cross-entropy where several are equal). Scores of ridge regression become logits by one factor that
     is fitted on ``val``. Without ``val`` a fifth of ``train`` is held out for both, and joins again after the choice.
@@ -208,9 +211,13 @@ class LinearProbe(Method):
     ) -> Iterator[solvers.Linear]:
         if self.solver == "ridge":
             return solvers.ridge_path(x, y, classes, l2s, basis or solvers.Basis.of(x))
-        rough = tolerance > solvers.TOLERANCE
+        basis = basis or solvers.Basis.of(x)
+        rough, begin = tolerance > solvers.TOLERANCE, [start] if start is not None else None
+        if begin is None and isinstance(x, Rows):
+            some = evenly(len(x), max(1, len(x) // PART))
+            begin = list(self._path(x.take(some), y[some], classes, l2s, basis, tolerance=SWEEP_TOLERANCE))
         return solvers.logistic_path(
-            x, y, classes, l2s, basis or solvers.Basis.of(x), start=start, tolerance=tolerance,
+            x, y, classes, l2s, basis, start=begin, tolerance=tolerance,
             dtype=like(x).dtype if rough else torch.float64, weights=self._weights(y, classes),
             checked=solvers.ROUGHLY if rough else solvers.CHECKED,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -172,7 +173,7 @@ def logistic_path(
     *,
     tolerance: float = TOLERANCE,
     most_steps: int = 1500,
-    start: Linear | None = None,
+    start: Linear | Sequence[Linear] | None = None,
     dtype: torch.dtype = torch.float64,
     weights: Tensor | None = None,
     checked: int = CHECKED,
@@ -181,7 +182,7 @@ def logistic_path(
 
     With labels [N, K] of 0 and 1 in place of classes, CE is the sum over k of the binary cross-entropies.
 
-    Each solution starts from the one before. In the eigenbasis with eigenvalues v the coordinates are scaled by
+    Each solution starts from the one before, or from its own of ``start``. In the eigenbasis with eigenvalues v the coordinates are scaled by
     1 / sqrt(c v + l2), c the mean curvature p (1 - p) of the softmax where it starts, which makes the loss nearly round; c is
     taken anew every few steps. A solution is taken when what is left to gain is a small share of F itself, whatever the
     scale of the features: F is l2-strongly convex in W, so F - min F <= ||dF/dW||^2 / (2 l2).
@@ -194,7 +195,7 @@ def logistic_path(
         basis: of x, or of features like x: it decides the speed, not the solution.
         tolerance: largest gain that may be left, as a share of F.
         most_steps: evaluations of F for one regulariser; a solution that takes more says what is left in ``left``.
-        start: a classifier to start from.
+        start: a classifier to start from, or one for each regulariser.
         weights: w of each item [N], or of each of its labels [N, K]; 1 when None.
         checked: steps after which what is left is looked at; fewer suit a large tolerance.
         dtype: of the sums; in float32 a loss under 1e-4 or so is rounding, and the solution is taken where it stops falling.
@@ -207,10 +208,11 @@ def logistic_path(
         else Read(x, truth, weights, basis.mean.to(dtype), basis.vectors.to(dtype))
     )  # fmt: skip
     weight, bias = values.new_zeros(classes, len(values)), values.new_zeros(classes)
-    if start is not None:
-        turned = basis.turn(start)
-        weight, bias = turned[0].to(dtype), turned[1].to(dtype)
-    for l2 in l2s:
+    starts: Sequence[Linear | None] = [start] if start is None or isinstance(start, Linear) else start
+    for l2, begin in zip_longest(l2s, starts):
+        if begin is not None:
+            turned = basis.turn(begin)
+            weight, bias = turned[0].to(dtype), turned[1].to(dtype)
         spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
         while not done:
             weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance, checked)
@@ -249,15 +251,17 @@ def _descend(
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    left = loss = math.inf
-    while calls < _RESCALED:
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
+    look = isinstance(problem, Read)  # a pass over the features costs more than the chance to need none
+    while True:
+        if not look:
+            optimiser.step(closure)  # type: ignore[no-untyped-call]
+        look = False
         loss = float(closure())
         assert scaled.grad is not None and shift.grad is not None
         slope, tilt = scaled.grad / scale, shift.grad / unit
         # p (1 - p) is about the loss where the loss is small: the curvature of the bias, which no penalty bounds.
         left = float(slope.square().sum()) / (2 * l2) + float(tilt.square().sum()) / (2 * max(min(curvature, loss), tiny))
-        if left <= tolerance * loss:
+        if left <= tolerance * loss or calls >= _RESCALED:
             break
     return (scaled * scale).detach(), (shift * unit).detach(), left, loss, calls
 
