@@ -8,6 +8,10 @@ block: LoRA by the library peft on timm's own network, SSF and BitFit by its own
 starts from stored activations, once for each image. Both learn a head of 100 classes.
 
 Printed are medians of the processor's seconds, their ratio, and the bytes that are stored for an image.
+
+``--beside`` does the same for what is learned beside the network (attentive-probe, side-network). The peer runs the frozen network
+on the pixels in each epoch, without gradients; ours runs it once. Both learn the same numbers from the same activations, so the
+gradients are equal to the bit, and what counts is how many epochs there are.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from coldframe.methods import method_class
 Step = Callable[[], list[Tensor]]
 CLASSES = 100
 RANK = 8
+BESIDE, EPOCHS = ("attentive-probe", "side-network"), (5, 20, 100)
 
 
 class Scaled(nn.Module):
@@ -115,6 +120,41 @@ def steps(backbone: Backbone, name: str, last: int, images: Tensor, labels: Tens
     return {"on pixels": straight, "coldframe": ours}
 
 
+def beside(backbone: Backbone, name: str, images: Tensor, labels: Tensor) -> tuple[Any, dict[str, Step]]:
+    """Return a method that learns beside the network, the step that runs the network first, and the step from what is stored."""
+    method: Any = method_class(name)(backbone)
+    generator = torch.Generator().manual_seed(0)
+    method.classes = tuple(map(str, range(CLASSES)))
+    method.learned = method._start(generator)
+    method.weight, method.bias = torch.randn(CLASSES, backbone.feature_dim, generator=generator), torch.zeros(CLASSES)
+    learned = [method.weight, method.bias, *method.learned.values()]
+    for value in learned:
+        value += 0.01 * torch.randn(value.shape, generator=generator)
+        value.requires_grad_(True)
+
+    def cold() -> Tensor:
+        with torch.no_grad():
+            return backbone.run(images, stop=method.cut)
+
+    def step(x: Tensor) -> list[Tensor]:
+        return list(torch.autograd.grad(functional.cross_entropy(method.warm(x), labels), learned))
+
+    stored = cold()
+    return method, {"on pixels": lambda: step(cold()), "coldframe": lambda: step(stored)}
+
+
+def timed(pair: dict[str, Step], turns: int) -> tuple[float, float]:
+    """Return the median processor seconds of both steps, taken in turns."""
+    seconds: dict[str, list[float]] = {key: [] for key in pair}
+    for _ in range(turns):
+        for key, step in pair.items():
+            start = time.process_time()
+            step()
+            seconds[key].append(time.process_time() - start)
+    peer_s, own_s = (statistics.median(found) for found in seconds.values())
+    return peer_s, own_s
+
+
 def same(first: list[Tensor], second: list[Tensor]) -> None:
     """Fail unless the head's gradients agree, and the squares of all gradients together."""
     error = float((first[0] - second[0]).abs().max() / first[0].abs().max())
@@ -126,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", nargs="+", default=["timm:vit_base_patch32_224/random", "timm:vit_base_patch16_224/random"])
     parser.add_argument("--methods", nargs="+", default=["lora", "ssf", "bitfit"])
+    parser.add_argument("--beside", action="store_true")
     parser.add_argument("--last", nargs="+", type=int, default=[1, 3])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--turns", type=int, default=3)
@@ -140,17 +181,22 @@ def main() -> None:
         side = backbone.preprocess.size
         images = torch.randn(given.batch, 3, side, side, generator=torch.Generator().manual_seed(0))
         labels = torch.arange(given.batch) % CLASSES
-        for name in given.methods:
+        for name in BESIDE if given.beside else ():
+            method, pair = beside(backbone, name, images, labels)
+            first, second = (step() for step in pair.values())
+            assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True)), "gradients differ"
+            peer_s, own_s = timed(pair, given.turns)
+            kept = backbone.run(images[:1], stop=method.cut).numel() * 4
+            gains = ", ".join(f"{e} epochs {e * peer_s / (peer_s - own_s + e * own_s):.1f}" for e in EPOCHS)
+            print(
+                f"{model} {name}: with the network {peer_s:.3f} s, coldframe {own_s:.3f} s, ratio {peer_s / own_s:.1f} a step; "
+                f"with the one pass of the network {gains}; {kept / 1000:.0f} kB per image", flush=True,
+            )  # fmt: skip
+        for name in () if given.beside else given.methods:
             for last in given.last:
                 pair = steps(backbone, name, last, images, labels)
-                seconds: dict[str, list[float]] = {key: [] for key in pair}
                 same(*(step() for step in pair.values()))
-                for _ in range(given.turns):
-                    for key, step in pair.items():
-                        start = time.process_time()
-                        step()
-                        seconds[key].append(time.process_time() - start)
-                peer_s, own_s = (statistics.median(found) for found in seconds.values())
+                peer_s, own_s = timed(pair, given.turns)
                 kept = backbone.run(images[:1], stop=f"block{backbone.layers - last}").numel() * 4
                 print(
                     f"{model} {name} k={last}: on pixels {peer_s:.3f} s, coldframe {own_s:.3f} s, ratio {peer_s / own_s:.2f}, "
