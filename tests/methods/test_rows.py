@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from fakes import TinyBackbone, coloured
 from kept_rows import D, K, Kept, N, drawn
+from torch import Tensor
 
 from coldframe.cold import ColdPass, Store
 from coldframe.errors import InputError, ModelError
@@ -72,6 +74,28 @@ def test_a_probe_learns_the_same(settings: dict[str, object], tmp_path: Path, mo
     scale = float(held.weight.abs().max())
     assert float((held.weight - read.weight).abs().max()) < apart * scale
     assert float((held.bias - read.bias).abs().max()) < apart * scale
+
+
+def test_a_start_from_a_part_saves_passes_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, val, passes = coloured(640, 0, "train"), coloured(60, 1, "val"), [0]
+    monkeypatch.setattr(rows, "SHARE", 0)
+    pieces = Rows.pieces
+
+    def counted(self: Rows) -> Iterator[Tensor]:
+        passes[0] += 1
+        return pieces(self)
+
+    monkeypatch.setattr(Rows, "pieces", counted)
+    fits, taken = [], []
+    for part in (4, 640):  # 53 images of each class, and one
+        monkeypatch.setattr("coldframe.methods.linear_probe.PART", part)
+        monkeypatch.setattr("coldframe.methods.linear_probe.LEAST", 1)
+        passes[0] = 0
+        fits.append(LinearProbe(TinyBackbone()).fit(train, val, cold=ColdPass(Store(tmp_path))))
+        taken.append(passes[0])
+    assert taken[0] < 0.8 * taken[1], "a start from one image takes as many passes"
+    assert fits[0].choices["l2"] == fits[1].choices["l2"]
+    assert float((fits[0].weight - fits[1].weight).abs().max()) < 1e-3 * float(fits[0].weight.abs().max())
 
 
 @pytest.mark.parametrize("validated", [True, False])

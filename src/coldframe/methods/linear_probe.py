@@ -25,8 +25,8 @@ from coldframe.types import FEATURES
 LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
 SWEEP_TOLERANCE = 1e-2
 """Of the solutions that are only ranked, in float32; the one that is kept is solved to ``logistic_path``'s own, in float64."""
-PART = 8
-"""Of features that are read in each step every eighth, held in memory, says where to start."""
+PART, LEAST = 32, 20
+"""Of features that are read in each step one in so many of each class, held in memory, says where to start; at least so many."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
 
 
@@ -35,7 +35,7 @@ class LinearProbe(Method):
 
     Features of any scale are solved to the end, a loss within 1e-4 of its minimum as a share of it; ``choices`` says where not.
     Features of more than a sixteenth of memory are read from the store in each step instead of being held; ``choices`` says so.
-    The solution for every eighth of them, which are held, is where the steps start.
+    The solution for one in 32 of them, which are held, is where the steps start.
     With ``l2="auto"`` the whole path of regularisers is solved on ``train`` and the one with the best top-1 on ``val`` is
     taken (the lower cross-entropy where several are equal). Scores of ridge regression become logits by one factor that
     is fitted on ``val``. Without ``val`` a fifth of ``train`` is held out for both, and joins again after the choice.
@@ -214,7 +214,7 @@ class LinearProbe(Method):
         basis = basis or solvers.Basis.of(x)
         rough, begin = tolerance > solvers.TOLERANCE, [start] if start is not None else None
         if begin is None and isinstance(x, Rows):
-            some = evenly(len(x), max(1, len(x) // PART))
+            some = _part(y)
             begin = list(self._path(x.take(some), y[some], classes, l2s, basis, tolerance=SWEEP_TOLERANCE))
         return solvers.logistic_path(
             x, y, classes, l2s, basis, start=begin, tolerance=tolerance,
@@ -241,7 +241,15 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _scaled(x: Features, mean: Tensor, spread: Tensor) -> Features:
+    if not bool(mean.any()) and bool((spread == 1).all()):
+        return x
     return changed(x, lambda piece: (piece - mean) / spread)
+
+
+def _part(y: Tensor) -> Tensor:
+    """Return the indices of some items, at equal distances within each class; of labels [N, K] at equal distances."""
+    kinds = [torch.arange(len(y))] if y.ndim == 2 else [(y.cpu() == label).nonzero().flatten() for label in torch.unique(y.cpu())]
+    return torch.cat([rows[evenly(len(rows), max(LEAST, len(rows) // PART))] for rows in kinds]).sort().values
 
 
 def _grid(l2: Any, solver: str) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from coldframe.machine.room import whole_bytes
 SHARE = 1 / 16
 """Share of the machine's memory that float32 features may take before they are read again in each pass: a solver in memory
 holds about eight times their size."""
-_PIECE_BYTES = 1 << 25
+_PIECE_BYTES = 1 << 21
 """Of the float32 features that are in memory at once."""
 
 
@@ -78,9 +78,13 @@ class Rows:
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Return the mean and the standard deviation of each number [D], found in two passes in float64."""
-        mean = torch.stack([piece.double().sum(0) for piece in self.pieces()]).sum(0) / len(self)
-        square = torch.stack([(piece.double() - mean).square().sum(0) for piece in self.pieces()]).sum(0) / len(self)
-        return mean.to(like(self)), square.sqrt().to(like(self))
+        mean, square = (torch.zeros(self.width, dtype=torch.float64, device=like(self).device) for _ in range(2))
+        for piece in self.pieces():
+            mean += piece.double().sum(0)
+        mean /= len(self)
+        for piece in self.pieces():
+            square += (piece.double() - mean).square().sum(0)
+        return mean.to(like(self)), (square / len(self)).sqrt().to(like(self))
 
     @property
     def step(self) -> int:

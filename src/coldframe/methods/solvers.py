@@ -82,7 +82,10 @@ class Basis:
         """
         x = x.then(_with_double) if isinstance(x, Rows) else _with_double(x)
         _check_finite(x)
-        mean = torch.stack([part.double().sum(0) for part in pieces(x, _ROWS)]).sum(0) / len(x)
+        mean = torch.zeros(x.shape[1], dtype=torch.float64, device=like(x).device)
+        for part in pieces(x, _ROWS):
+            mean += part.double().sum(0)
+        mean /= len(x)
         if isinstance(x, Tensor) and len(x) < x.shape[1]:
             centred = x.double() - mean
             values, items = torch.linalg.eigh(centred @ centred.T / len(x))
