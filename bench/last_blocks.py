@@ -9,9 +9,9 @@ starts from stored activations, once for each image. Both learn a head of 100 cl
 
 Printed are medians of the processor's seconds, their ratio, and the bytes that are stored for an image.
 
-``--beside`` does the same for what is learned beside the network (attentive-probe, side-network). The peer runs the frozen network
-on the pixels in each epoch, without gradients; ours runs it once. Both learn the same numbers from the same activations, so the
-gradients are equal to the bit, and what counts is how many epochs there are.
+``--beside`` does the same for what is learned beside the network (attentive-probe, side-network). The peer runs the frozen
+network on the pixels in each epoch, without gradients; ours runs it once. Both learn the same numbers from the same activations,
+so the gradients are equal to the bit, and what counts is how many epochs there are.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def steps(backbone: Backbone, name: str, last: int, images: Tensor, labels: Tens
 
 
 def beside(backbone: Backbone, name: str, images: Tensor, labels: Tensor) -> tuple[Any, dict[str, Step]]:
-    """Return a method that learns beside the network, the step that runs the network first, and the step from what is stored."""
+    """Return a method that learns beside the network, the step that runs the network first, and that from what is stored."""
     method: Any = method_class(name)(backbone)
     generator = torch.Generator().manual_seed(0)
     method.classes = tuple(map(str, range(CLASSES)))

@@ -26,7 +26,7 @@ LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
 SWEEP_TOLERANCE = 1e-2
 """Of the solutions that are only ranked, in float32; the one that is kept is solved to ``logistic_path``'s own, in float64."""
 PART, LEAST = 32, 20
-"""Of features that are read in each step one in so many of each class, held in memory, says where to start; at least so many."""
+"""Of features that are read in each step one in so many of each class, at least so many, say where to start."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
 
 
@@ -248,7 +248,8 @@ def _scaled(x: Features, mean: Tensor, spread: Tensor) -> Features:
 
 def _part(y: Tensor) -> Tensor:
     """Return the indices of some items, at equal distances within each class; of labels [N, K] at equal distances."""
-    kinds = [torch.arange(len(y))] if y.ndim == 2 else [(y.cpu() == label).nonzero().flatten() for label in torch.unique(y.cpu())]
+    y = y.cpu()
+    kinds = [torch.arange(len(y))] if y.ndim == 2 else [(y == label).nonzero().flatten() for label in torch.unique(y)]
     return torch.cat([rows[evenly(len(rows), max(LEAST, len(rows) // PART))] for rows in kinds]).sort().values
 
 

@@ -185,10 +185,10 @@ def logistic_path(
 
     With labels [N, K] of 0 and 1 in place of classes, CE is the sum over k of the binary cross-entropies.
 
-    Each solution starts from the one before, or from its own of ``start``. In the eigenbasis with eigenvalues v the coordinates are scaled by
-    1 / sqrt(c v + l2), c the mean curvature p (1 - p) of the softmax where it starts, which makes the loss nearly round; c is
-    taken anew every few steps. A solution is taken when what is left to gain is a small share of F itself, whatever the
-    scale of the features: F is l2-strongly convex in W, so F - min F <= ||dF/dW||^2 / (2 l2).
+    Each solution starts from the one before, or from its own of ``start``. In the eigenbasis with eigenvalues v the coordinates
+    are scaled by 1 / sqrt(c v + l2), c the mean curvature p (1 - p) of the softmax where it starts, which makes the loss nearly
+    round; c is taken anew every few steps. A solution is taken when what is left to gain is a small share of F itself, whatever
+    the scale of the features: F is l2-strongly convex in W, so F - min F <= ||dF/dW||^2 / (2 l2).
 
     Args:
         x: features [N, D].
