@@ -10,7 +10,7 @@ starts from stored activations, once for each image. Both learn a head of 100 cl
 Printed are medians of the processor's seconds, their ratio, and the bytes that are stored for an image.
 
 ``--beside`` does the same for what is learned beside the network (attentive-probe, side-network). The peer runs the frozen
-network on the pixels in each epoch, without gradients; ours runs it once. Both learn the same numbers from the same activations,
+network on the pixels in each epoch, without gradients; ours runs it once. Both learn the same from the same activations,
 so the gradients are equal to the bit, and what counts is how many epochs there are.
 """
 
