@@ -186,6 +186,11 @@ def test_push_and_pull_through_a_folder(
     same(run, tmp_path / "runs" / "shelf")
     with pytest.raises(FileError, match="expected a new or an empty folder at"):
         hub.fetch("./shelf", tmp_path / "runs" / "shelf")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="expected a new or an empty folder at"):
+        hub.fetch("./shelf", tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    same(run, hub.fetch("./shelf", tmp_path / "empty"))
 
 
 def test_what_is_damaged_is_not_kept(run: Path, tmp_path: Path) -> None:

@@ -27,6 +27,13 @@ def tinted(n: int, seed: int) -> Split:
     return Split("train", Pictures([array.astype(np.uint8) for array in arrays]), labels, ("red", "green", "blue"))
 
 
+def test_a_frame_is_as_wide_as_the_published_one() -> None:
+    """30 of 224 pixels, on a network of another size the same share; at least one pixel."""
+    backbone = tiny_clip()
+    assert PixelPrompt(backbone).pixels == max(1, round(30 / 224 * backbone.preprocess.size)) and backbone.preprocess.size > 8
+    assert PixelPrompt(backbone, size=2).pixels == 2
+
+
 @pytest.mark.parametrize("mapping", ["frequency", "iterative", "full"])
 def test_a_classifier_is_reprogrammed(mapping: Any, tmp_path: Path) -> None:
     cold, train, test = ColdPass(Store(tmp_path)), tinted(36, 0), tinted(30, 1)

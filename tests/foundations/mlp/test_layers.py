@@ -17,6 +17,8 @@ def test_linear_starts_as_kaiming_says() -> None:
     assert hidden.parameters["weight"].std() == pytest.approx((2 / 2000) ** 0.5, rel=0.01)
     assert first.parameters["weight"].std() == pytest.approx((1 / 2000) ** 0.5, rel=0.01)
     assert not hidden.parameters["bias"].any()
+    drawn = np.random.default_rng(0).standard_normal((2, 3))  # without a generator every layer starts alike
+    assert np.array_equal(Linear(3, 2, gain=3.0).parameters["weight"], drawn)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.3])
