@@ -7,6 +7,8 @@ normalised tensors in memory, in pieces of 8; and ``extract`` of the same images
 where they are at hand, else the bundled ones), decoding, hashing, the trial of the engine on 8 images and writing included. An
 engine's export, done once and kept, and loading the model are in neither. Printed: medians of the processor's time an
 image, and the median of the ratio of neighbouring turns, bare forward / whole pass: above 1 the pass is the faster.
+
+``--rates`` says how far an engine could go: operations a second of the bare forward, beside those of one large product of matrices.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import torch
 from extract import PIECE, jpegs, timed
+from torch.utils.flop_counter import FlopCounterMode
 
 from coldframe import load_backbone
 from coldframe.cold.extraction import extract
@@ -31,6 +34,23 @@ from coldframe.measures import machine
 MODELS = ["lite0", "timm:mobilenetv2_100/random", "torchvision:resnet18/random", "open_clip:ViT-B-32/random"]
 
 
+def rates(names: list[str], turns: int) -> None:
+    """Print operations a second of processor time: of a product of two matrices of 2,048 x 2,048, and of bare forwards."""
+    a = torch.randn(2048, 2048)
+
+    def rate(run: Callable[[], object]) -> float:
+        with FlopCounterMode(display=False) as counted:
+            run()
+        return counted.get_total_flops() / statistics.median(timed(run)[1] for _ in range(turns)) / 1e9
+
+    print(f"matrix product: {rate(lambda: a @ a):.0f} thousand million operations a second")
+    for name in names:
+        backbone = load_backbone(name)
+        x = torch.randn(PIECE, 3, backbone.preprocess.size, backbone.preprocess.size)
+        with torch.no_grad():
+            print(f"{name}: {rate(lambda: backbone.run(x)):.0f}", flush=True)
+
+
 def main() -> None:
     keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -39,8 +59,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--rates", action="store_true")
     settings = parser.parse_args()
     torch.set_num_threads(settings.threads)
+    if settings.rates:
+        rates(settings.models, settings.turns)
+        return
     about = machine()
     print(f"fp32; {about['cpu']}, {about['threads']} threads, torch {about['torch']}, {settings.images} images\n")
     print("| model | engine | bare forward, ms (processor) | cold pass, ms (processor) | ratio (processor) | ratio (wall) |")
