@@ -8,7 +8,7 @@ where they are at hand, else the bundled ones), decoding, hashing, the trial of 
 engine's export, done once and kept, and loading the model are in neither. Printed: medians of the processor's time an
 image, and the median of the ratio of neighbouring turns, bare forward / whole pass: above 1 the pass is the faster.
 
-``--rates`` says how far an engine could go: operations a second of the bare forward, beside those of one large product of matrices.
+``--rates`` says how far an engine could go: operations a second of the bare forward, and of one large product of matrices.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -48,7 +49,7 @@ def rates(names: list[str], turns: int) -> None:
         backbone = load_backbone(name)
         x = torch.randn(PIECE, 3, backbone.preprocess.size, backbone.preprocess.size)
         with torch.no_grad():
-            print(f"{name}: {rate(lambda: backbone.run(x)):.0f}", flush=True)
+            print(f"{name}: {rate(partial(backbone.run, x)):.0f}", flush=True)
 
 
 def main() -> None:
