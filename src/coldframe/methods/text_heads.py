@@ -192,7 +192,10 @@ class ClipAdapter(TextHead):
     def warm(self, x: Tensor) -> Tensor:
         unit = functional.normalize(x.float(), dim=-1)
         found = (unit @ self.learned["down"].T).relu() @ self.learned["up"].T
-        return self._scores(self.ratio * found.relu() + (1 - self.ratio) * unit, self.texts)
+        mixed = unit.lerp(found.relu(), self.ratio)
+        # The length is taken off the K logits, not off the D features: many settings beside each other are bound by memory.
+        length = mixed.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        return self.backbone.logit_scale * (mixed @ functional.normalize(self.texts, dim=-1).T) / length  # [B, K]
 
 
 class CrossModal(TextHead):
