@@ -167,6 +167,6 @@ class _Once(ColdPass):
 
 def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean cross-entropy of each run [S] of logits [S, B, K], each item with the weight of its class."""
-    beside = logits.mT.contiguous()  # [S, K, B]: over few classes, the softmax is faster across long rows than within short ones
+    beside = logits.mT.contiguous()  # [S, K, B]: over few classes a softmax is faster across long rows than within short ones
     each = -functional.log_softmax(beside, 1).gather(1, labels.expand(len(logits), -1)[:, None])[:, 0]
     return (each if weights is None else each * weights.to(each)[labels]).mean(1)
