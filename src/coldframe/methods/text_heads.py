@@ -195,7 +195,8 @@ class ClipAdapter(TextHead):
         mixed = unit.lerp(found.relu(), self.ratio)
         # The length is taken off the K logits, not off the D features: many settings beside each other are bound by memory.
         length = mixed.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-        return self.backbone.logit_scale * (mixed @ functional.normalize(self.texts, dim=-1).T) / length  # [B, K]
+        logits: Tensor = self.backbone.logit_scale * (mixed @ functional.normalize(self.texts, dim=-1).T) / length  # [B, K]
+        return logits
 
 
 class CrossModal(TextHead):
