@@ -35,8 +35,8 @@ class Prolip(Method):
 
     ``steps`` full-batch steps of Adam (epsilon 1e-4, cosine to 0) on mean CE + hold * |W - W_0|^2. The step with the best
     top-1 on ``val`` is kept, among equals the lowest cross-entropy, W_0 as step 0; without ``val`` the last. All rates run at
-    once, and a search among them ends after 50 steps without a better one. With ``lr="auto"`` and no ``val`` a fifth of train is
-    held out for the choice and joins again after it.
+    once, and a search among them ends after 50 steps without a better one. With ``lr="auto"`` and no ``val`` a fifth of train
+    is held out for the choice and joins again after it.
 
     Args:
         backbone: a vision-language model with a projection: open_clip's vision transformers, pocket.
