@@ -67,6 +67,8 @@ def test_the_search_is_exhaustive_and_on_val(tmp_path: Path) -> None:
             found.append((top1, -float(functional.cross_entropy(logits, truth)), alpha, beta))
     assert (method.choices["alpha"], method.choices["beta"]) == pytest.approx(max(found)[2:])
     assert method.choices["val_top1"] == pytest.approx(max(found)[0]) and max(found)[0] > min(found)[0]
+    assert method.settings_tried == len(found) == 4_200
+    assert TipAdapter(backbone, alpha=1.0, beta=2.0).fit(TRAIN, VAL, cold=cold).settings_tried == 1
     assert TipAdapter(backbone).fit(TRAIN, cold=cold).choices["chosen on"] == "train, one left out"
 
 

@@ -181,6 +181,7 @@ class TipAdapter(Method):
                         best, self.chosen = found, (float(alpha), float(beta))
         where = val.name if val is not None else "train, one left out"
         self.choices |= {"chosen on": where, "alpha": self.chosen[0], "beta": self.chosen[1], "val_top1": best[0]}
+        self.choices["settings tried"] = len(alphas) * len(betas)
 
 
 class TipAdapterF(Trained, TipAdapter):
