@@ -47,6 +47,14 @@ def test_it_changes_what_runs_and_leaves_texts_and_annotations_alone(mutate: Mod
     }  # fmt: skip
 
 
+def test_the_strict_of_zip_is_left_out_and_that_of_others_is_not(mutate: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "some.py"
+    lines = ("zip(a, b[1:], strict=False)", "load(a, strict=False)", "zip(a, b, strict=len(a) > 2)", "file.zip(a, strict=True)")
+    path.write_text("\n".join(lines))
+    made = [(change.line, change.old.strip(), change.new) for change in mutate.changes(path)]
+    assert sorted(made) == [(1, "1", "2"), (2, "False", "True"), (3, "2", "3"), (3, ">", ">="), (4, "True", "False")]
+
+
 def test_a_failing_test_is_read_with_its_whole_name(mutate: ModuleType) -> None:
     for name in ("tests/test_a.py", "tests/test_a.py::test_b", "tests/test_a.py::test_b[class token-3 x]"):
         for error in ("", " - assert [1] == [2]", " - InputError: expected a - b"):
