@@ -67,17 +67,22 @@ class AAE(nn.Module):
         """Return what builds the same network."""
         return {"latent": self.latent, "channels": self.channels}
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Return codes [N, D] of pictures [N, 28, 28], uint8 or floats in [0, 1]; no gradient."""
-        return torch.cat([self.encoder(signed(part)[:, None]) for part in torch.split(images, 256)])
+        """Return codes [N, D] on the CPU of pictures [N, 28, 28], uint8 or floats in [0, 1]; no gradient."""
+        return torch.cat([self.encoder(signed(part.to(self.device))[:, None]) for part in torch.split(images, 256)]).cpu()
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
-        """Return pictures [N, 28, 28] in [0, 1] of codes [N, D]; no gradient."""
+        """Return pictures [N, 28, 28] in [0, 1] on the CPU of codes [N, D]; no gradient."""
         if z.ndim != 2 or z.shape[1] != self.latent:
             raise InputError(f"expected codes of shape [N, {self.latent}], found {list(z.shape)}; give {self.latent} numbers")
-        return torch.cat([(self.decoder(part)[:, 0] + 1) / 2 for part in torch.split(z, 256)])
+        return torch.cat([(self.decoder(part.to(self.device))[:, 0] + 1) / 2 for part in torch.split(z, 256)]).cpu()
 
 
 def autoencoder_loss(model: AAE, x: Tensor, weight: float, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -70,9 +70,9 @@ class Settings:
         if self.momentum == 1:
             raise InputError("expected momentum from 0 to below 1, found 1; 0 is the course's, 0.9 is usual")
 
-    def check_memory(self, n: int) -> None:
-        """Refuse channels, codes and batches that do not fit, for n training pictures."""
-        check_networks(self.channels, self.latent, min(self.batch, n), 1, codes=1)
+    def check_memory(self, n: int, device: torch.device) -> None:
+        """Refuse channels, codes and batches that do not fit, for n training pictures, on a device."""
+        check_networks(self.channels, self.latent, min(self.batch, n), 1, codes=1, device=device)
 
     def model(self) -> AAE:
         """Return the networks with their first weights."""
@@ -137,14 +137,15 @@ def diagnose(model: AAE, pictures: Tensor) -> dict[str, float]:
     """
     codes = model.encode(pictures)
     prior = torch.randn(codes.shape, generator=torch.Generator().manual_seed(0))
-    right = (model.discriminator(codes) <= 0).sum() + (model.discriminator(prior) > 0).sum()
+    scores = [model.discriminator(part) for part in (codes.to(pictures.device), prior.to(pictures.device))]
+    right = (scores[0] <= 0).sum() + (scores[1] > 0).sum()
     return {
         "discriminator_accuracy": int(right) / (2 * len(codes)),
         "code_mean": float(codes.mean(dim=0).norm()),
         "code_std": float(codes.std(dim=0).square().mean().sqrt()),
         "gaussian_distance": gaussian_distance(codes),
         "sliced_wasserstein": sliced_wasserstein(codes),
-        "error": float(F.mse_loss(2 * model.decode(codes) - 1, signed(pictures))),
+        "error": float(F.mse_loss(2 * model.decode(codes) - 1, signed(pictures.cpu()))),
     }
 
 
@@ -160,7 +161,7 @@ def fit(
     """Train the networks in place and keep the last epoch; a run that is killed and started again ends at the same bits.
 
     Args:
-        model: the networks.
+        model: the networks, on their device.
         splits: ``train`` and ``val``.
         settings: of the run.
         run: folder of the checkpoint and of ``metrics.jsonl``; a run found there goes on where it stood.
@@ -174,7 +175,8 @@ def fit(
         TrainingError: a loss is not finite.
         InputError: ``run`` holds another run, or the training would take more than ten years.
     """
-    train, held = splits["train"].pixels, splits["val"].pixels[:WATCHED]
+    device = model.device
+    train, held = splits["train"].pixels.to(device), splits["val"].pixels[:WATCHED]
     n, epochs = len(train), settings.count(len(train))
     steps = math.ceil(n / settings.batch)
     pair = Pair(*optimisers(model, settings))
@@ -196,7 +198,9 @@ def fit(
             for part, peak in zip(pair.parts, peaks, strict=True):
                 part.param_groups[0]["lr"] = peak * rate
             prior, noise = draws(settings, progress.epoch, items)
-            total, _, judged = step(model, pair.parts, signed(train[items])[:, None], prior, settings.weight, noise)
+            noise = None if noise is None else noise.to(device)
+            x = signed(train[items.to(device)])[:, None]
+            total, _, judged = step(model, pair.parts, x, prior.to(device), settings.weight, noise)
             if not math.isfinite(total + judged):
                 raise TrainingError(
                     f"expected both losses to stay finite, found {total} and {judged} at step {progress.step + 1} "

@@ -15,6 +15,7 @@ from coldframe.foundations.generative import digits, quality, saved
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_fitting import Settings, diagnose, fit
 from coldframe.foundations.generative.digits import Digits
+from coldframe.foundations.generative.networks import device_named
 from coldframe.measures import hardware
 from coldframe.measures.hardware import machine
 from coldframe.report.study import plain_text, write
@@ -133,6 +134,7 @@ def aae(
     schedule: Schedule = "constant",
     noise: float = 0.0,
     seed: int = 0,
+    device: str | None = None,
     on_error: OnError = "raise",
     download: bool = False,
     every: int = 5,
@@ -155,6 +157,7 @@ def aae(
         schedule: course of both learning rates.
         noise: standard deviation of what is added to the codes while training.
         seed: of weights, order and random draws.
+        device: cpu or cuda; the GPU where there is one.
         on_error: what to do with images that do not decode: stop before any work, or skip and count them.
         download: fetch data that is not on this machine.
         every: epochs between figures while training.
@@ -165,10 +168,11 @@ def aae(
     )
     if every < 1:
         raise InputError(f"expected figures every 1 or more epochs, found {every}; 5 is usual")
+    where = device_named(device)
     dataset = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(dataset)
-    settings.check_memory(len(splits["train"]))
-    model = settings.model()
+    settings.check_memory(len(splits["train"]), where)
+    model = settings.model().to(where)
     test, n = splits["test"], len(splits["train"])
     # Before the training, so that data with too few pictures is refused before it.
     against = quality.reference(test, splits["train"], seed=seed)
@@ -198,7 +202,8 @@ def aae(
             "classifier_sha256": found["classifier_sha256"], **matched, **asdict(settings), "epochs": total,
         }
     )  # fmt: skip
-    study = Study(_command(data, settings, total), dataset.origin, model, progress, found, matched, row, machine(), test)
+    command = _command(data, settings, total)
+    study = Study(command, dataset.origin, model, progress, found, matched, row, machine(model.device), test)
     if out is not None:
         study.save(out)
     return study

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from coldframe.errors import InputError
 from coldframe.machine.room import check_fits
 
 
@@ -31,3 +32,17 @@ def check_networks(
     of = f"with {channels:,} channels"
     check_fits("a length of codes", latent, lambda D: least_bytes(channels, D, 1, outputs, codes), device=device, of=of)
     check_fits("a batch", batch, lambda B: least_bytes(channels, latent, B, outputs, codes), device=device, of=of)
+
+
+def device_named(name: str | None) -> torch.device:
+    """Return the device of that name; without a name the GPU where there is one.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"expected a device that this machine has, found {name!r}; choose cpu") from error

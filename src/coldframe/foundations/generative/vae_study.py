@@ -22,6 +22,7 @@ from coldframe.foundations.generative.bounds import (
     measure,
 )
 from coldframe.foundations.generative.likelihoods import LikelihoodName
+from coldframe.foundations.generative.networks import device_named
 from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_fitting import Settings, fit
 from coldframe.measures import hardware
@@ -175,7 +176,7 @@ def vae(
     settings = Settings(latent, likelihood, levels, channels, epochs, batch, lr, schedule, beta, free_bits, seed)
     if every < 1:
         raise InputError(f"expected figures every 1 or more epochs, found {every}; 5 is usual")
-    where = _device(device)
+    where = device_named(device)
     dataset = digits.load(data, download=download, on_error=on_error)
     splits = digits.read_all(dataset)
     settings.check_memory(len(splits["train"]), where)
@@ -228,15 +229,6 @@ def _draw(model: VAE, pictures: torch.Tensor, folder: Path) -> None:
 
     for name, (_, figure) in shown(model, pictures).items():
         files.write_bytes(folder / f"{name}.png", as_png(figure))
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"expected a device that this machine has, found {name!r}; choose cpu") from error
 
 
 def _say(line: str) -> None:
