@@ -105,8 +105,11 @@ def method(name: str, device: str, data: Dataset) -> dict[str, Any]:
         found[f"{where} {dtype}"] = round(100 * float((answers[-1] == torch.from_numpy(data.test.labels)).double().mean()), 1)
         found[f"{where} {dtype}, s"] = round(time.perf_counter() - start, 1)
     learned = {key: value for key, value in states[0].items() if value.is_floating_point() and value.norm() > 0}
-    errors = [relative(states[1][key], value) for key, value in learned.items()]
+    same = [key for key, value in learned.items() if states[1][key].shape == value.shape]
+    errors = [relative(states[1][key], learned[key]) for key in same]
     equal = float((answers[0] == answers[1]).float().mean())
+    if other := sorted(learned.keys() - set(same)):
+        found["other shapes"] = ", ".join(other)
     return {"equal_answers": round(equal, 4), "largest_relative_error": max(errors, default=0.0), **found}
 
 
