@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from coldframe.errors import InputError
-from coldframe.foundations.graphs import named, power, random_graph
+from coldframe.foundations.graphs import by_name, named, power, random_graph
 
 STAR = [[0, 1, 1, 1, 1, 1, 1]] + [[1, 0, 0, 0, 0, 0, 0]] * 6
 WHEEL = [
@@ -77,3 +77,29 @@ def test_names_that_mean_nothing_are_refused(name: str) -> None:
 def test_random_graphs_follow_their_generator() -> None:
     a, b = (random_graph(50, 200, generator=torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(a.arcs, b.arcs) and a.directed and 150 < a.arcs.shape[1] <= 200
+
+
+@pytest.mark.parametrize("smallest", ["star:1", "wheel:4", "cycle:3", "path:1", "complete:1"])
+def test_the_smallest_and_the_largest_of_each_kind(smallest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, _, n = smallest.partition(":")
+    assert named(smallest).n == int(n)
+    with pytest.raises(InputError, match=f"{kind}:N with N of {n} or more nodes"):
+        named(f"{kind}:{int(n) - 1}")
+    for size in ("1000001", "9" * 18):
+        with pytest.raises(InputError, match="with N of at most 1,000,000 nodes"):
+            named(f"{kind}:{size}")
+    with pytest.raises(InputError, match=f"with N of {n} or more nodes"):
+        named(f"{kind}:{'9' * 19}")
+    with pytest.raises(InputError, match="complete graph of at most 5,000 nodes"):
+        named("complete:5001")
+    monkeypatch.setattr(by_name, "LARGEST", 6)
+    assert named(f"{kind}:6").n == 6
+    with pytest.raises(InputError, match="at most 6 nodes, found 7"):
+        named(f"{kind}:7")
+
+
+def test_random_graphs_need_a_node_and_no_arcs() -> None:
+    assert random_graph(1, 0).arcs.shape == (2, 0)
+    for n, arcs in ((0, 0), (1, -1)):
+        with pytest.raises(InputError, match=f"found n={n} and arcs={arcs}"):
+            random_graph(n, arcs)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from coldframe.errors import InputError
-from coldframe.foundations.graphs import AdjacencyMLP, Citations, NodeClassifier, named
+from coldframe.foundations.graphs import AdjacencyMLP, Citations, NodeClassifier, SparseFeatures, named
 from coldframe.foundations.graphs.classifier import parameter_count, with_adjacency
 
 
@@ -48,3 +48,16 @@ def test_what_cannot_be_built_is_one_sentence() -> None:
         NodeClassifier("gat", 2, 2, hidden=12)
     with pytest.raises(InputError, match=r"dropout in \[0, 1\), found 1"):
         NodeClassifier("gcn", 2, 2, dropout=1)
+
+
+def test_what_is_kept_of_a_graph_follows_when_graph_or_features_change(tiny: Citations) -> None:
+    network = AdjacencyMLP(90, 12, 3).eval()
+    with torch.inference_mode():
+        first = network(tiny.graph, tiny.features).clone()
+    network(tiny.graph, tiny.features).sum().backward()  # what was kept under inference mode can be trained with
+    other = SparseFeatures.of(tiny.features.dense().flip(0))
+    assert not torch.allclose(network(named("cycle:90"), tiny.features), first)
+    assert not torch.allclose(network(tiny.graph, other), first)
+    assert torch.equal(network(tiny.graph, tiny.features), first)
+    network.train()
+    assert not torch.equal(network(tiny.graph, tiny.features), network(tiny.graph, tiny.features))

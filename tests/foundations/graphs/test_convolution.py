@@ -9,6 +9,8 @@ import torch
 
 from coldframe.errors import InputError
 from coldframe.foundations.graphs import GCNConv, Graph, GraphAttention, MeanConv, SparseFeatures, named, random_graph
+from coldframe.foundations.graphs.attention import Dropout, attend_by_messages, softmax_over_neighbours
+from coldframe.foundations.graphs.convolution import new_matrix
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -105,7 +107,7 @@ def test_attention_is_gatconv(graph: Graph, concat: bool) -> None:
         assert (mine.grad - grad).abs().max() < 2e-5
 
 
-@pytest.mark.parametrize("layer", [MeanConv(3, 2), GCNConv(3, 2), GraphAttention(3, 2)])
+@pytest.mark.parametrize("layer", [MeanConv(3, 2), MeanConv(3, 5), GCNConv(3, 2), GCNConv(3, 5), GraphAttention(3, 2)])
 def test_sparse_features_give_what_dense_ones_do(layer: torch.nn.Module) -> None:
     H = torch.randn(7, 3, generator=torch.Generator().manual_seed(3)).relu()
     assert torch.allclose(layer(named("wheel:7"), SparseFeatures.of(H)), layer(named("wheel:7"), H), atol=1e-6)
@@ -157,3 +159,42 @@ def test_a_million_nodes_and_ten_million_edges_fit_in_memory() -> None:
     reach = torch.zeros(graph.n).index_add(0, graph.arcs[0], mean_weights(graph, torch.float32))
     expected = reach[:1000, None] * layer.W.detach().sum(0) + layer.B.detach().sum(0)
     assert (H.grad[:1000] - expected).abs().max() < 1e-4
+
+
+def test_weights_start_between_glorots_bounds() -> None:
+    W = new_matrix(50, 70, torch.Generator().manual_seed(0)).detach()
+    bound = (6 / (50 + 70)) ** 0.5
+    assert 0.99 * bound < float(W.max()) <= bound and -bound <= float(W.min()) < -0.99 * bound
+    assert abs(float(W.mean())) < 0.02 * bound
+
+
+@pytest.mark.parametrize("layer", [MeanConv(2, 2), GCNConv(2, 2), GraphAttention(2, 2)])
+def test_what_a_layer_keeps_of_a_graph_is_that_of_the_graph_and_the_dtype(layer: torch.nn.Module) -> None:
+    star, cycle, H = named("star:5"), named("cycle:5"), torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        first = layer(star, H).clone()
+    assert layer(star, H).requires_grad and torch.equal(layer(star, H), first)
+    layer(star, H).sum().backward()  # what was kept under inference mode can be trained with
+    assert not torch.allclose(layer(cycle, H), first)
+    assert torch.allclose(layer.double()(cycle, H.double())[0], layer(named("cycle:5"), H.double())[0])
+    assert torch.allclose(layer(star, H.double()), first.double(), atol=1e-6)
+
+
+def test_scores_of_neighbours_may_be_large_or_very_small() -> None:
+    graph = Graph.of([(0, 2), (1, 2)], 3, directed=True)
+    for shift in (-1e4, 0.0, 1e4):
+        found = softmax_over_neighbours(graph, torch.tensor([[shift], [shift + 1.0]]))
+        torch.testing.assert_close(found[:, 0], torch.softmax(torch.tensor([0.0, 1.0]), dim=0), rtol=1e-3, atol=0)
+
+
+def test_dropout_sets_a_share_to_zero_and_divides_the_rest() -> None:
+    drop = Dropout(0.25, torch.Generator().manual_seed(0))
+    found = drop(torch.full((100, 100), 3.0))
+    assert sorted(set(found.flatten().tolist())) == [0.0, 4.0] and abs(float((found == 0).double().mean()) - 0.25) < 0.02
+    x = torch.ones(3)
+    assert drop.eval()(x) is x and Dropout(0.0)(x) is x
+
+
+def test_attention_with_keys_of_another_width_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="queries, keys and values of one width"):
+        attend_by_messages(torch.zeros(3, 4), torch.nn.MultiheadAttention(4, 2, kdim=3, vdim=3))

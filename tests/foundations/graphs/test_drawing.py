@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from drawn import unchanged
+from drawn import same_numbers, unchanged
 
 from coldframe.foundations.graphs import Citations, Graph, drawing, named
 from coldframe.foundations.graphs.classifier import NodeClassifier
@@ -118,3 +118,33 @@ def test_circles_start_above_and_springs_keep_neighbours_near() -> None:
     np.testing.assert_allclose(layout(named("star:5"))[:2], [[0, 0], [0, 1]], atol=1e-12)
     pair = layout(Graph.of([(0, 1)], 2))
     np.testing.assert_allclose(np.linalg.norm(pair[0] - pair[1]), 2**0.5, rtol=0.05)  # sqrt(4 / n), where the forces balance
+
+
+def test_a_few_rounds_of_springs_and_pushes_give_the_places_they_gave() -> None:
+    graph = Graph.of([(0, 1), (1, 2), (2, 2), (3, 1), (4, 5)], 6, weights=[1.0, -2.0, 1.0, 0.5, 3.0], directed=True)
+    places = {f"after {rounds}": layout(graph, rounds=rounds, seed=1)[:4] for rounds in (0, 1, 3)}
+    same_numbers(__file__, "springs", places, 1e-5)
+    assert layout(named("star:1")).shape == (1, 2)
+
+
+def test_two_in_one_place_part_along_an_angle_and_two_too_near_by_half_of_what_is_missing() -> None:
+    turn = np.array([np.cos(2.4), np.sin(2.4)])
+    np.testing.assert_allclose(spread_out(np.zeros((2, 2)), rounds=1), [-0.0375 * turn, 0.0375 * turn], atol=1e-12)
+    near = np.array([[x, y] for x in range(10) for y in range(10)], dtype=float)
+    near[10] = [0.1, 0.0]  # of 100 places on a side of 9: no two may be nearer than 0.7 / 10 of 9
+    moved = spread_out(near, rounds=1)
+    np.testing.assert_allclose(moved[[0, 10]], [[-0.265, 0.0], [0.365, 0.0]], atol=1e-9)
+    np.testing.assert_allclose(np.delete(moved, [0, 10], 0), np.delete(near, [0, 10], 0))
+    np.testing.assert_allclose(spread_out(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.05]]), rounds=1)[1:, 1], [-0.0125, 0.0625])
+
+
+def test_sizes_of_a_graph_follow_its_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [draw_graph(named(f"cycle:{n}")).get_size_inches()[0] for n in (20, 21)] == pytest.approx([5, 7], rel=1e-6)
+    for n, labelled in ((40, 40), (41, 0)):
+        ring = Graph.of([(i, (i + 1) % n) for i in range(n)], weights=[0.5] * n, name=f"cycle:{n}")
+        assert sum(text.get_text() == "0.5" for text in draw_graph(ring).axes[0].texts) == labelled
+    hundred, more = (draw_graph(named(f"cycle:{n}")).axes[0] for n in (100, 101))
+    assert [sum(text.get_text().isdigit() for text in axes.texts) for axes in (hundred, more)] == [100, 0]
+    assert hundred.lines[0].get_markersize() == 8
+    monkeypatch.setattr(drawing, "layout", lambda graph: np.array([[0.0, 0.0], [0.0, 1.0]]))
+    assert draw_graph(named("path:2")).get_size_inches().tolist() == [3, 5]

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
+import pytest
 import torch
+from drawn import same_numbers, same_text
 
-from coldframe.foundations.graphs import Citations, NodeClassifier
-from coldframe.foundations.graphs.failures import measure_failures, measure_smoothing, padded, part, relabelled
+from coldframe.foundations.graphs import Citations, NodeClassifier, failures
+from coldframe.foundations.graphs.failures import (
+    Failures,
+    _spread,
+    measure_failures,
+    measure_smoothing,
+    padded,
+    part,
+    relabelled,
+)  # fmt: skip
+from coldframe.foundations.graphs.fitting import Fit
 
 
 def test_relabelled_and_part_data_keep_words_labels_and_splits(tiny: Citations) -> None:
@@ -37,3 +50,46 @@ def test_deep_networks_make_nodes_alike(tiny: Citations) -> None:
     shallow, deep = measure_smoothing(tiny, ("gcn",), (2, 16), seeds=2, epochs=20)
     assert fmean(deep.spread) < fmean(shallow.spread)
     assert fmean(deep.test) < fmean(shallow.test)
+
+
+def test_parameters_and_inputs_are_those_of_the_formulas(tiny: Citations, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Fit(NodeClassifier("mean", 12, 3), 0.5, 0.5, 1.0, 1, 0.0)
+    seen: list[tuple[int, int]] = []
+
+    def fitted(network: Any, data: Citations, *, epochs: int, seed: int) -> Fit:
+        seen.append((epochs, seed))
+        return replace(run, network=network.eval())
+
+    monkeypatch.setattr(failures, "fit", fitted)
+    found = measure_failures(tiny, seeds=2, epochs=7)
+    assert seen == [(7, 0), (7, 0), (7, 1), (7, 1)]
+    sizes = [1_000, 10_000, 100_000]
+    assert found.nodes == sizes and found.mlp_inputs == [n * (n + 12) for n in sizes]
+    assert found.mlp_parameters == [(n + 12) * 16 + 16 + 16 * 3 + 3 for n in sizes]
+    assert found.graph_parameters == [2 * 12 * 16 + 16 + 2 * 16 * 3 + 3] * 3
+    assert all(len(values) == 2 for values in (found.mlp, found.mlp_relabelled, found.mlp_part, found.graph, found.graph_part))
+
+
+def test_what_is_said_of_failures_is_what_it_was() -> None:
+    found = Failures(
+        [0.6, 0.7], [0.3, 0.2], [0.4, 0.5], "no", [0.8, 0.9], [0.7, 0.8], [0.75, 0.7], 3e-7, [1_000, 10_000], [40_000, 180_000],
+        [2_400_000, 110_000_000], [46_000, 46_001],
+    )  # fmt: skip
+    same_text(__file__, "lines", "\n".join(found.lines()) + "\n")
+
+
+def test_the_spread_is_the_mean_distance_of_pairs_and_two_dead_nodes_are_alike(tiny: Citations) -> None:
+    class Known:
+        def __init__(self, h: torch.Tensor) -> None:
+            self.h = h
+
+        def embed(self, *_: object) -> torch.Tensor:
+            return self.h
+
+    angles = torch.arange(90.0)
+    h = torch.stack([angles.cos(), angles.sin()], dim=1) * (angles < 60)[:, None]  # a third of all nodes are dead
+    apart = 1 - (angles[:60, None] - angles[:60]).cos()
+    pairs = (float(apart.sum()) + 2 * 60 * 30) / 90**2  # a living and a dead node are at a right angle
+    found = _spread(Fit(Known(h), 0.5, 0.5, 1.0, 1, 0.0), tiny)  # type: ignore[arg-type]
+    assert abs(found - pairs) < 0.03
+    same_numbers(__file__, "spread", {"spread": [found]}, 1e-5)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from drawn import same_numbers
 
-from coldframe.foundations.graphs import Citations, NodeClassifier, fit
+from coldframe.foundations.graphs import AdjacencyMLP, Citations, NodeClassifier, fit
 from coldframe.foundations.graphs.fitting import accuracy_and_loss
 
 
@@ -39,3 +39,15 @@ def test_the_course_is_the_one_it_was(tiny: Citations) -> None:
         found[f"{layer} loss"] = [entry["loss"] for entry in run.history]
         found[f"{layer} end"] = [run.test, run.val, run.val_loss, run.epoch]
     same_numbers(__file__, "course", found, 1e-3)
+
+
+def test_a_network_that_is_never_right_is_kept_with_an_accuracy_of_zero(tiny: Citations) -> None:
+    split = replace(tiny, labels=torch.cat([torch.zeros(15, dtype=torch.int64), torch.ones(75, dtype=torch.int64)]))
+    run = fit(NodeClassifier("mlp", 12, 2, dropout=0.0), split, epochs=1, lr=1.0)
+    assert (run.test, run.val, run.epoch) == (0.0, 0.0, 1)
+
+
+def test_the_course_of_the_mlp_on_rows_is_the_one_it_was(tiny: Citations) -> None:
+    run = fit(AdjacencyMLP(90, 12, 3, seed=1), tiny, epochs=5, lr=0.03, seed=2)
+    found = {"loss": [entry["loss"] for entry in run.history], "end": [run.test, run.val, run.val_loss, run.epoch]}
+    same_numbers(__file__, "course_of_rows", found, 1e-3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import networkx
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from coldframe.errors import InputError
 from coldframe.foundations.graphs import Graph, named
+from coldframe.foundations.graphs import graph as graph_room
 
 
 def test_an_edge_list_makes_a_symmetric_matrix_and_listing_an_edge_twice_changes_nothing() -> None:
@@ -88,3 +91,34 @@ def test_a_matrix_that_would_not_fit_is_refused_and_a_wrong_permutation_too() ->
         large.degree_matrix()
     with pytest.raises(InputError, match="permutation"):
         named("path:3").relabelled(torch.tensor([0, 0, 1]))
+
+
+def test_the_largest_dense_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = Graph.of([(0, 1)], 20_001)
+    for matrix in (large.adjacency, large.degree_matrix):
+        with pytest.raises(InputError, match="expected at most 20,000 nodes for a dense matrix, found 20,001"):
+            matrix()
+    monkeypatch.setattr(graph_room, "DENSE_LIMIT", 3)
+    assert named("path:3").adjacency().shape == named("path:3").degree_matrix().shape == (3, 3)
+    for matrix in (named("path:4").adjacency, named("path:4").degree_matrix):
+        with pytest.raises(InputError, match="at most 3 nodes"):
+            matrix()
+
+
+def test_the_first_wrong_edge_and_weight_are_named_and_weights_listed_twice_may_agree() -> None:
+    with pytest.raises(InputError, match="edge 1 joins nodes 2 and 3"):
+        Graph.of([(0, 1), (2, 3), (8, 9)], 3)
+    with pytest.raises(InputError, match="found inf at edge 1"):
+        Graph.of([(0, 1), (1, 2), (2, 0)], weights=[1.0, float("inf"), 0.0])
+    assert Graph.of([(0, 1), (1, 0)], weights=[2, 2]).adjacency_lists() == [[0.0, 2.0], [2.0, 0.0]]
+    with pytest.raises(InputError, match="found bool"):
+        Graph.of(np.array([[True, False]]))
+    part = Graph.of([(0, 1), (1, 2), (2, 2)], weights=[1.0, 2.0, 3.0]).part(torch.tensor([2, 1]))
+    assert part.adjacency_lists() == [[3.0, 2.0], [2.0, 0.0]] and part.n == 2
+
+
+def test_two_graphs_are_never_equal_and_none_is_changed() -> None:
+    graph = named("path:3")
+    assert graph == graph and graph != named("path:3")
+    with pytest.raises(FrozenInstanceError):
+        graph.n = 4  # type: ignore[misc]

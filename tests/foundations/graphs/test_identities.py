@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from ast import literal_eval
 
 import pytest
 import torch
+from drawn import same_text
 
-from coldframe.foundations.graphs import Graph, MeanConv, check_all, check_equivariance, named, sinusoids
-from coldframe.foundations.graphs.identities import check_attention, check_linearity, check_order, check_walks
+from coldframe.foundations.graphs import Graph, MeanConv, check_all, check_equivariance, identities, named, sinusoids
+from coldframe.foundations.graphs.identities import Finding, check_attention, check_linearity, check_order, check_walks
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,33 @@ def test_positions_are_the_published_sinusoids() -> None:
 
 def test_walks_are_weighted_by_their_products() -> None:
     assert check_walks(Graph.of([(0, 1), (1, 2), (2, 2)], weights=[2.0, -3.0, 0.5])).holds
+
+
+def test_what_is_claimed_and_how_it_was_measured_is_what_it_was() -> None:
+    found = [
+        *check_all(named("path:3"), seed=3),
+        check_linearity(named("star:9"), "max"),
+        check_linearity(named("star:10"), "max"),
+    ]
+    lines = [f"{finding.claim} | {finding.meant} | {finding.detail}" for finding in found]
+    same_text(__file__, "claims", "\n".join(lines) + "\n")
+
+
+def test_a_claim_holds_up_to_its_limit_and_no_further() -> None:
+    assert [Finding("", value).holds for value in (1e-10, 1.01e-10)] == [True, False]
+    assert [Finding("", value, equal=False).holds for value in (1e-3, 0.99e-3)] == [True, False]
+
+
+def test_walks_are_listed_on_graphs_of_up_to_forty_nodes_and_max_needs_two_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[int] = []
+    monkeypatch.setattr(identities, "check_walks", lambda graph: listed.append(graph.n) or Finding("walks", 0.0))
+    found = [check_all(named(f"path:{n}")) for n in (2, 40, 41)]
+    assert listed == [2, 40] and [len(each) for each in found] == [10, 11, 10]
+
+
+def test_every_position_is_the_published_one() -> None:
+    for tokens, width in ((5, 7), (3, 4)):
+        expected = [
+            [(math.sin, math.cos)[i % 2](t / 10_000 ** (2 * (i // 2) / width)) for i in range(width)] for t in range(tokens)
+        ]
+        torch.testing.assert_close(sinusoids(tokens, width), torch.tensor(expected, dtype=torch.float64))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from coldframe.errors import InputError
-from coldframe.foundations.graphs import Graph, count_walks, named, power, walks
+from coldframe.foundations.graphs import Graph, count_walks, named, power, powers, walks
 
 
 @pytest.mark.parametrize("name", ["star:7", "wheel:7", "cycle:6", "path:4", "complete:4"])
@@ -53,3 +54,28 @@ def test_counts_are_exact_up_to_the_last_length_that_fits() -> None:
         with pytest.raises(InputError, match=f"found more at length {length}; choose a shorter length"):
             power(graph, length)
     assert power(Graph.of([(0, 1)]), 9_999).tolist() == [[0, 1], [1, 0]]  # long walks whose counts stay small
+
+
+def test_counts_of_one_pair_are_whole_numbers_as_long_as_they_are_exact() -> None:
+    graph = named("complete:7")
+    found = count_walks(graph, 21, 0, 1), count_walks(graph, 22, 0, 1)
+    assert [type(value) for value in found] == [int, float] and found[0] == (6**21 + 1) // 7 < 2**53 < found[1]
+    weighted = Graph.of([(0, 1)], weights=[2.0])
+    assert isinstance(count_walks(weighted, 1, 0, 1), float)
+
+
+def test_limits_of_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = named("complete:4")
+    listed = walks(graph, 3, 0, 0)
+    assert walks(graph, 3, 0, 0, most=len(listed)) == listed
+    with pytest.raises(InputError, match=f"at most {len(listed) - 1} walks"):
+        walks(graph, 3, 0, 0, most=len(listed) - 1)
+    assert walks(graph, 0, 2, 2) == [(2,)] and walks(graph, 0, 2, 1) == []
+    for ends in ((-1, 0), (4, 0), (0, 4), (0, -1)):
+        with pytest.raises(InputError, match=f"a node from 0 to 3, found {next(node for node in ends if node)}"):
+            walks(graph, 2, *ends)
+    with pytest.raises(InputError, match="0 or more steps, found -1"):
+        walks(graph, -1, 0, 0)
+    needs: list[float] = []
+    monkeypatch.setattr(powers, "check_fits", lambda name, n, bytes_of, of: needs.append(bytes_of(n)))
+    assert power(graph, 0).tolist() == np.eye(4).tolist() and needs == [6 * 8 * 4 * 4]

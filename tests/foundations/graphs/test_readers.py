@@ -82,3 +82,33 @@ def test_pyg_data_is_undirected_only_when_every_arc_has_its_reverse() -> None:
     assert not graph.directed and graph.n == 4 and graph.edge_count == 2
     weighted = Data(edge_index=both, edge_weight=torch.tensor([1.0, 2.0, 1.0, 3.0]), num_nodes=3)
     assert from_pyg(weighted).directed
+
+
+def test_the_largest_node_and_a_long_line(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text(f"0,{2**31 - 1}\n")
+    assert read_edges(tmp_path / "g.csv").n == 2**31
+    (tmp_path / "g.csv").write_text(f"0,1\n5,{2**31}\n")
+    with pytest.raises(DataError, match=f"numbered from 0, found {2**31}; number them first"):
+        read_edges(tmp_path / "g.csv")
+    (tmp_path / "g.csv").write_text("0,1\n" + "x" * 70)
+    with pytest.raises(DataError, match=f"line 2: .* found '{'x' * 60}'; mend"):
+        read_edges(tmp_path / "g.csv")
+
+
+def test_paths_and_names_that_are_not_there_or_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "karate").write_text("0 1\n")
+    assert open_graph("karate").n == 2 and open_graph("karate", directed=True).edge_count == 1
+    for absent in ("absent.csv", "folder/absent"):
+        with pytest.raises(FileError, match="cannot read"):
+            open_graph(absent)
+    for name in ("stars", "stars:7", "a.csv:7"):
+        with pytest.raises(InputError, match="unknown graph"):
+            open_graph(name)
+
+
+def test_pyg_weights_count_when_direction_is_read() -> None:
+    both = torch.tensor([[0, 1, 1, 2], [1, 2, 0, 1]])
+    assert not from_pyg(Data(edge_index=both, edge_weight=torch.tensor([1.0, 2.0, 1.0, 2.0]), num_nodes=3)).directed
+    ring = torch.tensor([[0, 1, 2], [1, 2, 0]])
+    assert from_pyg(Data(edge_index=ring, edge_weight=torch.ones(3), num_nodes=3)).directed

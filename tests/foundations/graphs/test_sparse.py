@@ -83,3 +83,13 @@ def test_sparse_features_are_the_dense_ones() -> None:
     found, W.grad = W.grad, None
     (H @ W.T).square().sum().backward()
     assert found is not None and torch.allclose(found, W.grad, atol=1e-5)
+
+
+def test_indices_are_short_as_long_as_they_fit_and_parts_are_whole_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = torch.tensor([0])
+    assert [Rows.of(one, one, 1, n).columns.dtype for n in (2**31 - 1, 2**31)] == [torch.int32, torch.int64]
+    monkeypatch.setattr(sparse_room, "BLOCK", 2)
+    monkeypatch.setattr(sparse_room, "PARTS", 3)
+    assert sparse_room._parts(torch.zeros(7, 1)) == [slice(0, 4), slice(4, 7)]  # of 4 blocks a third is 2
+    assert sparse_room._parts(torch.zeros(6, 1)) == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    assert sparse_room._parts(torch.zeros(0, 1)) == [slice(0, 0)]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from drawn import same_text
 
 from coldframe.errors import InputError
 from coldframe.foundations.graphs import study as study_room
+from coldframe.foundations.graphs.classifier import NodeClassifier
+from coldframe.foundations.graphs.failures import Depth
+from coldframe.foundations.graphs.fitting import Fit
 from coldframe.foundations.graphs.planetoid import Citations
 from coldframe.foundations.graphs.study import gcn
 
@@ -75,3 +81,52 @@ def test_what_must_be_in_memory_is_counted(tiny: Citations, monkeypatch: pytest.
         ("a hidden width", 5, 4 * (4 * (12 * 5 + 5 * 3) + 90 * 5)),
         ("a depth", 4, 4 * (4 * (12 * 5 + 2 * 25 + 5 * 3) + 90 * 5 * 3)),
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("on_tiny")
+def test_every_layer_gets_its_published_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def fitted(network: Any, data: Citations, *, epochs: int, lr: float, weight_decay: float, seed: int) -> Fit:
+        seen.append((network.name, network.layers[0].W.shape[0], network.dropout.p, lr, weight_decay, epochs, seed))
+        return Fit(network, 0.5, 0.5, 1.0, 1, 0.25, [{"loss": 1.0, "val": 0.5}])
+
+    asked: list[tuple[str, Any, int]] = []
+    monkeypatch.setattr(study_room, "fit", fitted)
+    monkeypatch.setattr(
+        study_room, "measure_failures", lambda data, *, seeds, epochs: asked.append(("failures", seeds, epochs))
+    )
+    monkeypatch.setattr(
+        study_room,
+        "measure_smoothing",
+        lambda data, layers, *, seeds, epochs: asked.append(("smoothing", (layers, seeds), epochs)) or [],
+    )
+    gcn("all", seeds=1, epochs=3)
+    rest = (16, 0.5, 0.01, 5e-4, 3, 0)
+    assert seen == [("mean", *rest), ("gcn", *rest), ("gat", 64, 0.6, 0.005, 5e-4, 3, 0), ("mlp", *rest)]
+    gcn("all", seeds=4, epochs=3, failures=True, smoothing=True)
+    gcn("mean", seeds=2, epochs=3, smoothing=True)
+    assert asked == [("failures", 3, 3), ("smoothing", (("gcn", "mean"), 3), 3), ("smoothing", (("mean",), 2), 3)]
+
+
+def test_what_is_said_is_what_it_was(tiny: Citations) -> None:
+    def of(name: str, seeds: int) -> study_room.Study:
+        data = replace(tiny, graph=replace(tiny.graph, name=name))
+        fits = {layer: [Fit(NodeClassifier(layer, 12, 3), 0.5 + 0.1 * s, 0.6, 1.0, 3, 1.25) for s in range(seeds)]  # type: ignore[arg-type]
+                for layer in ("mean", "gcn")}  # fmt: skip
+        rows = [study_room._row(layer, name, s, run, data) for layer, runs in fits.items() for s, run in enumerate(runs)]
+        command = study_room._command("all", name, seeds, 3, seeds > 1, seeds == 1)
+        return study_room.Study(command, data, fits, rows, smoothing=[Depth("gcn", 2, [0.5, 0.7], [0.25, 0.35])])
+
+    said = []
+    for name, seeds in (("cora", 2), ("pubmed", 1)):
+        found = of(name, seeds)
+        results = found.results()
+        said += [
+            found.command,
+            str(found),
+            f"{ {key: value for key, value in found.rows[0].items() if value is not None} }",
+            f"{[(row['method'], row['top1']) for row in results['published']]}",
+            f"{len(results['rows'])} rows",
+        ]
+    same_text(__file__, "study", "\n".join(said) + "\n")

@@ -78,7 +78,9 @@ class GraphAttention(nn.Module):
         """Return H' [N, heads x E], or [N, E] when heads are averaged, from H [N, D]."""
         check_features(graph, features, self.W.shape[1])
         if self._seen is None or self._seen[0] is not graph:
-            self._seen = (graph, graph.with_self_loops())
+            # Loops made under inference mode could never be trained with afterwards.
+            with torch.inference_mode(False):
+                self._seen = (graph, graph.with_self_loops())
         looped = self._seen[1]
         values = project(features, self.W).reshape(graph.n, self.heads, -1)  # [N, heads, E]
         from_source, to_target = (values * self.source).sum(-1), (values * self.target).sum(-1)  # [N, heads]

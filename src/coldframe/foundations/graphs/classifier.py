@@ -137,7 +137,9 @@ class AdjacencyMLP(nn.Module):
         if graph.n != self.nodes:
             raise InputError(f"expected a graph of {self.nodes} nodes, as in training, found {graph.n}; train it anew")
         if self._seen is None or self._seen[0] is not graph or self._seen[1] is not features:
-            self._seen = (graph, features, with_adjacency(graph, features))
+            # What is made under inference mode could never be trained with afterwards.
+            with torch.inference_mode(False):
+                self._seen = (graph, features, with_adjacency(graph, features))
         both = self._seen[2]
         hidden = torch.relu(self.first(graph, SparseFeatures(both.rows, self.dropout(both.values))))
         return self.last(graph, self.dropout(hidden))  # type: ignore[no-any-return]

@@ -89,12 +89,12 @@ class Study:
 
     def notes(self) -> list[str]:
         """Return what stands under the table, a sentence or two each."""
-        data = self.data
+        data, seeds = self.data, len(next(iter(self.fits.values())))
+        shown = "One seed" if seeds == 1 else f"Mean and 95% interval over {seeds} seeds"
         said = [
             f"{data.graph.name}: {data.graph.n:,} nodes, {data.graph.edge_count:,} edges, {data.features.shape[1]:,} words, "
             f"{data.classes} classes; {len(data.train)} nodes train, {len(data.val)} validate, {len(data.test):,} test. "
-            f"Mean and 95% interval over {len(next(iter(self.fits.values())))} seeds; the epoch is chosen on validation, "
-            "test is read once."
+            f"{shown}; the epoch is chosen on validation, test is read once."
         ]
         said += [] if self.failures is None else self.failures.lines()
         for layer in dict.fromkeys(depth.layer for depth in self.smoothing):
