@@ -180,8 +180,9 @@ def _classes(
     if empty:
         found.notes.append(f"{split} has no images of {', '.join(empty[:3])}")
     if alone:
+        several = len(names) > 2
         for name in [name for name in names if split_word(name) in ("test", "val", "none") and not tree.kept((*at, name))]:
-            if len(names) > 2 or split_word(name) == "none":
+            if several or split_word(name) == "none":
                 found.notes.append(f"{name}/ left out: {len(tree.images[(*at, name)]):,} images without labels")
                 names.remove(name)
     if level > 1:

@@ -177,7 +177,7 @@ def _images(spec: str, table: Table, chosen: str | None, found: ImageFinder) -> 
                 hits.update((name, root) for root in found.roots if found.within(root, text) is not None)
     if not hits:
         said = f"expected a column of {table.path} that names image files, found none among {', '.join(table.head[:12])}"
-        raise DataError(f"{said}; give their folder, as in {spec}?root=FOLDER")
+        raise DataError(f"{said}; give their folder, as in {spec}{'&' if '?' in spec else '?'}root=FOLDER")
     (best, most), *others = hits.most_common()
     # The same file reached from two folders is one answer.
     rivals = [key for key, count in others if count == most and not _same(table, best, key, found)]

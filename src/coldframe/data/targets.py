@@ -43,8 +43,10 @@ def taken(rest: str) -> tuple[str, Targets]:
     if not mine:
         return rest, "auto"
     known: dict[str, Targets] = {name: name for name in get_args(Targets)}
-    if len(set(mine)) > 1 or mine[0] not in known:
-        raise InputError(f"expected {KEY} of {', '.join(known)}, found {mine[-1]!r}{nearest(mine[-1], known)}")
+    if len(set(mine)) > 1:
+        raise InputError(f"expected one value for {KEY} in {rest}, found {' and '.join(mine)}; keep one")
+    if mine[0] not in known:
+        raise InputError(f"expected {KEY} of {', '.join(known)}, found {mine[0]!r}{nearest(mine[0], known)}")
     left = "&".join(pair for pair in pairs if pair.partition("=")[0] != KEY)
     found: Targets = known[mine[0]]
     return (f"{place}?{left}" if left else place), found
