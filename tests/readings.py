@@ -86,4 +86,4 @@ def _picture(images: Images, root: Path) -> str:
         opened = images.open(0)
     except ColdframeError as error:
         return _FOREIGN.sub(r"\1", str(error).replace(str(root), "ROOT"))
-    return f"{opened.size} {opened.getpixel((0, 0))} {opened.getpixel((1, 1))}, digest of {len(images.digest(0))} letters"
+    return f"{opened.size} {opened.getpixel((0, 0))} {opened.getpixel((1, 0))}, digest of {len(images.digest(0))} letters"

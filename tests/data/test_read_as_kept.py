@@ -277,7 +277,8 @@ def archives() -> Iterator[tuple[dict[str, str | bytes], list[str]]]:
         {"x": x, "y": np.array(["a", "b"])[y]}, {"x": x, "y": y == 1}, {"x": x, "y": y[:, None, None]},
         {"x": x, "X": x, "y": y}, {"images": x, "data": x, "y": y}, {"x": x}, {}, {"q": x, "r": y}, {"x": x / 255, "y": y},
         {"x": x[..., :2], "y": y}, {"x": x[..., 0], "y": y}, {"x": x[..., :1] / 300, "y": y},
-        {"x": x.transpose(0, 3, 1, 2), "y": y}, {"x": x[..., None], "y": y}, {"x": x[:, :1, :, 1], "y": y}, {"x": x / 70, "y": y}, {f"x{n}": x for n in range(14)},
+        {"x": x.transpose(0, 3, 1, 2), "y": y}, {"x": x[..., None], "y": y}, {"x": x[:, :1, :, 1], "y": y},
+        {"x": x / 70, "y": y}, {f"x{n}": x for n in range(14)},
         {"x": x, "y": y, "classes": np.array(["cat", "dog"])[:1]}, {"x": x.astype(bool), "y": y},
         {"x": x.astype(np.int32)[:0], "y": y[:0]}, {"train_x": x, "train_y": y, "val_x": x, "val_y": y, "x": x, "y": y},
     ):  # fmt: skip
