@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import coldframe
+from coldframe.report import Table
 
 
 def test_a_fast_comparison_says_what_it_found_and_leaves_it_in_the_folder(
@@ -78,3 +80,44 @@ def test_fast_is_one_seed_of_twenty_images_and_four_epochs(monkeypatch: pytest.M
     assert settings() == (3, None, None, 0.01)
     assert settings(fast=True) == (1, 20, 4, 0.01)
     assert settings(fast=True, shots=5, epochs=2, margin=2.5) == (1, 5, 2, 0.025)
+
+
+def test_several_data_sets_have_a_folder_and_a_share_of_the_budget_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    looked: list[Sequence[str]] = []
+
+    def run(methods: object, spec: str, **words: Any) -> Table:
+        asked.append((spec, words))
+        return Table([{"method": "knn", "model": "pocket", "data": spec, "top1": 0.5, "n": 10}])
+
+    monkeypatch.setattr("coldframe.verbs.compare.compare", run)
+    monkeypatch.setattr("coldframe.verbs.look_ahead.look_ahead", lambda specs, *_, **__: looked.append(specs))
+    monkeypatch.setattr("coldframe.backbones.load_backbone", lambda name, **_: f"loaded {name}")
+    monkeypatch.setattr("coldframe.report.save_report", lambda table, folder: folder)
+    from coldframe.cli.compare import compare
+
+    two = ["mini:mnist", "mini:cifar10"]
+    compare(data=two, model=["a"], out=tmp_path, budget="1000s", margin=3.0, device="cpu")
+    shown = capsys.readouterr().out.splitlines()
+    assert looked == [two] and [words["out"] for _, words in asked] == [tmp_path / "mini-mnist", tmp_path / "mini-cifar10"]
+    first, second = (words["budget"] for _, words in asked)
+    assert (first.held, second.held) == (5.0, 5.0) and second.seconds == 1000.0
+    assert 0 < 970.0 / 2 - first.seconds < 60 and all(words["model"] == ["loaded a"] for _, words in asked)
+    assert asked[0][1]["margin"] == 0.03 and asked[0][1]["epochs"] is None
+    assert [line for line in shown if line.startswith("report: ")] == [f"report: {tmp_path / 'report.html'}"]
+    assert sum(line.startswith("Verdict: ") for line in shown) == 2
+    compare(data=["mini:mnist"], out=tmp_path, device="cpu")
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {tmp_path / 'report.html'}" and len(looked) == 1
+    assert asked[-1][1]["out"] == tmp_path and asked[-1][1]["budget"] is None and asked[-1][1]["model"] == ["pocket"]
+    compare(budget="1000s", json=True, device="cpu")
+    assert json.loads(capsys.readouterr().out)["rows"][0]["data"] == "mini:caltech7"
+    assert (asked[-1][0], asked[-1][1]["epochs"], asked[-1][1]["budget"].held) == ("mini:caltech7", 6, 0.0)
+    compare(fast=True, device="cpu", json=True)
+    assert (asked[-1][0], asked[-1][1]["epochs"], asked[-1][1]["attack_eps"]) == ("mini:caltech7", 4, None)
+    compare(epochs=9, device="cpu", json=True, fit_="pad")
+    assert asked[-1][1]["epochs"] == 9 and asked[-1][1]["model"] == ["loaded pocket"]
+    capsys.readouterr()
+    compare(data=two, only="1/2", out=tmp_path, device="cpu", json=True)
+    assert capsys.readouterr().out == "" and asked[-1][1]["only"] == (1, 2)

@@ -88,3 +88,39 @@ def test_sets_that_hold_the_true_class_stand_in_the_file_as_they_are_printed(
         }[ending](out)
         assert list(rows.columns) == ["path", "class", "probability", "set"]
         assert list(rows["set"]) == ["|".join(one["set"]) for one in shown] and any(rows["set"])
+
+
+def test_without_a_method_the_methods_are_listed_and_what_is_said_of_one_is_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from coldframe.cli.fit import fit, method_app
+    from coldframe.errors import InputError
+
+    fit("-h")
+    listed = capsys.readouterr().out
+    with pytest.raises(InputError, match="expected the name of a method"):
+        fit()
+    assert capsys.readouterr().out == listed and listed.startswith("Usage: coldframe fit METHOD")
+    shards = {name: "--shard-weights" in printed(capsys, "fit", name, "--help") for name in ("fine-tune", "knn")}
+    assert shards == {"fine-tune": True, "knn": False}
+    text = printed(capsys, "fit", "knn", "--help")
+    assert text.startswith("Usage: coldframe fit knn ") and "--version" not in text and "--help" not in text.partition("\n")[2]
+    assert text.index("Settings of knn") > text.index("Parameters")
+    assert method_app("knn").version_flags == ()
+
+
+def test_a_preset_gives_what_is_not_said_and_the_seed_is_the_methods(
+    capsys: pytest.CaptureFixture[str], fruit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+
+    def fit_one(method: object, *rest: object, **words: object) -> None:
+        made.append((method.config(), words))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr("coldframe.verbs.fit.fit_one", fit_one)
+    words = ("--data", str(fruit), "--out", str(tmp_path / "x"), "--model", "pocket/random")
+    assert printed(capsys, "fit", "fine-tune", *words, "--seed", "7", "--refit", "--tensorboard") == ""
+    assert printed(capsys, "fit", "knn", *words, "--k", "3") == ""
+    (tune, more), (knn, _) = made  # type: ignore[misc]
+    assert tune["seed"] == 7 and (more["refit"], more["tensorboard"]) == (True, True)
+    assert knn["k"] == 3 and "seed" not in knn

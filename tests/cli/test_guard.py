@@ -78,3 +78,59 @@ def test_the_parser_lets_ctrl_c_through(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setattr("coldframe.cold.Store.shelves", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     code, said = ended(capsys, "cache")
     assert code == 130 and "stopped" in said
+
+
+def test_sentences_with_endless_names_are_cut_and_others_are_not() -> None:
+    for length, said in ((299, "y" * 299), (300, f"{'y' * 80}…{'y' * 40} (300 characters)")):
+        assert guard._LONG.sub(guard._cut, f"a {'y' * length} b") == f"a {said} b"
+    assert guard._LONG.sub(guard._cut, "y" * 1234) == f"{'y' * 80}…{'y' * 40} (1,234 characters)"
+
+
+def test_a_file_that_cannot_be_used_is_named_and_standard_output_is_not() -> None:
+    assert guard._system(OSError(errno.EACCES, "Permission denied", "a")) == "cannot use 'a': permission denied; check the path"
+    assert guard._system(OSError("Odd")).startswith("cannot write what was asked for: odd; look at")
+    assert guard._is_memory(RuntimeError("CUDA out of memory. Tried")) and guard._is_memory(MemoryError("x"))
+    assert not guard._is_memory(RuntimeError("memory"))
+
+
+def test_help_and_version_and_home(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from coldframe.version import __version__
+
+    heads = []
+    for words in ([], ["--help"], ["-h"], ["help"]):
+        main(words)
+        heads.append(capsys.readouterr().out)
+    assert len(set(heads)) == 1 and "compare" in heads[0]
+    main(["--version"])
+    assert capsys.readouterr().out == f"{__version__}\n"
+    assert "unknown verb 'xyz'; coldframe --help lists the verbs" in ended(capsys, "xyz")[1]
+    assert "did you mean 'compare'" in ended(capsys, "compar")[1]
+    monkeypatch.setenv("HOME", "/h")
+    words = ("~", "~/a", "--out=~/a", "--out=~", "a=~/b", "~other", "--~/a", "a~/b", "--out=x~/a")
+    assert [guard.at_home(word) for word in words] == [
+        "/h", "/h/a", "--out=/h/a", "--out=/h", "a=~/b", "~other", "--~/a", "a~/b", "--out=x~/a",
+    ]  # fmt: skip
+
+
+def test_tables_that_were_left_are_taken_away_and_own_warnings_become_notes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import warnings
+
+    from coldframe.cli.live import Terminal
+    from coldframe.errors import SolverWarning
+
+    monkeypatch.setattr(guard, "_dispatch", lambda words: Terminal().planned(["knn"], {}, 1))
+    main(["cache"])
+    assert Terminal.shown is None
+    capsys.readouterr()
+    others: list[str] = []
+    with warnings.catch_warnings():
+        monkeypatch.setattr(warnings, "showwarning", lambda message, *rest, **more: others.append(str(message)))
+        guard._show_warnings()
+        once = warnings.showwarning
+        guard._show_warnings()
+        assert warnings.showwarning is once, "not wrapped twice"
+        once(SolverWarning("slow\x1b"), SolverWarning, "f", 1)
+        once(UserWarning("plain"), UserWarning, "f", 1)
+    assert others == ["plain"] and capsys.readouterr().err == "coldframe: note: slow\\x1b\n"

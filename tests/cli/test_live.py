@@ -59,3 +59,46 @@ def test_each_row_is_a_line_and_an_epoch_the_state_of_its_method(watch: Terminal
         "  knn, seed 1: mAP 25.0%",
         "disturbed images: every fit sees the same noise and corruptions, and is attacked by itself",
     ]
+
+
+def test_on_a_terminal_there_are_bars_and_a_table_and_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    watch = Terminal()
+    watch.console.file = io.StringIO()
+    assert Terminal.shown is watch and watch.console.is_terminal and not watch.bars.disable
+    watch.cold(5, 20)
+    held = Console(file=io.StringIO(), width=100, color_system=None, force_terminal=False)
+    held.print(watch.bars.make_tasks_table(watch.bars.tasks))
+    line = held.file.getvalue().rstrip()  # type: ignore[attr-defined]
+    assert line.split() == ["cold", "pass", "━" * 6 + "╺" + "━" * 17, "5/20", "-:--:--"]
+    watch.cold(20, 20)
+    assert watch._pass is not None and len(watch.bars.tasks) == 1 and watch.bars.tasks[0].finished
+    watch.stop()
+    assert watch._pass is None and not watch.bars.tasks
+    watch.console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    watch.row({"method": "knn", "seed": 1, "top1": 0.5})
+    watch.epoch("knn", 0, {"epoch": 1, "loss": 1.0})
+    assert said(watch) == []
+    Terminal.shown = None
+
+
+@pytest.mark.parametrize(("left", "told"), [(19.9, []), (20.0, ["  probe: about 20 s left"])])
+def test_twenty_seconds_are_worth_a_line(
+    left: float, told: list[str], watch: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.planned(["probe"], {"probe": 9}, 1)
+    monkeypatch.setattr(watch._left, "after", lambda epoch: left)
+    watch.fitting("probe", 0)
+    for epoch in (2, 3):
+        watch.epoch("probe", 0, {"epoch": epoch, "loss": 1.0})
+    assert watch._table is not None
+    ahead = ", about 20 s left" if told else ""
+    assert watch._table.state["probe"] == f"seed 0, epoch 3 of 9{ahead}: loss 1.000" and said(watch) == told
+
+
+def test_batches_that_are_disturbed_keep_their_bar_until_the_last(watch: Terminal) -> None:
+    watch.disturbed(1, 3)
+    assert watch._pass is not None and said(watch) == [], "there was no table to take away"
+    watch.disturbed(3, 3)
+    assert watch._pass is None

@@ -60,3 +60,24 @@ def test_nothing_is_said_of_runs_that_go_on_or_were_taken_up_late() -> None:
     clock.now = 9.0
     assert left.after(3) == 0.0 and left.after(4) is None
     assert left.after(1) is None, "it began anew"
+
+
+def test_the_pace_is_the_mean_since_the_first_epoch_and_seeds_that_are_over_do_not_count() -> None:
+    clock = Clock()
+    left = Remaining({"probe": 5}, seeds=2, clock=clock)
+    assert left.after(1) is None, "no fit has begun"
+    for seed in (0, 1, 2):
+        clock.now = 100.0
+        left.begin("probe")
+        clock.now = 110.0
+        assert left.after(1) is None
+        clock.now = 112.0
+        left.after(2)
+        clock.now = 118.0  # two epochs in 8 seconds, two are left: 8, of 26 in all
+        assert left.after(3) == pytest.approx(8.0 + (26.0 if seed == 0 else 0.0))
+    left.begin("other")
+    left.begin("probe")
+    clock.now += 1.0
+    left.after(1)
+    clock.now += 1.0
+    assert left.after(2) == pytest.approx(3.0 + 5.0), "a method that comes again begins with its first seed"
