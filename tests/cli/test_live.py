@@ -67,12 +67,12 @@ def test_on_a_terminal_there_are_bars_and_a_table_and_no_lines(monkeypatch: pyte
     watch = Terminal()
     watch.console.file = io.StringIO()
     assert Terminal.shown is watch and watch.console.is_terminal and not watch.bars.disable
-    watch.cold(5, 20)
+    watch.cold(23, 24)
     held = Console(file=io.StringIO(), width=100, color_system=None, force_terminal=False)
     held.print(watch.bars.make_tasks_table(watch.bars.tasks))
     line = held.file.getvalue().rstrip()  # type: ignore[attr-defined]
-    assert line.split() == ["cold", "pass", "━" * 6 + "╺" + "━" * 17, "5/20", "-:--:--"]
-    watch.cold(20, 20)
+    assert line.split() == ["cold", "pass", "━" * 23, "23/24", "-:--:--"]
+    watch.cold(24, 24)
     assert watch._pass is not None and len(watch.bars.tasks) == 1 and watch.bars.tasks[0].finished
     watch.stop()
     assert watch._pass is None and not watch.bars.tasks
