@@ -177,3 +177,18 @@ def _known(values: Any) -> list[float]:
         return flat.tolist()
     turned = float((flat * np.cos(np.arange(len(flat)))).mean())
     return [*(float(part.mean()) for part in np.array_split(flat, 4)), float(flat.max()), float(flat.min()), turned]
+
+
+def same_words(test: str, name: str, key: str, found: str) -> None:
+    """Assert that a line of text is that of its key in the file ``drawn/NAME.txt`` beside the test."""
+    path = Path(test).parent / "drawn" / f"{name}.txt"
+    if os.environ.get("RENEW_DRAWN"):
+        path.parent.mkdir(exist_ok=True)
+        lines = (_said(path) if path.exists() else {}) | {key: found}
+        path.write_text("".join(f"{key}\n    {said}\n" for key, said in lines.items()), encoding="utf-8")
+    assert found == _said(path)[key], f"{key}: {found!r} was {_said(path)[key]!r}"
+
+
+def _said(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {key: said.removeprefix("    ") for key, said in zip(lines[::2], lines[1::2], strict=True)}

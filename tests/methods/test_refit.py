@@ -106,3 +106,17 @@ def test_a_refit_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert seen == [1, 2, 3] and (tmp_path / "run" / "refit" / "metrics.jsonl").exists()
     straight = method.refitted(TRAIN, VAL, cold=cold)
     torch.testing.assert_close(other.logits(TEST, cold=cold), straight.logits(TEST, cold=cold), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["bitfit", "fine-tune"])
+def test_the_mixture_that_was_chosen_holds_for_the_refit(name: str, tmp_path: Path) -> None:
+    """Without validation images no mixture can be chosen: once the refit of a tuned network ended in an assertion."""
+    cold, settings = ColdPass(Store(tmp_path)), {"lr": 0.02, "wise": "auto", "head": "text"}
+    method = made(name, **settings).fit(TRAIN, VAL, cold=cold)
+    method.choices["wise"] = 0.3
+    other = method.refitted(TRAIN, VAL, cold=cold)
+    asked = made(name, **{**settings, "wise": 0.3}).fit(TRAIN, VAL, cold=cold)
+    asked.choices["epoch"] = method.choices["epoch"]
+    whole = asked.refitted(TRAIN, VAL, cold=cold)
+    torch.testing.assert_close(other.logits(TEST, cold=cold), whole.logits(TEST, cold=cold), rtol=0, atol=0)
+    assert other.wise == "auto"

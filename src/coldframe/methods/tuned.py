@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -194,6 +194,11 @@ class Tuned(Headed, Trained):
             start |= {name: parameters[name].detach().clone() for name in idle}
             alpha, path = interpolation.settle(parameters, start, self.wise, self.validation(val, cold))
             self.choices |= {"wise": alpha, "path": path}
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        asked, self.wise = self.wise, chosen.choices.get("wise", self.wise)
+        super()._refit(chosen, both, cold, run, report)
+        self.wise = asked
 
 
 def uniform(rows: int, columns: int, generator: torch.Generator) -> Tensor:
