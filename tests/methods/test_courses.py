@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from drawn import same_numbers, same_words
 from fakes import Pictures, TinyBackbone, tiny_classifier, tiny_clip
 
@@ -193,8 +191,9 @@ def test_one_image_of_each_class(name: str, settings: dict[str, Any], cold: Cold
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("linear-probe", {"solver": "ridge"}), ("knn", {}), ("tip-adapter", {"beta": 2.0}), ("lp++", {"steps": 11}), ("prolip", {"steps": 3}),
-     ("transclip", {"rounds": 1, "gamma": 0.1}), ("bitfit", {"epochs": 1, "lr": 0.05, "last": 1, "wise": "auto"}), ("ridge", {})],
+    [("linear-probe", {"solver": "ridge"}), ("knn", {}), ("tip-adapter", {"beta": 2.0}), ("lp++", {"steps": 11}),
+     ("prolip", {"steps": 3}), ("transclip", {"rounds": 1, "gamma": 0.1}), ("ridge", {}),
+     ("bitfit", {"epochs": 1, "lr": 0.05, "last": 1, "wise": "auto"})],
 )  # fmt: skip
 def test_choices_over_folds(name: str, settings: dict[str, Any], cold: ColdPass) -> None:
     kept(f"{name} {settings} over folds", fit_crossed(made(name, settings), TRAIN, cold=cold), cold)
