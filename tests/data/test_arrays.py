@@ -29,6 +29,7 @@ def test_from_arrays_draws_or_keeps_splits() -> None:
     labels = np.arange(6) % 2
     drawn = from_arrays(PIXELS, labels)
     assert (len(drawn.train), len(drawn.val), len(drawn.test), drawn.classes) == (2, 2, 2, ("0", "1"))
+    assert "without images" not in drawn.origin
     kept = from_arrays(PIXELS, labels, ["a_b", "c"], val=(PIXELS[:2], [0, 1]), test=(PIXELS[:3], [0, 1, 0]))
     assert (len(kept.train), len(kept.val), len(kept.test), kept.classes) == (6, 2, 3, ("a_b", "c"))
 

@@ -178,6 +178,8 @@ LISTS: list[Case] = [
     (SIX, {"s.json": "{}"}, ["json:ROOT/s.json"]),
     (SIX, {"s.json": '{"train": [["a1.png", "x", "cat"]]}'}, ["json:ROOT/s.json"]),
     (SIX, {"s.json": coco()}, ["json:ROOT/s.json"]),
+    (SIX, {"s.json": coco(info={"year": 2026}, annotations=[one | {"bbox": [0, 0, 1, 1]} for one in COCO["annotations"]])},
+     ["json:ROOT/s.json"]),
     (SIX, {"s.json": coco(categories=[{"id": 5, "name": "cat"}])}, ["json:ROOT/s.json"]),
     (SIX, {"s.json": coco(annotations=COCO["annotations"][:-1])}, ["json:ROOT/s.json"]),
     (SIX, {"s.json": coco(annotations=[*COCO["annotations"], {"image_id": 1, "category_id": 2}])}, ["json:ROOT/s.json"]),
@@ -210,6 +212,10 @@ def test_options_of_reading_choose_as_before(tmp_path: Path) -> None:
     for way in ways:
         lines += read(root, "folder:ROOT", on_error="skip", **way)
     lines += read(root, "folder:ROOT", whole=True)
+    write(root, "test/cat/{1..2}.png val/dog/1.png val/cat/1.png")
+    lines += read(root, "folder:ROOT", whole=True)
+    write(root, SIX, {"s.json": SPLITS.replace("b2.png", "b9.png"), "t.csv": TABLE + "b9.png,dog\n"})
+    lines += read(root, "json:ROOT/s.json", on_error="skip") + read(root, "csv:ROOT/t.csv", on_error="skip")
     write(root, "train/a/{1..15}.png train/b/{1..2}.png test/a/{1..2}.png test/b/1.png")
     lines += [line for val in (1, 5, 16, 17, 18) for line in read(root, "folder:ROOT", val=val)]
     lines += read(root, "folder:ROOT+folder:ROOT") + read(root, "folder:ROOT/train+folder:ROOT/test", whole=True)
@@ -278,7 +284,7 @@ def archives() -> Iterator[tuple[dict[str, str | bytes], list[str]]]:
         {"x": x, "X": x, "y": y}, {"images": x, "data": x, "y": y}, {"x": x}, {}, {"q": x, "r": y}, {"x": x / 255, "y": y},
         {"x": x[..., :2], "y": y}, {"x": x[..., 0], "y": y}, {"x": x[..., :1] / 300, "y": y},
         {"x": x.transpose(0, 3, 1, 2), "y": y}, {"x": x[..., None], "y": y}, {"x": x[:, :1, :, 1], "y": y},
-        {"x": x / 70, "y": y}, {f"x{n}": x for n in range(14)},
+        {"x": x / 70, "y": y}, {"x": x / 80 - 0.1, "y": y}, {f"x{n}": x for n in range(14)},
         {"x": x, "y": y, "classes": np.array(["cat", "dog"])[:1]}, {"x": x.astype(bool), "y": y},
         {"x": x.astype(np.int32)[:0], "y": y[:0]}, {"train_x": x, "train_y": y, "val_x": x, "val_y": y, "x": x, "y": y},
     ):  # fmt: skip
@@ -312,6 +318,8 @@ def columns() -> Iterator[tuple[dict[str, str | bytes], list[str]]]:
         "parquet:ROOT", "parquet:ROOT?test=2"]  # fmt: skip
     yield {"train/a.parquet": plain, "Validation/b.parquet": table(ten[:2], [0, 1])}, ["parquet:ROOT"]
     yield {"test.parquet": plain}, ["parquet:ROOT"]
+    yield {"train-0.parquet": plain, "train-1.parquet": table(ten[:2], [None, 1])}, ["parquet:ROOT"]
+    yield {"train-0.parquet": plain, "train-1.parquet": table(ten[:2], [0, -1])}, ["parquet:ROOT"]
     yield {"train.parquet": plain, "test.parquet": table(ten[:2], [-1, -1])}, ["parquet:ROOT"]
     yield {"train.parquet": plain, "test.parquet": table(ten[:2], [-1, 0])}, ["parquet:ROOT"]
     yield {"train.parquet": plain, "test.parquet": table(ten[:2], [None, 0])}, ["parquet:ROOT"]

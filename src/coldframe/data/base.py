@@ -216,7 +216,7 @@ class LoadOptions:
     def __post_init__(self) -> None:
         if self.shots is not None and self.shots < 1:
             raise InputError(f"expected shots of 1 or more, found {self.shots}; leave it out to use every image")
-        if not (0 < self.val < 1 or (isinstance(self.val, int) and self.val >= 1)):
+        if isinstance(self.val, bool) or not (0 < self.val < 1 or (isinstance(self.val, int) and self.val >= 1)):
             raise InputError(f"expected val to be a share such as 0.2, or a number of images, found {self.val}")
         if self.on_error not in get_args(OnError):
             raise InputError(f"unknown on_error {self.on_error!r}{nearest(str(self.on_error), get_args(OnError))}")

@@ -244,7 +244,7 @@ def _refuse_flat(tree: Tree, at: At, loose: int) -> None:
         left = f" ({tree.words()})" if tree.left else ""
         said = f"expected images in {root}, found none in it or below it{left}"
         raise DataError(f"{said}; give the folder that holds one folder per class")
-    tables = tree.tables[at] or tree.tables[at[:-1]]
+    tables = tree.tables[at]
     way = "move the images of each class into a folder with the name of the class"
     if tables:
         way = f"read labels from a table with csv:{root / tables[0]}"
