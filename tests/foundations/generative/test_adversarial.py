@@ -110,6 +110,7 @@ def test_a_saved_run_draws_the_same_pictures(tmp_path: Path) -> None:
     z = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
     assert again.latent == 3
     assert torch.equal(again.decode(z), model.decode(z))
+    assert not again.training and not any(value.requires_grad for value in again.parameters())
 
 
 def test_weights_follow_the_seed_and_no_global_one() -> None:

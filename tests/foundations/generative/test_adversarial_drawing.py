@@ -6,6 +6,7 @@ import pytest
 import torch
 from drawn import unchanged
 
+from coldframe.foundations.generative import adversarial_drawing
 from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_drawing import diagnostics, scatter, scores, shown
 from coldframe.foundations.generative.digits import Digits
@@ -61,3 +62,26 @@ def test_every_figure_is_drawn_as_it_was() -> None:
     model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
     for name, (_, figure) in shown(model, TEST).items():
         unchanged(__file__, f"aae_{name}", figure)
+
+
+def test_every_so_many_of_the_test_pictures_is_shown_and_at_most_five_thousand_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = AAE(2, 2)
+    model.encode = lambda pictures: torch.zeros(len(pictures), 2)  # type: ignore[method-assign]
+    model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
+    pixels = torch.arange(98, dtype=torch.uint8).view(-1, 1, 1).expand(98, 28, 28)
+    sheet = (
+        shown(model, Digits(pixels, torch.arange(98) % 10, TEST.classes))["reconstructions"][1].axes[0].images[0].get_array()
+    )
+    middles = sheet[14::30, 14::30] * 255  # of 98 pictures every third, 16 a row, their copies below
+    assert middles[[0, 2]].round().ravel().tolist() == list(range(0, 96, 3)) and (middles[[1, 3]] == 127.5).all()
+    seen: list[int] = []
+    monkeypatch.setattr(adversarial_drawing, "scatter", lambda codes, labels, classes: seen.extend((len(codes), len(labels))))
+    shown(model, Digits(pixels[:1].expand(5_001, 28, 28), torch.zeros(5_001), TEST.classes))
+    assert seen == [5_000, 5_000]
+
+
+def test_up_to_twelve_epochs_have_marks_and_a_good_match_keeps_half_in_sight() -> None:
+    fields = ("discriminator_accuracy", "code_mean", "code_std", "gaussian_distance", "sliced_wasserstein", "error")
+    for epochs, mark in ((12, "o"), (13, "")):
+        first = diagnostics([{"epoch": e + 1} | dict.fromkeys(fields, 0.6) for e in range(epochs)]).axes[0]
+        assert first.lines[0].get_marker() == mark and first.get_ylim()[0] == 0.4

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -164,3 +166,36 @@ def test_the_course_is_the_one_it_was(splits: dict[str, Digits]) -> None:
     history = fit(SMALL.model(), splits, SMALL).history
     fields = [field for field in history[0] if field != "seconds"]
     same_numbers(__file__, "aae_course", {field: [line[field] for line in history] for field in fields}, 1e-3)
+
+
+def test_limits_of_epochs_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [Settings().count(n) for n in (9_999, 10_000)] == [13, 100]  # 2,000 steps of 157 an epoch
+    asked: list[Any] = []
+    monkeypatch.setattr(adversarial_fitting, "check_networks", lambda *numbers, codes, device: asked.append((*numbers, codes)))
+    Settings(latent=3, channels=5).check_memory(50, torch.device("cpu"))
+    Settings(latent=3, channels=5).check_memory(500, torch.device("cpu"))
+    assert asked == [(5, 3, 50, 1, 1), (5, 3, 64, 1, 1)]
+
+
+def test_seconds_go_on_where_a_run_stood_and_saves_are_far_enough_apart(
+    splits: dict[str, Digits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(save_seconds: float) -> tuple[list[float], list[tuple[int, int]]]:
+        clock, saves = count(0.0, 1.23456), []
+        keep = adversarial_fitting.checkpoint.save
+        with monkeypatch.context() as patch:
+            patch.setattr(adversarial_fitting, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+            patch.setattr(
+                adversarial_fitting.checkpoint,
+                "save",
+                lambda run, key, progress, *rest: (
+                    saves.append((progress.epoch, progress.step)) or keep(run, key, progress, *rest)
+                ),
+            )
+            history = fit(SMALL.model(), splits, SMALL, run=tmp_path / str(save_seconds), save_seconds=save_seconds).history
+        return [line["seconds"] for line in history], saves  # fmt: skip
+
+    seconds, saves = run(1e9)
+    assert saves == [(3, 12)] and seconds == pytest.approx([9.876, 20.988, 32.099], abs=1e-9)
+    # The clock goes on by 1.23456 each time it is read.
+    assert run(3.0)[1] == [(0, 2), (1, 4), (1, 6), (2, 8), (2, 10), (3, 12)]

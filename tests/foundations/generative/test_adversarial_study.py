@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from drawn import same_text
 from PIL import Image
 
 from coldframe.cli import main
 from coldframe.errors import DataError, InputError
 from coldframe.files import read_json
-from coldframe.foundations.generative import classifier, quality, saved
+from coldframe.foundations.generative import adversarial_study, classifier, digits, quality, saved
+from coldframe.foundations.generative.adversarial import AAE
 from coldframe.foundations.generative.adversarial_study import Study, aae
+from coldframe.training.checkpoint import Progress
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +67,7 @@ def test_the_command_names_every_setting(run: tuple[Study, Path]) -> None:
     (["--weight", "1.2"], "from 0 to 1, found 1.2"),
     (["--every", "0"], "for --every: expected a whole number from 1"),
 ])  # fmt: skip
-def test_refusals_are_one_sentence(
-    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refusals_are_one_sentence(words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["train", "aae", *words, "--out", str(tmp_path / "run")])
     shown = capsys.readouterr().err.strip()
@@ -94,3 +97,38 @@ def test_too_few_pictures_are_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="100 pictures or more"):
         aae(data=f"folder:{tmp_path}", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_said_is_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = torch.arange(90, dtype=torch.uint8).view(-1, 1, 1).expand(90, 28, 28)
+    part = digits.Digits(pixels, torch.arange(90) % 10, tuple("0123456789"))
+    about = {"n": 50, "floor": 1.25, "controls": {"one_class": 870.04, "noise": 125.0}, "real_class_entropy": 0.99,
+             "real_confidence": 0.98, "classifier_sha256": "abc"}  # fmt: skip
+    score = {"frechet": 50.25, "share_of_noise": 0.402, "class_entropy": 0.5, "confidence": 0.75}
+    judge = SimpleNamespace(n=50, score=lambda pictures: score, as_dict=lambda: about)
+    matched = {"code_std": 1.5, "code_mean": 0.25, "gaussian_distance": 0.125, "sliced_wasserstein": 0.0625,
+               "discriminator_accuracy": 0.505, "error": 0.03125}  # fmt: skip
+    drawn: list[str] = []
+
+    def fitted(model: AAE, splits: Any, settings: Any, *, run: Path | None, report: Any) -> Progress:
+        lines = [{"epoch": e, "seconds": 1.5 * e, **matched} for e in (1, 2, 3, 4)]
+        for line in lines:
+            report(line)
+        return Progress(step=24, epoch=4, seconds=6.00049, history=lines)
+
+    for name, value in {
+        "fit": fitted, "diagnose": lambda *_: matched, "_draw": lambda model, test, out: drawn.append("figures"),
+        "machine": lambda _: {"device": "cpu"},
+    }.items():  # fmt: skip
+        monkeypatch.setattr(adversarial_study, name, value)
+    monkeypatch.setattr(adversarial_study.digits, "load", lambda *_, **__: SimpleNamespace(origin="made by hand"))
+    monkeypatch.setattr(adversarial_study.digits, "read_all", lambda _: dict.fromkeys(("train", "val", "test"), part))
+    monkeypatch.setattr(adversarial_study.quality, "reference", lambda *_, **__: judge)
+    monkeypatch.setattr(Study, "save", lambda self, folder: folder)
+    found = aae(latent=2, channels=2, epochs=4, batch=16, every=2, device="cpu", out=tmp_path)
+    assert drawn == ["figures"]  # after the second epoch; the fourth is the last
+    row = {name: value for name, value in found.row.items() if value is not None}
+    said = [capsys.readouterr().err, found.command, str(found), f"{row}"]
+    same_text(__file__, "aae_study", "\n".join(said) + "\n")

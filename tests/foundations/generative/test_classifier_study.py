@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from drawn import same_text
 
 from coldframe.files import read_json
-from coldframe.foundations.generative import classifier, quality
+from coldframe.foundations.generative import classifier, classifier_study, quality
 from coldframe.foundations.generative.classifier_study import ONE_CLASS, Trained, digit_classifier, drawn, fit
 from coldframe.foundations.generative.digits import Digits
+from coldframe.training.loop import Result
 from coldframe.training.recipe import Recipe
 
 
@@ -45,3 +50,24 @@ def test_training_is_deterministic() -> None:
 def test_one_class_is_where_the_scale_comes_from() -> None:
     assert quality.COUNT == 10_000
     assert read_json(classifier.FOLDER / classifier.ABOUT)["scale"] == classifier.load().scale
+
+
+def test_filters_decay_and_shifts_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(classifier_study, "train", lambda *_, groups, **__: seen.extend(groups) or Result())
+    pixels = torch.zeros(10, 28, 28, dtype=torch.uint8)
+    network, _ = fit(Digits(pixels, torch.arange(10), tuple("0123456789")), Recipe(1, 5, 3e-3, "adamw"))
+    assert [group.decay for group in seen] == [True, False] and not network.training
+    assert [{value.ndim for value in group.parameters} for group in seen] == [{2, 4}, {1}]
+    assert sum(len(group.parameters) for group in seen) == len(list(network.parameters()))
+    assert not network.head.bias.any() and float(network.body[11].weight.detach().std()) == pytest.approx((2 / 640) ** 0.5, rel=0.02)
+
+
+def test_what_is_said_and_by_which_recipe_the_shipped_weights_came_is_what_it_was(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / classifier.FILE).write_bytes(b"weights")
+    against = {"n": 7, "floor": 1.25, "controls": {"one_class": 870.04, "noise": 12.96}, "classifier_sha256": "abc"}
+    found = Trained("mini:mnist", trained.recipe, [], 0.98765, 1_234, 12.345, against, tmp_path)
+    results = found.results()
+    row = {name: value for name, value in results["rows"][0].items() if value is not None}
+    said = [found.command, str(found).replace(str(tmp_path), "FOLDER"), f"{row}", f"{results['settings']}"]
+    same_text(__file__, "classifier", "\n".join(said) + "\n")

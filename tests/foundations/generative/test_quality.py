@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from drawn import same_numbers
+from scipy import ndimage
 from torch import Tensor
 
 from coldframe.errors import DataError, InputError
@@ -139,3 +141,46 @@ def test_the_scale_on_all_of_mnist() -> None:
     assert found.floor < 2
     assert found.controls["one_class"] == pytest.approx(870, rel=0.02)
     assert math.isclose(found.controls["noise"], 927, rel_tol=0.03)
+
+
+def test_blur_is_scipys_and_two_vectors_have_moments() -> None:
+    images = torch.rand(2, 28, 28, generator=torch.Generator().manual_seed(0))
+    for sigma in (2.0, 1.2):
+        reach = math.ceil(3 * sigma)
+        expected = ndimage.gaussian_filter(
+            images.double().numpy(), (0, sigma, sigma), mode="constant", radius=(0, reach, reach)
+        )
+        np.testing.assert_allclose(quality.blurred(images, sigma), expected, atol=1e-6)
+    assert Moments.of(torch.tensor([[0.0, 1.0], [2.0, 1.0]])).covariance.tolist() == [[2.0, 0.0], [0.0, 0.0]]
+
+
+def test_a_hundred_pictures_are_enough_and_a_class_of_one_picture_is_left_out() -> None:
+    class Judge:
+        digest = "abc"
+
+        def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            values = images.double() / (255 if images.dtype == torch.uint8 else 1)
+            return values[:, :2, 0], torch.tensor([[0.75, 0.25]]).double().expand(len(images), 2)
+
+    pixels = torch.randint(0, 256, (101, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    labels = torch.cat([torch.arange(100) % 2, torch.tensor([2])])
+    test, train = Digits(pixels[:100], labels[:100], ("a", "b")), Digits(pixels, labels, ("a", "b", "c"))
+    found = quality.reference(test, train, seed=1, judge=Judge())  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(1)
+    torch.randperm(100, generator=generator)
+    chosen = torch.randperm(101, generator=generator)[:100]
+    real = Moments.of(pixels[:100, :2, 0].double() / 255)
+    alone = [pixels[chosen][labels[chosen] == k][:, :2, 0].double() / 255 for k in (0, 1)]
+    assert found.n == 100 and found.confidence == 0.75
+    assert found.controls["one_class"] == pytest.approx(sum(frechet(Moments.of(rows), real) for rows in alone) / 2, rel=1e-6)
+    assert found.floor == pytest.approx(frechet(Moments.of(pixels[chosen, :2, 0].double() / 255), real), rel=1e-6)
+    scored = found.score(pixels[:100] // 2)
+    assert scored["share_of_noise"] == pytest.approx(scored["frechet"] / found.controls["noise"]) and scored["frechet"] > 0.01
+    assert scored["confidence"] == 0.75 and scored["class_entropy"] == found.entropy == pytest.approx(0.811278, rel=1e-5)
+    with pytest.raises(InputError, match="expected 100 pictures or more on each side of the distance, found 99"):
+        quality.reference(Digits(pixels[:99], labels[:99], ("a", "b")), train, judge=Judge())  # type: ignore[arg-type]
+
+
+def test_floor_and_controls_of_the_sample_are_what_they_were(against: quality.Reference) -> None:
+    found = {"floor": against.floor, **against.controls, "entropy": against.entropy, "confidence": against.confidence}
+    same_numbers(__file__, "controls", found, 2e-3)

@@ -56,3 +56,15 @@ def test_sheets_are_drawn_as_they_were() -> None:
     assert len(samples_figure(model)[0]) == 64 and len(manifold_figure(model)[0]) == 400
     shown = interpolation_figure(model, torch.eye(2), torch.eye(2)).axes[0].images[0].get_array()
     assert shown is not None and shown.shape == (2 * 30 - 2, 12 * 30 - 2)
+
+
+def test_sizes_follow_the_number_of_pictures() -> None:
+    model = VAE(2, channels=2)
+    model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
+    width, height = manifold_figure(model)[1].get_size_inches()
+    side = 7.5 / 20 * (20 * 30 - 2) / 28
+    assert (width, height) == pytest.approx((side + 0.1, side + 0.5))
+    assert mosaic(torch.zeros(5, 4, 4)).shape == (2 * 6 - 2, 3 * 6 - 2) and mosaic(torch.zeros(2, 4, 4), 9).shape == (
+        4,
+        2 * 6 - 2,
+    )

@@ -88,5 +88,13 @@ def test_a_saved_run_decodes_alike(tmp_path: Path) -> None:
     again = saved.decoder(tmp_path)
     assert again.latent == 3
     assert torch.equal(again.decode(noise(5, 3)), model.decode(noise(5, 3)))
+    assert not again.training and not any(value.requires_grad for value in again.parameters())
     pixels = torch.randint(0, 256, (2, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert model.reconstruct(pixels).shape == (2, 28, 28)
+
+
+def test_drawn_levels_reach_black_and_white() -> None:
+    for kind, levels in (("bernoulli", 2), ("categorical", 4)):
+        found = VAE(3, kind=kind, levels=levels, channels=2).sample(4, torch.Generator().manual_seed(1), grey=False)
+        expected = [k / (levels - 1) for k in range(levels)]
+        assert found.unique().tolist() == pytest.approx(expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from drawn import unchanged
 
@@ -33,3 +34,16 @@ def test_lines_bars_and_sheets_are_drawn_as_they_were() -> None:
     pictures = torch.full((20, 28, 28), 51, dtype=torch.uint8)
     for name, (_, figure) in shown(model, pictures).items():
         unchanged(__file__, f"vae_{name}", figure)
+
+
+def test_two_rows_of_sixteen_are_shown_again_and_eight_pairs_are_joined() -> None:
+    model = VAE(3, channels=2)
+    model.decode = lambda codes: torch.full((len(codes), 28, 28), 0.5)  # type: ignore[method-assign]
+    model.reconstruct = lambda row: torch.full((len(row), 28, 28), 0.25)  # type: ignore[method-assign]
+    pictures = (17 * (torch.arange(40) % 16)).to(torch.uint8).view(-1, 1, 1).expand(40, 28, 28)
+    found = {name: figure.axes[0].images[0].get_array() for name, (_, figure) in shown(model, pictures).items()}
+    assert found["reconstructions"].shape == (4 * 30 - 2, 16 * 30 - 2)
+    middles = found["reconstructions"][14::30, 14::30]
+    assert middles[0].tolist() == middles[2].tolist() == pytest.approx([k / 15 for k in range(16)], rel=1e-6)
+    assert (middles[[1, 3]] == 0.25).all() and found["interpolations"].shape == (8 * 30 - 2, 12 * 30 - 2)
+    assert found["samples"].shape == (10 * 30 - 2, 10 * 30 - 2)

@@ -107,3 +107,14 @@ def test_the_course_is_the_one_it_was() -> None:
     fit(SMALL.model(), splits(), SMALL, report=seen.append)
     fields = [field for field in seen[0] if field != "seconds"]
     same_numbers(__file__, "vae_course", {field: [line[field] for line in seen] for field in fields}, 1e-3)
+
+
+def test_limits_of_epochs_and_what_tells_data_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [Settings().recipe(n).epochs for n in (9_999, 10_000)] == [12, 80]  # 900 steps of 79 an epoch
+    asked: list[Any] = []
+    monkeypatch.setattr(vae_fitting, "check_networks", lambda *numbers, codes, device: asked.append((*numbers, codes)))
+    for n in (50, 500):
+        Settings(latent=3, channels=5, levels=7).check_memory(n, torch.device("cpu"))
+    assert asked == [(5, 3, 50, 7, 2), (5, 3, 128, 7, 2)]
+    levels = torch.tensor([[[1, 2]], [[3, 4]], [[5, 6]]], dtype=torch.uint8)
+    assert vae_fitting._fingerprint(levels) == [3, 3 + 2 * 7 + 3 * 11]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from drawn import same_text
 from PIL import Image
 
 from coldframe.errors import DataError, InputError
-from coldframe.foundations.generative import saved
+from coldframe.foundations.generative import digits, saved, vae_study
+from coldframe.foundations.generative.bounds import Measured
+from coldframe.foundations.generative.vae import VAE
 from coldframe.foundations.generative.vae_study import vae
+from coldframe.training.loop import Result
 
 FILES = {
     "model.json", "model.safetensors", "results.json", "report.html", "checkpoint.safetensors", "metrics.jsonl",
@@ -70,3 +77,33 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], message:
 def test_pictures_of_another_size_are_refused() -> None:
     with pytest.raises(DataError, match="28 x 28 pixels, found 32 x 32"):
         vae(data="mini:cifar10")
+
+
+def test_what_is_said_is_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = torch.arange(90, dtype=torch.uint8).view(-1, 1, 1).expand(90, 28, 28)
+    part = digits.Digits(pixels, torch.arange(90) % 10, tuple("0123456789"))
+    drawn: list[int] = []
+
+    def fitted(model: VAE, splits: object, settings: object, *, run: Path | None, report: Any) -> Result:
+        lines = [{"epoch": e, "seconds": 1.5 * e, "rec": 100.0 - e, "kl": 2.5, "val": -0.75} for e in (1, 2, 3, 4)]
+        for line in lines:
+            report(line)
+        return Result(lines, 3, -0.75, None, 6.00049)
+
+    for name, value in {
+        "fit": fitted, "measure": lambda *_: Measured(90, 100.0, 14.0, (0.5, 8.0, 3.0, 0.25, 2.25, 0.125), 5),
+        "importance_weighted_bound": lambda model, chosen, samples: torch.tensor([-110.0, -111.0]).double(),
+        "marginal_bits": lambda *_: 1.25, "_draw": lambda model, pictures, out: drawn.append(len(pictures)),
+        "machine": lambda _: {"device": "cpu"},
+    }.items():  # fmt: skip
+        monkeypatch.setattr(vae_study, name, value)
+    monkeypatch.setattr(vae_study.digits, "load", lambda *_, **__: SimpleNamespace(origin="made by hand"))
+    monkeypatch.setattr(vae_study.digits, "read_all", lambda _: dict.fromkeys(("train", "val", "test"), part))
+    monkeypatch.setattr(vae_study.Study, "save", lambda self, folder: folder)
+    found = vae(latent=6, channels=2, epochs=4, batch=16, every=2, device="cpu", out=tmp_path)
+    assert drawn == [45] and found.pictures[:, 0, 0].tolist() == list(range(0, 90, 2))  # after the second epoch alone
+    row = {name: value for name, value in found.row.items() if value is not None}
+    said = [capsys.readouterr().err, found.command, str(found), f"{row}", f"{found.results()['test']}", f"{found.bound}"]
+    same_text(__file__, "vae_study", "\n".join(said) + "\n")
