@@ -117,3 +117,18 @@ def test_what_is_made_over_transforms_survives_them_better(net: nn.Module, pictu
 def test_settings_out_of_range(settings: dict[str, float]) -> None:
     with pytest.raises(InputError, match=r"expected .* found"):
         PGD(0.1, **settings)  # type: ignore[arg-type]
+
+
+def test_settings_at_the_ends_of_their_ranges(net: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+    for settings in (
+        {"momentum": 0.0, "confidence": 0.0},
+        {"momentum": 0.99, "confidence": 1.0},
+        {"step": 1e-9},
+        {"samples": 1},
+    ):
+        PGD(0.1, steps=1, restarts=1, **settings)  # type: ignore[arg-type]
+    for settings in ({"momentum": -0.01}, {"confidence": -0.01}, {"step": float("inf")}, {"step": -1.0}):
+        with pytest.raises(InputError, match=r"expected .* found"):
+            PGD(0.1, **settings)  # type: ignore[arg-type]
+    found = PGD(1 / 255, steps=2, restarts=3)(net, pictures, labels, (labels + 2) % 5)
+    assert found.steps[~found.fooled].tolist() == [6] * int((~found.fooled).sum()) and not found.fooled.all()

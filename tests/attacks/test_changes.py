@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from coldframe.attacks import PGD, survival
@@ -49,3 +52,13 @@ def test_round_trips() -> None:
     assert not torch.equal(rounded(levels + 0.3 / 255), levels + 0.3 / 255)
     smooth = torch.nn.functional.interpolate(levels[:, :, :2, :2], (16, 16), mode="bilinear")
     assert 0 < float((jpeg(smooth) - smooth).abs().mean()) < 0.05
+
+
+def test_jpeg_is_that_of_a_file(tmp_path: Path) -> None:
+    levels = torch.randint(0, 256, (2, 3, 9, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    for number, quality in ((0, 75), (1, 30)):
+        Image.fromarray(levels[number].permute(1, 2, 0).numpy()).save(tmp_path / "a.jpg", quality=quality)
+        expected = torch.from_numpy(np.array(Image.open(tmp_path / "a.jpg"))).permute(2, 0, 1)
+        found = jpeg(levels.float() / 255, quality)[number]
+        assert torch.equal((found * 255).round().to(torch.uint8), expected)
+        assert torch.equal(CHANGES["JPEG"](levels.float() / 255)[number], found) == (quality == 75)

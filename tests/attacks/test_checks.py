@@ -76,3 +76,41 @@ def test_radius(text: str, value: float) -> None:
 def test_radius_that_is_no_number(text: str) -> None:
     with pytest.raises(InputError, match="such as 8/255"):
         radius(text)
+
+
+def test_values_at_the_limits_of_images_and_eps() -> None:
+    middle = torch.full((1, 3, 8, 8), 128 / 255)
+    assert torch.equal(checked_images(middle + 8e-6), checked_images(middle))
+    with pytest.raises(InputError, match="multiples of 1/255"):
+        checked_images(middle + 1.3e-5)
+    assert float(checked_images(torch.zeros(1, 3, 8, 8) - 5e-7).min()) == 0
+    with pytest.raises(InputError, match="leave normalisation to the model"):
+        checked_images(torch.zeros(1, 3, 8, 8) - 1e-5)
+    for shape in ((1, 3, 7, 8), (1, 3, 8, 7)):
+        with pytest.raises(InputError, match="at least 8 x 8 pixels, found"):
+            checked_images(torch.zeros(shape))
+    with pytest.raises(InputError, match=r"found float32 \(3, 3, 8\)"):
+        checked_images(torch.zeros(3, 3, 8))
+    for eps in (1.0, 0.99995 / 255):
+        assert PGD(eps).eps == eps
+    for eps in (1.001, 0.9998 / 255):
+        with pytest.raises(InputError, match="expected eps"):
+            PGD(eps)
+    assert PGD(0.1 / 255, uint8=False).eps < 1 / 255
+
+
+def test_a_goal_is_reached_with_exactly_the_confidence_asked_for() -> None:
+    logits = torch.zeros(1, 2)  # both classes at a half, the first of them is predicted
+    away = checked_goal(torch.tensor([1]), None, 1, 2, torch.device("cpu"))
+    there = checked_goal(torch.tensor([1]), torch.tensor([0]), 1, 2, torch.device("cpu"))
+    for confidence, reached in ((0.499, True), (0.5, True), (0.501, False)):
+        assert away.reached(logits, confidence).tolist() == there.reached(logits, confidence).tolist() == [reached]
+
+
+def test_the_first_class_that_is_none_is_named() -> None:
+    for labels, targets, words in (([4, 7, 9], None, "true class from 0 to 4, found 7"), ([0, 1, 2], [1, -2, 5], "found -2"),
+                                   ([0, 1, 2], [4, 1, 2], "found 1 for both")):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            checked_goal(torch.tensor(labels), None if targets is None else torch.tensor(targets), 3, 5, torch.device("cpu"))
+    with pytest.raises(InputError, match="3 int64 labels"):
+        checked_goal(torch.zeros(3), None, 3, 5, torch.device("cpu"))

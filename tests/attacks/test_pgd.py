@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from drawn import same_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from coldframe.attacks import L2PGD, PGD, Ascent, Attack
+from coldframe.attacks.transforms import everyday
 
 
 def small(seed: int, classes: int = 3) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
@@ -128,3 +130,46 @@ def test_success_equals_that_of_torchattacks_and_foolbox(
     third = foolbox.attacks.LinfPGD(abs_stepsize=step, steps=steps, random_start=False)
     _, _, success = third(foolbox.PyTorchModel(net, bounds=(0, 1)), pictures, aim, epsilons=eps)
     assert torch.equal(ours.fooled, success)
+
+
+def test_every_attack_takes_the_course_it_took(net: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+    targets, found = (labels + 1) % 5, {}
+    for name, attack, wanted in (
+        ("plain", PGD(6 / 255, steps=5), None),
+        ("again", PGD(5 / 255, steps=4, momentum=0.9, random_start=True, restarts=3, seed=1), targets),
+        ("sure", PGD(10 / 255, steps=4, confidence=0.6), targets),
+        ("seen", PGD(8 / 255, steps=3, transforms=everyday(), samples=2, seed=2), targets),
+        ("floats", PGD(0.02, steps=3, step=0.011, uint8=False), None),
+        ("slow", PGD(2 / 255, steps=7), None),
+        ("ascent", Ascent(6 / 255, steps=4), targets),
+        ("crawl", Ascent(6 / 255, steps=4, step=0.5, normalise=False, momentum=0.5), targets),
+        ("ball", L2PGD(0.5, steps=4), None),
+        ("balls", L2PGD(0.4, steps=3, random_start=True, restarts=2, seed=3), targets),
+    ):
+        done = attack(net, pictures, labels, wanted)
+        change = (done.images - pictures) * 255
+        found |= {f"{name} probability": done.probability, f"{name} change": change.abs().mean((1, 2, 3))}
+        found |= {
+            f"{name} length": change.square().sum((1, 2, 3)).sqrt(),
+            f"{name} steps": done.steps,
+            f"{name} fooled": done.fooled,
+        }
+    same_numbers(__file__, "courses", found, 2e-3)
+
+
+def test_the_usual_step_and_every_whole_radius() -> None:
+    assert (PGD(8 / 255).step, PGD(0.2, steps=10).step, L2PGD(1.0, steps=10).step) == (1 / 255, 0.05, 0.25)
+    for k in range(1, 256):
+        change = torch.tensor([-300.0, -k, k - 1.0, 300.0])
+        assert PGD(k / 255)._whole(change).tolist() == [-k, -k, k - 1, k]
+
+
+def test_a_whole_change_in_a_ball_gives_up_what_was_gained_most_by_rounding() -> None:
+    change = torch.tensor([2.6, -1.5001, 0.7, 3.4, -0.2, 1.9]).view(1, 1, 2, 3)
+    found = {}
+    for eps in (2, 3, 4, 4.7, 5.1, 6):
+        attack = L2PGD(eps / 255)
+        found[f"{eps}"] = whole = attack._whole(attack._project(change / 255) * 255)
+        assert float(whole.norm()) <= eps + 1e-3
+    assert found["6"].flatten().tolist() == [3, -2, 1, 3, 0, 2]  # 27 of 36: nothing to give up
+    same_numbers(__file__, "whole", found, 1e-6)

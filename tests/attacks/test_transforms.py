@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from drawn import same_numbers
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as theirs
@@ -100,3 +101,22 @@ def test_composition() -> None:
 def test_amounts_out_of_range(make: object) -> None:
     with pytest.raises(InputError, match="expected"):
         make()  # type: ignore[operator]
+
+
+def test_every_transform_gives_the_pictures_it_gave() -> None:
+    x = smooth(6, 12, 16)
+    found = {
+        f"{number} {type(each).__name__}": each(x, seeded(5)) for number, each in enumerate([*ALL, Crop(0.2), Scale(0.5, 2.0)])
+    }
+    same_numbers(__file__, "transforms", found, 1e-4)
+
+
+def test_amounts_at_the_ends_of_their_ranges() -> None:
+    for transform in (Crop(0.01), Crop(1), Rotate(0), Rotate(180), Scale(0.05, 1), Scale(1, 1), Brightness(0), Brightness(1),
+                      Noise(0), Noise(1), Sometimes(Flip(), 0), Sometimes(Flip(), 1), OneOf(Flip())):  # fmt: skip
+        assert transform(smooth(1), seeded()).shape == (1, 3, 24, 32)
+    for make in (lambda: Crop(0.009), lambda: Crop(1.01), lambda: Rotate(181), lambda: Scale(0.049, 1),
+                 lambda: Brightness(1.01), lambda: Brightness(-0.01), lambda: Noise(1.01),
+                 lambda: Sometimes(Flip(), -0.01)):  # fmt: skip
+        with pytest.raises(InputError, match="expected"):
+            make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from drawn import same_numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -54,3 +55,20 @@ def test_refusals() -> None:
 def test_what_nobody_names() -> None:
     found = Universal(8 / 255)
     assert (found.epochs, found.step, found.batch_size) == (20, 1 / 255, 8)
+
+
+def test_every_change_is_the_one_it_was(net: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+    found: dict[str, Tensor] = {}
+    far, near = Universal(24 / 255, epochs=4), Universal(9 / 255, epochs=3, step=0.02, batch_size=5)
+    for name, attack, targets, most in (("away", far, None, 8), ("there", near, (labels + 1) % 5, 9)):
+        done = attack(net, pictures, labels, targets)
+        found |= {f"{name} fooled": done.fooled, f"{name} noise": done.noise.abs() * 255}
+        assert float(done.noise.abs().max()) * 255 == pytest.approx(most, abs=1e-4)
+    same_numbers(__file__, "universal", found, 5e-3)
+
+
+def test_settings_at_the_ends_of_their_ranges() -> None:
+    assert Universal(0.1, epochs=1, batch_size=1, step=1.0).step == 1
+    for step in (1.001, -0.1):
+        with pytest.raises(InputError, match="a step in"):
+            Universal(0.1, step=step)

@@ -11,7 +11,7 @@ from torch import nn
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError, ModelError
-from coldframe.inspection.attending import Watching, attention, by_block, rolled
+from coldframe.inspection.attending import Watching, _read, attention, by_block, rolled
 
 Tiny, Photo = Callable[[str], Backbone], Callable[[Backbone], torch.Tensor]
 
@@ -115,3 +115,41 @@ def test_rollout_is_the_product_of_mixed_attention() -> None:
     torch.testing.assert_close(rolled([torch.eye(6).expand(2, 6, 6)] * 5), torch.eye(6))
     with pytest.raises(InputError, match="at least one block"):
         rolled([])
+
+
+@torch.no_grad()
+def test_what_a_watched_call_gives_back_is_what_it_gave() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 5, 2, 8, generator=generator)  # [T, B, D]
+    layer = nn.MultiheadAttention(8, 2)
+    given = (
+        q,
+        k,
+        v,
+        8,
+        2,
+        layer.in_proj_weight,
+        layer.in_proj_bias,
+        None,
+        None,
+        False,
+        0.0,
+        layer.out_proj.weight,
+        layer.out_proj.bias,
+    )
+    for wanted in ({}, {"need_weights": False}, {"average_attn_weights": False}):
+        expected = nn.functional.multi_head_attention_forward(*given, **wanted)  # type: ignore[arg-type]
+        with Watching() as watch:
+            found = nn.functional.multi_head_attention_forward(*given, **wanted)  # type: ignore[arg-type]
+        torch.testing.assert_close(found, expected)
+        assert [tuple(weights.shape) for weights in watch.found] == [(2, 2, 5, 5)]
+    with Watching() as watch:
+        nn.functional.scaled_dot_product_attention(q, k, v, scale=0.25)
+        torch.softmax(q, -1)  # of three dimensions: no attention of heads
+    (weights,) = watch.found
+    torch.testing.assert_close(weights, (0.25 * q @ k.transpose(-2, -1)).softmax(-1))
+
+
+def test_a_row_is_that_of_the_class_token_or_the_mean_of_all() -> None:
+    weights = torch.arange(32.0).view(2, 4, 4)
+    assert torch.equal(_read(weights, 1), weights[:, 0, 1:]) and torch.equal(_read(weights, 0), weights.mean(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import TinyBackbone
-from torch import nn
+from torch import Tensor, nn
 
 from coldframe.backbones import load_backbone
 from coldframe.errors import InputError, ModelError
@@ -53,3 +53,25 @@ def test_without_a_first_convolution() -> None:
     backbone.net.embed = nn.Sequential(nn.Flatten(), nn.Linear(768, 6))
     with pytest.raises(ModelError, match=r"no first convolution over RGB to show: expected one, found a Linear layer first"):
         first_convolution(backbone)
+
+
+def test_a_sheet_is_about_twice_as_wide_as_high() -> None:
+    for count, shape in ((7, (2 * 4 - 1, 4 * 4 - 1, 3)), (1, (3, 3, 3)), (2, (3, 7, 3)), (32, (4 * 4 - 1, 8 * 4 - 1, 3))):
+        assert sheet(np.zeros((count, 3, 3, 3), np.float32)).shape == shape
+    assert sheet(np.zeros((3, 2, 5, 3), np.float32), columns=2, gap=4).shape == (2 * 6 - 4, 2 * 9 - 4, 3)
+    with pytest.raises(InputError, match=r"found shape \[3, 7, 7\]"):
+        rgb(np.zeros((3, 7, 7), np.float32))
+
+
+def test_filters_over_one_channel_are_not_shown() -> None:
+    backbone = TinyBackbone()
+    backbone.net.embed = nn.Sequential(Brightness(), nn.Conv2d(1, 6, 16, 16))
+    with pytest.raises(ModelError, match="found a Conv2d layer first"):
+        first_convolution(backbone)
+
+
+class Brightness(nn.Module):
+    """One channel of three."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(1, keepdim=True)

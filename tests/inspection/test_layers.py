@@ -7,7 +7,7 @@ import torch
 
 from coldframe.backbones import load_backbone
 from coldframe.errors import InputError, ModelError
-from coldframe.inspection.layers import as_maps, grid_of, look, spatial_layers, watchable
+from coldframe.inspection.layers import _keep, _last, as_maps, grid_of, look, spatial_layers, watchable
 
 
 def test_fifteen_layers_take_one_forward_pass() -> None:
@@ -58,3 +58,34 @@ def test_early_middle_and_late() -> None:
     backbone = load_backbone("timm:test_vit/random")
     assert spatial_layers(backbone) == ["block1", "block3", "block5"]
     assert grid_of(backbone) == (10, 10)
+
+
+def test_maps_of_sides_that_differ_and_tokens_that_fill_their_grid() -> None:
+    wide, same = torch.randn(2, 5, 4, 6), torch.randn(2, 4, 4, 4)
+    assert as_maps(wide, None, 2, "a") is wide and as_maps(same, None, 2, "a") is same
+    tokens = torch.randn(2, 16, 5)
+    found = as_maps(tokens, (2, 8), 2, "a")
+    assert found.shape == (2, 5, 2, 8) and torch.equal(found[0, :, 1, 3], tokens[0, 11])
+    assert as_maps(tokens, (2, 9), 2, "a").shape == (2, 5, 4, 4)  # a grid with more places than tokens is another layer's
+    with pytest.raises(ModelError, match="found shape"):
+        as_maps(torch.zeros(2, 0, 4, 4), None, 2, "a")
+
+
+def test_the_middles_of_as_many_parts_as_asked_for() -> None:
+    backbone = load_backbone("timm:test_vit/random")
+    assert [spatial_layers(backbone, count) for count in (1, 2)] == [["block3"], ["block1", "block4"]]
+    assert spatial_layers(backbone, 6) == spatial_layers(backbone, 60) == [f"block{i}" for i in range(6)]
+
+
+def test_the_first_of_what_was_given_back_is_kept() -> None:
+    found: dict[str, torch.Tensor] = {}
+    hook = _keep("a", found)
+    hook(torch.nn.Identity(), None, (torch.ones(2), torch.zeros(3)))
+    assert found["a"].tolist() == [1, 1]
+    for wrong in ((), [torch.ones(2)]):
+        with pytest.raises(ModelError, match="expected a tensor from the layer 'a', found a"):
+            hook(torch.nn.Identity(), None, wrong)
+    inner = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh())
+    assert _last(torch.nn.Sequential(torch.nn.ReLU(), inner)) is inner[1] and isinstance(
+        _last(torch.nn.Sequential()), torch.nn.Module
+    )

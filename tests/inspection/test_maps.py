@@ -11,6 +11,7 @@ import torch
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.errors import InputError
+from coldframe.inspection.layers import look
 from coldframe.inspection.maps import by_variance, feature_maps, scaled, token_norms
 from coldframe.types import PROJECTION
 
@@ -77,3 +78,15 @@ def test_a_projected_vector_is_no_map() -> None:
     side = backbone.preprocess.size
     found = token_norms(backbone, torch.zeros(3, side, side, dtype=torch.uint8))
     assert PROJECTION in backbone.cuts and PROJECTION not in found and len(found) > 2
+
+
+def test_the_first_and_the_last_channel_and_the_first_that_is_none(tiny: Tiny, photo: Photo) -> None:
+    backbone = tiny("resnet10t")
+    (found,) = feature_maps(backbone, photo(backbone), ["layer1", "layer1"], channels=[0, 63])
+    assert found.channels == (0, 63) and found.shape[0] == 64 and len(found.variances) == 2
+    own = look(backbone, photo(backbone)[None], ["layer1"])["layer1"][0, [0, 63]].numpy()
+    np.testing.assert_allclose(found.variances, own.var((1, 2)), rtol=1e-5)
+    for wrong, first in (([-1, 70], -1), ([2, 64, -3], 64)):
+        with pytest.raises(InputError, match=f"found {first}$"):
+            feature_maps(backbone, photo(backbone), ["layer1"], channels=wrong)
+    assert len(feature_maps(backbone, photo(backbone), ["layer1"], maps=1)[0].channels) == 1

@@ -181,7 +181,7 @@ class Sometimes:
         return _where(chosen, self.transform, images, images, generator)
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class Chain:
     """Apply transforms one after the other; none leaves the images as they are."""
 
@@ -196,7 +196,7 @@ class Chain:
         return images
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class OneOf:
     """Apply to each image one of the transforms, all equally likely."""
 

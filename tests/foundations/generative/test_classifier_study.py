@@ -60,7 +60,8 @@ def test_filters_decay_and_shifts_do_not(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [group.decay for group in seen] == [True, False] and not network.training
     assert [{value.ndim for value in group.parameters} for group in seen] == [{2, 4}, {1}]
     assert sum(len(group.parameters) for group in seen) == len(list(network.parameters()))
-    assert not network.head.bias.any() and float(network.body[11].weight.detach().std()) == pytest.approx((2 / 640) ** 0.5, rel=0.02)
+    spread = float(network.body[11].weight.detach().std())
+    assert not network.head.bias.any() and spread == pytest.approx((2 / 640) ** 0.5, rel=0.02)
 
 
 def test_what_is_said_and_by_which_recipe_the_shipped_weights_came_is_what_it_was(trained: Trained, tmp_path: Path) -> None:
