@@ -7,6 +7,7 @@ from fakes import TinyBackbone, split, tiny_clip
 
 from coldframe.data.base import Dataset
 from coldframe.errors import InputError
+from coldframe.methods import method_class
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
@@ -101,3 +102,42 @@ def test_what_the_data_does_not_allow_is_left_out_or_refused_where_it_was_asked_
     for methods, asked in (([picky, plain], True), ([picky], False)):
         with pytest.raises(InputError, match="expected validation images"):
             check_data([(methods, [])], bare, asked=asked)  # type: ignore[list-item]
+
+
+def test_a_group_leaves_out_what_it_cannot_make_but_not_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = MEMBERS[0]
+    kind = method_class(refused)
+
+    def refuse(self: object, *words: object, **more: object) -> None:
+        raise InputError("expected otherwise")
+
+    monkeypatch.setattr(kind, "unfit", classmethod(lambda cls, backbone, classes: ""))
+    monkeypatch.setattr(kind, "__init__", refuse)
+    found, skipped = methods_for([GROUP], CLIP, {})
+    assert f"{refused} left out: expected otherwise" in skipped and refused not in names((list(found), skipped))
+    for asked, options in (([refused], {}), ([GROUP], {refused: {}})):
+        with pytest.raises(InputError, match="expected otherwise"):
+            methods_for(asked, CLIP, options)  # type: ignore[arg-type]
+    monkeypatch.setattr(kind, "unfit", classmethod(lambda cls, backbone, classes: "is too small"))
+    both = methods_for_all([GROUP, "knn"], [CLIP, OTHER], {})
+    for (_, left), net in zip(both, (CLIP, OTHER), strict=True):
+        assert f"{refused} left out: {net.name} is too small" in left
+    assert all("knn" in names((list(found), left)) for found, left in both)
+
+
+def test_a_model_that_allows_nothing_has_no_methods_where_another_has() -> None:
+    (first, left), (second, none) = methods_for_all(["zero-shot"], [TINY, CLIP], {})
+    assert first == [] and len(left) == 1 and names((list(second), none)) == ["zero-shot"]
+    objects = [NearestNeighbours(TINY), NearestNeighbours(OTHER)]
+    assert [found for found, _ in methods_for_all(objects, [TINY, OTHER], {})] == [[objects[0]], [objects[1]]]
+    alone = methods_for_all(["knn"], [TINY], {}, epochs=3)
+    assert len(alone) == 1 and names(alone[0]) == ["knn"]  # type: ignore[arg-type]
+
+
+def test_of_two_models_one_that_can_be_fitted_is_enough() -> None:
+    train, test = split(9), split(6, 2, name="test")
+    bare = [Dataset("d", train, split(0, 1, name="val"), test, "here")]
+    picky, other = Refused(TINY), NearestNeighbours(OTHER)
+    found = check_data([([picky], []), ([other], [])], bare, asked=True)
+    assert [methods for methods, _ in found] == [[], [other]]
+    assert found[0][1] == ["knn left out: expected validation images, found none"]

@@ -11,7 +11,7 @@ import pytest
 
 from coldframe.errors import ColdframeError, InputError, MissingPackage
 from coldframe.machine.group import Engine, Job, run
-from coldframe.verbs.cluster import Cluster, command_of_group, group_of, run_groups
+from coldframe.verbs.cluster import Cluster, _run, command_of_group, group_of, run_groups
 
 
 class Here:
@@ -104,3 +104,59 @@ def test_a_group_takes_over_folder_threads_and_stores(monkeypatch: pytest.Monkey
     assert told["COLDFRAME_CACHE"] == "there" and told["OMP_NUM_THREADS"] == "3"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert Cluster("ray", cpus=3).environment()["OMP_NUM_THREADS"] == "1"
+
+
+def test_the_ends_of_what_a_cluster_and_a_group_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert Cluster.of("slurm:minutes=9999999,,gpus=0") == Cluster("slurm", minutes=9999999)
+    assert Cluster.of("ray:gpus=2,here") == Cluster("ray", "here", gpus=2)
+    for text in ("slurm:minutes=10000000", "slurm:partition", "slurm:cpus=", "ray:cpus=1,a,b"):
+        with pytest.raises(InputError, match="expected a cluster slurm:partition"):
+            Cluster.of(text)
+    assert group_of(f"1/{'9' * 37}")[0] == 1 and group_of("1/1") == (1, 1)
+    for text in (f"1/{'9' * 38}", "1/2/3", "/2", "1/", "²/3", "2/1"):
+        with pytest.raises(InputError, match="expected a group i/n with 0 <= i <= n"):
+            group_of(text)
+
+
+def test_the_engine_is_opened_with_what_was_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("coldframe.machine.ray_engine.opened", lambda *words: asked.append(words))
+    monkeypatch.setattr("coldframe.machine.slurm_engine.opened", lambda *words: asked.append(words))
+    Cluster("ray", "here", cpus=2, gpus=1).opened(tmp_path)
+    Cluster("slurm", "", "a", 30, 2, 1).opened(tmp_path)
+    assert asked == [("here", 2, 1), (tmp_path, "a", 30, 2, 1)]
+
+
+class Told:
+    """An engine whose groups end together, with a code and a last line each."""
+
+    def __init__(self, ends: dict[int, tuple[int, str]]) -> None:
+        self.ends = ends
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            with Path(job.log).open("ab") as log:
+                log.write(b"whole\nhalf")
+
+    def finished(self, seconds: float) -> dict[int, tuple[int, str]]:
+        assert seconds == 1.0
+        return self.ends
+
+
+def test_only_where_all_groups_refuse_it_is_the_users_mistake(tmp_path: Path) -> None:
+    jobs = [Job(["x"], ".", {}, str(tmp_path / f"group-{i}.log")) for i in (1, 2)]
+    said: list[str] = []
+    read: dict[str, int] = {}
+    _run(Told({0: (0, ""), 1: (0, "")}), jobs, 2, read, said.append)
+    lines = ["group-1: whole", "group-2: whole", "group-1 has ended, 1 of 2", "group-2 has ended, 2 of 2"]
+    assert said == lines and read == {"group-1.log": 6, "group-2.log": 6}
+    for ends, kind, words in (
+        ({0: (2, "coldframe: no"), 1: (2, "coldframe: other")}, InputError, "^no$"),
+        ({1: (2, "coldframe: no"), 0: (1, "died")}, ColdframeError, "^2 of 2 groups .*; group-1 ended with: died;"),
+        ({1: (1, "died"), 0: (0, "")}, ColdframeError, "^1 of 2 groups .*; group-2 ended with: died; .*group-2.log has all"),
+    ):
+        with pytest.raises(kind, match=words) as caught:
+            _run(Told(ends), jobs, 2, read, said.append)
+        assert isinstance(caught.value, InputError) == (kind is InputError)
+    assert said[4] == "group-1: halfwhole"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fakes import Pictures
 from PIL import Image
 
@@ -19,6 +22,7 @@ from coldframe.measures import mcnemar
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.types import Preprocess
+from coldframe.verbs import disagreements as verb
 from coldframe.verbs.disagreements import compare_two, names_of, runs
 
 SWIN = {"img_size": 64, "window_size": 2, "depths": (1, 1, 1, 1), "embed_dim": 24}
@@ -100,3 +104,71 @@ def test_what_runs_are_called() -> None:
     assert names_of(one, NearestNeighbours(backbone), ("x", "y")) == ("linear-probe", "knn")
     assert names_of(one, two, ("x", "y")) == ("linear-probe (x)", "linear-probe (y)")
     assert names_of(one, two, ("x", "x")) == ("linear-probe (A)", "linear-probe (B)")
+
+
+class Answering:
+    """A method whose probabilities are given, on a model of a name."""
+
+    def __init__(self, name: str, odds: list[list[float]], model: str = "m") -> None:
+        self.name, self.odds = name, torch.tensor(odds)
+        self.backbone: Any = SimpleNamespace(name=model, digest=f"digest of {model}", device=torch.device("cpu"))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def check_classes(self, classes: object) -> None:
+        assert tuple(classes) == CLASSES  # type: ignore[call-overload]
+
+    def predict_proba(self, split: Split, cold: object) -> torch.Tensor:
+        return self.odds
+
+
+def test_counts_lines_and_pictures_of_answers_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
+    wrong = [[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.3, 0.5, 0.2]]
+    kinds = [(1, 1), (1, 0), (0, 1), (0, 0), (1, 0), (1, 0)]  # who is right of six pictures, of which each third has a class
+    a, b = (
+        Answering(name, [(right if kind[k] else wrong)[row % 3] for row, kind in enumerate(kinds)])
+        for k, name in enumerate(("probe", "knn"))
+    )
+    split = colours(6, 0)
+    drawn: list[Any] = []
+    pages: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(verb, "differing_figure", lambda halves, names: drawn.append(halves))
+    monkeypatch.setattr(verb, "save_figure", lambda figure, place, dpi: drawn.append((place, dpi)))
+    monkeypatch.setattr(verb, "differing_page", lambda *words: pages.append(words) or "page")
+    monkeypatch.setattr(verb, "_FIGURE", 2)
+    (tmp_path / "only_a").mkdir()
+    (tmp_path / "only_a" / "old.png").write_bytes(b"")
+    found = compare_two(a, b, split, names=("probe", "knn"), data="d", most=2, out=tmp_path, left_out={"x": "why"})  # type: ignore[arg-type]
+    assert [found[key] for key in ("both", "only_a_right", "only_b_right", "neither", "n")] == [1, 3, 1, 1, 6]
+    assert found["left_out"] == {"x": "why"} and found["settings"] == ["<probe>", "<knn>"]
+    assert [line["image"] for line in found["images"]["only_a"]] == ["picture 1", "picture 4", "picture 5"]
+    assert found["images"]["only_b"] == [
+        {
+            "image": "picture 2", "true": "blue", "a": "green", "a_probability": 0.5, "b": "blue", "b_probability": 0.8,
+        }
+    ]  # fmt: skip
+    written = {"only_a": ["001_green_taken_for_red", "002_green_taken_for_red"], "only_b": ["001_blue_taken_for_green"]}
+    for folder, names in written.items():
+        assert sorted(path.stem for path in (tmp_path / folder).iterdir()) == names
+    (heading, shown, answers), (other, few, _) = drawn[0]
+    assert drawn[1] == (tmp_path / "disagreements", 110)
+    assert heading == "probe is right, knn is wrong: 3 of 6" and other == "knn is right, probe is wrong: 1 of 6"
+    assert [picture.shape for picture in shown] == [(160, 160, 3)] * 2 and len(few) == 1
+    assert answers[0] == ("green", "green", "red")
+    _, headline, counts, _, classes, (mine, theirs), _, facts = pages[0]
+    assert headline == "d, test: 6 images, 3 classes" and tuple(counts) == (1, 3, 1, 1)
+    assert (len(mine), len(theirs)) == (2, 1)
+    assert facts[2:] == [("data", "d, test, 6 images"), ("weights of m", "digest of m")]
+    assert mine[0].a == ("green", pytest.approx(0.8)) and mine[0].b == ("red", pytest.approx(0.6))
+    assert mine[0].name == "picture 1"
+    assert sorted((n, x, y) for _, n, x, y in classes) == [(2, 1, 1), (2, 2, 0)]
+    assert "left_out" not in compare_two(a, b, split, names=("a", "b"), data="d", out=tmp_path)  # type: ignore[arg-type]
+
+
+def test_runs_of_other_models_are_named_by_them() -> None:
+    one, two = Answering("knn", [], "m"), Answering("knn", [], "n")
+    assert names_of(one, two, ("x", "y")) == ("m", "n")  # type: ignore[arg-type]
+    two.name = "probe"
+    assert names_of(one, two, ("x", "y")) == ("knn on m", "probe on n")  # type: ignore[arg-type]

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from coldframe.data import load_dataset
 from coldframe.errors import ColdframeError
 from coldframe.files.writing import holding
-from coldframe.verbs.reproduce import by_process, reproduce
+from coldframe.results.assignment import Number, Question, Ran, Shown
+from coldframe.verbs.reproduce import PHOTOS, _photos, answered, by_process, reproduce
 
 TEXT = """
 title = "A <small> assignment"
@@ -122,3 +128,80 @@ def test_a_command_that_fails_says_its_own_sentence(tmp_path: Path) -> None:
     assert "adjacency" in (tmp_path / "output.txt").read_text()
     with pytest.raises(ColdframeError, match="did you mean"):
         by_process(["graph", "show", "stars:3"], tmp_path)
+
+
+def test_what_begins_is_said_and_what_was_spent_is_kept(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, said = iter([10.0, 12.34, 20.0, 25.0]), list[str]()
+    monkeypatch.setattr("coldframe.verbs.reproduce.time.perf_counter", lambda: next(times))
+    spent = iter([1.0, 1.06, 2.0, 2.5])
+    monkeypatch.setattr("coldframe.verbs.reproduce._processor", lambda: next(spent))
+    out = tmp_path / "out"
+    found = reproduce(recipe, out=out, say=said.append, execute=Fake())
+    assert said == [
+        f"{recipe} --fast: 2 questions, about 1 min on two idle cores",
+        f"Q1 star: coldframe graph show star:4 --out {out / 'Q1' / 'star'}",
+        "Q2 gone: missing no-such-package: expected this package, found none; pip install no-such-package; left out",
+        "Q2 fails: coldframe fail", "  failed: expected more, found less; try again",
+    ]  # fmt: skip
+    steps = [step for one in found.answered for step in one.steps]
+    assert [(step.seconds, step.processor) for step in steps] == [(2.3, 0.1), (0.0, 0.0), (5.0, 0.5)]
+    kept = json.loads((out / "Q1" / "star" / "step.json").read_text())
+    assert kept == {"command": steps[0].command, "seconds": 2.3, "processor": 0.1}
+    assert not (out / "Q2" / "fails" / "step.json").exists()
+    assert found.missing == ["no-such-package: expected this package, found none; pip install no-such-package"]
+    again = reproduce(recipe, only=["Q1"], mode="full", out=out, say=said.append, execute=Fake())
+    assert said[5:] == [f"{recipe} --full: 1 question, about 2 min on two idle cores"]
+    assert (again.answered[0].steps[0].seconds, again.answered[0].steps[0].processor) == (2.3, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("code", "messages", "said"),
+    [
+        (0, "", None), (130, "", KeyboardInterrupt), (-2, "", KeyboardInterrupt),
+        (3, "", "^it ended with code 3$"), (1, "first\ncoldframe: last\n\n", "^last$"),
+    ],
+)  # fmt: skip
+def test_how_a_command_of_its_own_process_ended(
+    code: int, messages: str, said: str | type[BaseException] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(words: list[str], **streams: Any) -> SimpleNamespace:
+        assert words[1:] == ["-m", "coldframe", "a", "b"]
+        streams["stderr"].write(messages.encode())
+        return SimpleNamespace(returncode=code)
+
+    monkeypatch.setattr("coldframe.verbs.reproduce.subprocess.run", run)
+    if said is None:
+        by_process(["a", "b"], tmp_path)
+    elif isinstance(said, str):
+        with pytest.raises(ColdframeError, match=said):
+            by_process(["a", "b"], tmp_path)
+    else:
+        with pytest.raises(said):
+            by_process(["a", "b"], tmp_path)
+
+
+def test_photographs_are_the_first_test_pictures_of_their_classes_and_are_written_once(tmp_path: Path) -> None:
+    _photos(tmp_path)
+    test = load_dataset("mini:caltech7").test
+    for name, (word, number) in PHOTOS.items():
+        rows = [row for row, label in enumerate(test.labels) if test.classes[label] == word]
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert np.array_equal(np.asarray(picture), np.asarray(test.images.open(rows[number])))
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    _photos(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
+
+
+def test_only_what_should_be_there_and_is_not_is_a_failure(tmp_path: Path) -> None:
+    number = Number("a", "a", "s", "top1")
+    steps = {
+        "ran": Ran("s", "x"), "failed": Ran("s", "x", failed="before"), "left out": Ran("s", ""), "other": Ran("t", "x"),
+    }  # fmt: skip
+    asked = Question("Q", "t", "?", "{a} and {b}", numbers=[number, Number("b", "b", "t", "x", full=True)],
+                     shown=[Shown("s", "c", file="*.png")])  # fmt: skip
+    told = {name: answered(asked, [step], tmp_path) for name, step in steps.items()}
+    assert steps["ran"].failed == "expected top1 in its results.json, found nothing there"
+    assert [steps[name].failed for name in ("failed", "left out", "other")] == ["before", "", ""]
+    assert all(list(one.findings) == ["a"] and one.answer == "not measured and not measured" for one in told.values())
