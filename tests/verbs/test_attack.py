@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from fakes import TinyBackbone, split
 from PIL import Image
 from torch import Tensor
 
+from coldframe.attacks import Adversarial, Survival
 from coldframe.cold import ColdPass, Store
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
@@ -221,3 +222,83 @@ def test_the_sheets_are_drawn_as_they_were_and_titles_say_what_became_of_each(
     assert [verb.class_index(text, ("a", "b")) for text in ("0", "1", "b")] == [0, 1, 1]
     with pytest.raises(InputError, match="expected a class from 0 to 1, found 2"):
         verb.class_index("2", ("a", "b"))
+
+
+def given(count: int, targets: bool = False) -> verb.Attacked:
+    """Return what an attack could have found of grey pictures: every change and probability is written out."""
+    clean = torch.full((count, 3, 8, 8), 0.5)
+    changed = clean.clone()
+    changed[:, 0, 0, 0] += 3 / 255
+    changed[:, 1, 2, 3] -= 4 / 255
+    ones = torch.ones(count, dtype=torch.int64)
+    found = Adversarial(changed, ones.bool(), 2 * ones, 0.25 * ones, 7 * ones)
+    seen = [
+        Survival("unchanged", changed, 2 * ones, 0.875 * ones, 0.125 * ones, ones.bool(), 0 * ones, 0.75 * ones),
+        Survival("grey", changed, 0 * ones, 0.5 * ones, 0.0625 * ones, ~ones.bool(), ones, 0.25 * ones),
+    ]
+    files = tuple(Path(f"d/{i}.png") for i in range(count))
+    wanted = 2 * ones if targets else None
+    odds = 2 * ones, 0.8750001 * ones
+    names = ("ash", "beech", "cedar")
+    return verb.Attacked(files, names, clean, ones, 0.6 * ones, wanted, found, odds, tuple(seen), {"x": "y"})
+
+
+@pytest.mark.parametrize("targets", [True, False])
+def test_a_row_says_what_became_of_a_picture(targets: bool) -> None:
+    (row,) = results.rows(given(1, targets))
+    wanted = "target_probability" if targets else "true_probability"
+    unchanged = {"class": "cedar", "probability": 0.875, wanted: 0.125, "survived": True}
+    grey = {"class": "ash", "probability": 0.5, wanted: 0.0625, "survived": False}
+    assert row == {
+        "file": str(Path("d/0.png")), "class": "beech", "probability": 0.6, "target": "cedar" if targets else None,
+        "fooled": True, "adversarial_class": "cedar", "adversarial_probability": 0.875, "steps": 7, "largest_change_of_255": 4,
+        "l2": round(5 / 255, 4), "survival": {
+            "unchanged": unchanged | {"clean_class": "ash", "clean_probability": 0.75},
+            "grey": grey | {"clean_class": "beech", "clean_probability": 0.25},
+        },
+    }  # fmt: skip
+
+
+def test_figures_hold_24_pictures_and_the_folder_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheets: list[tuple[Any, ...]] = []
+    drawn: list[int] = []
+    monkeypatch.setattr(results, "_sheet", lambda *words: sheets.append(words))
+    monkeypatch.setattr(results, "as_png", lambda figure, dpi: drawn.append(dpi) or b"PNG")
+    written = results.write(given(25), tmp_path, {"a": 1})
+    assert [path.name for path in written[:2]] == ["adversarial_00_0.png", "adversarial_01_1.png"] and len(written) == 28
+    (examples, titles, columns, size), (after, after_titles, wide, small, colours) = sheets
+    assert (len(examples), columns, size) == (72, 3, 2.3) and (len(after), wide, small, len(colours)) == (48, 2, 2.0, 48)
+    assert titles[:3] == ["beech 60.0%", "noise, 32 times as strong", "cedar 87.5%"] and drawn == [120, 100]
+    assert after_titles[:2] == ["unchanged: fools\ncedar 88%\n(clean: ash 75%)", "grey: fails\nash 50%\n(clean: beech 25%)"]
+    assert examples[1][2, 3].tolist() == pytest.approx([0.5, 0.0, 0.5]) and examples[1][0, 0, 0] == pytest.approx(0.5 + 3 / 8)
+    assert read_json(tmp_path / "results.json")["left_out"] == {"x": "y"}
+    one = given(1)
+    same = replace(one, found=replace(one.found, images=one.images))
+    results.write(same, tmp_path / "same", {})
+    assert sheets[2][1][1] == "noise, 128 times as strong", "of a change below a step the factor stays finite"
+
+
+def test_pictures_need_eight_pixels_and_as_many_targets_as_there_are(files: list[Path], tmp_path: Path) -> None:
+    Image.new("RGB", (8, 30)).save(tmp_path / "least.png")
+    Image.new("RGB", (30, 7)).save(tmp_path / "less.png")
+    assert verb.pictures([tmp_path / "least.png"])[0] == (tmp_path / "least.png",)
+    with pytest.raises(DataError, match=r"at least 8 x 8 pixels, found 30 x 7 in"):
+        verb.pictures([tmp_path / "less.png"])
+    for count in (0, 1, 3):
+        assert len(verb.pictures(files, ["ash"] * count)[0]) == 3
+    done = verb.prepared(own_opened(), tuple(files), ["cedar" if label != "cedar" else "ash" for label in answers(files)])
+    assert done.images.shape == (3, 3, 16, 16) and done.targets is not None and len(done.targets) == 3
+
+
+def own_opened() -> Any:
+    backbone = Headed()
+    model, names = own_classifier(backbone)
+    return model, names, backbone
+
+
+def answers(files: list[Path]) -> list[str]:
+    done = verb.prepared(own_opened(), tuple(files))
+    assert done.targets is None and float(done.images.max()) <= 1.0 and float(done.images.min()) >= 0.0
+    pixels = torch.from_numpy(load_pixels(Files(tuple(files)), [0, 1, 2], Headed().preprocess)).float() / 255
+    assert torch.equal(done.images, pixels)
+    return [done.names[int(label)] for label in done.labels]

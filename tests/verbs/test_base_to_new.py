@@ -21,7 +21,7 @@ from coldframe.methods.pixel_prompt import PixelPrompt
 from coldframe.methods.text_prompt import TextPrompt
 from coldframe.methods.tip_adapter import TipAdapter
 from coldframe.methods.zero_shot import ZeroShot
-from coldframe.verbs.base_to_new import Outcome, base_to_new, halves
+from coldframe.verbs.base_to_new import Generalisation, Outcome, base_to_new, halves
 from coldframe.verbs.watch import Watch
 
 FAST: dict[str, Any] = {"tokens": 3, "epochs": 2}
@@ -127,3 +127,17 @@ def test_what_is_said_before_a_fit_holds_after_it(make: Any, tmp_path: Path) -> 
             method.with_classes(("cat", "dog"))
     else:
         assert method.with_classes(("cat", "dog")).classes == ("cat", "dog")
+
+
+def test_the_middle_class_goes_to_the_first_half_and_lines_are_aligned() -> None:
+    for classes, base, new in ((4, 2, 2), (5, 3, 2)):
+        first, second = halves(data(classes))
+        assert (len(first.classes), len(second.classes)) == (base, new)
+        assert (first.spec, second.spec) == (f"toy ({base} base classes)", f"toy ({new} new classes)")
+        assert set(second.test.labels) == set(range(new))
+    lines = Generalisation((Outcome("coop", 0.5, 0.25), Outcome("zero-shot", 1.0, 0.0)), ()).lines()
+    assert [line.split() for line in lines] == [
+        ["top-1", "base", "new", "harmonic", "mean"], ["coop", "50.00%", "25.00%", "33.33%"],
+        ["zero-shot", "100.00%", "0.00%", "0.00%"],
+    ]  # fmt: skip
+    assert Outcome("a", 0.5, 0.25).to_json() == {"method": "a", "base": 0.5, "new": 0.25, "harmonic_mean": pytest.approx(1 / 3)}

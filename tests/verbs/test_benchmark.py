@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,8 @@ from PIL import Image
 
 from coldframe.errors import InputError, ModelError
 from coldframe.files import write_json
-from coldframe.measures import machine
+from coldframe.measures import Fitted, Latency, machine
+from coldframe.measures.activation_memory import ForwardMemory
 from coldframe.verbs import benchmark as verb
 from coldframe.verbs import cost
 from coldframe.verbs.benchmark import DEFAULTS, PROBES, Settings, benchmark, label, measure
@@ -141,3 +144,79 @@ def test_a_network_that_cannot_be_compiled_is_one_sentence(monkeypatch: pytest.M
     monkeypatch.setattr(torch, "compile", refuse)
     with pytest.raises(ModelError, match=r"cannot compile tiny:0 \(no compiler\); leave --compile out"):
         measure(TinyBackbone(), "tiny:0", Settings(batch=2, memory_batch=2, passes=5, compiled=True))
+
+
+def timed(**more: Any) -> Latency:
+    return Latency(**({"median": 1.23456, "p10": 1.11116, "p90": 2.22222, "n": 5, "batch": 2, "mean": 1.5} | more))
+
+
+def test_times_are_those_of_each_mode_and_switches_their_mean() -> None:
+    plain = timed(switches=2.0, processor=0.98764)
+    found = cost.latency_fields({"no_grad": plain, "gradients": timed(median=3.0, switches=3.26)})
+    assert found == {
+        "latency_ms": 1.2346, "latency_p10_ms": 1.1112, "latency_p90_ms": 2.2222, "latency_mean_ms": 1.5,
+        "latency_processor_ms": 0.9876, "gradients_ms": 3.0, "gradients_p10_ms": 1.1112, "gradients_p90_ms": 2.2222,
+        "gradients_mean_ms": 1.5, "gradients_processor_ms": None, "switches_per_second": 2.6,
+        "interference": plain.interference,
+    }  # fmt: skip
+    assert cost.latency_fields({"no_grad": timed()})["switches_per_second"] is None
+
+
+def test_memory_is_said_at_the_batch_that_ran_and_predicted_at_the_one_asked_for() -> None:
+    def held(batch: int, **more: Any) -> ForwardMemory:
+        usual = {"batch": batch, "held": 10.0 * batch, "resident": None, "peak": None, "way": "allocator"}
+        return ForwardMemory(**(usual | more))
+
+    small, larger = held(1), held(4, held=40.004)
+    fits = Fitted(64, held(64, held=640.126, resident=1.0, peak=2.0), small, larger)
+    found = cost.memory_fields({"gradients": Fitted(64, held(32), small, larger), "no_grad": fits})
+    assert found["gradients_memory_batch"] == 32 and found["gradients_held_mib"] == 320.0
+    assert found["gradients_predicted_mib"] == pytest.approx(640.08, abs=0.011) and found["no_grad_resident_mib"] == 1.0
+    assert (found["no_grad_held_mib"], found["no_grad_peak_mib"], found["gradients_peak_mib"]) == (640.13, 2.0, None)
+    assert found["memory_way"] == "allocator" and found["memory_note"] == "memory was measured with gradients on at batch 32"
+    assert cost.memory_fields({"gradients": fits, "no_grad": fits})["memory_note"] == ""
+
+
+def test_half_of_the_free_memory_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "available_memory", lambda device: 3 * 2**20)
+    assert cost.limit(torch.device("cpu")) == 1.5
+    monkeypatch.setattr(cost, "available_memory", lambda device: None)
+    assert cost.limit(torch.device("cpu")) is None
+
+
+def test_each_mode_is_the_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, tuple[bool, bool]] = {}
+
+    def latencies(calls: dict[str, Any], make: Any, **words: Any) -> dict[str, Latency]:
+        assert words == {"batch": 3, "warmup": 2, "min_seconds": 9.0, "most": 7}
+        for name, call in calls.items():
+            seen[name] = call(make(3))
+        return {}
+
+    def forward(x: torch.Tensor) -> Any:
+        return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    monkeypatch.setattr(cost, "latencies", latencies)
+    settings = Settings(warmup=2, seconds=9.0, passes=7)
+    cost.mode_latencies(TinyBackbone(), forward, torch.zeros, 3, settings)
+    assert seen == {"no_grad": (False, False), "inference_mode": (False, True), "gradients": (True, False)}
+
+
+def test_names_are_those_of_people_and_a_name_twice_is_the_whole_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(verb, "_load", lambda name, settings: name)
+    monkeypatch.setattr(verb, "_labels", lambda backbone, settings: said.append(f"looked at {backbone}"))
+
+    def measured(backbone: str, name: str, settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+        say("done")
+        return {"model": name}
+
+    monkeypatch.setattr(verb, "measure", measured)
+    two = ["timm:a.x/random", "timm:a.y", "timm:a.x/random", "lite0"]
+    rows = benchmark(two, QUICK, {}, say=said.append).rows
+    assert [row["label"] for row in rows] == ["timm:a.x/random", "timm:a.y", "lite0"]
+    assert said[:4] == ["looked at timm:a.x/random", "looked at timm:a.y", "looked at lite0", "timm:a.x/random: loading"]
+    assert said[4] == "timm:a.x/random: done" and len(said) == 9
+    assert len(benchmark((), QUICK, {}, say=said.append).rows) == 7 and len(said) == 9 + 14
+    benchmark(["lite0"], QUICK, {}, say=said.append)
+    assert len(said) == 9 + 14 + 2, "of one model nothing is looked at before"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from coldframe.cold.manifest import extracted
 from coldframe.errors import ColdframeError, InputError
-from coldframe.verbs.extract import extract_data, shard_of, source_of
+from coldframe.verbs.extract import _labelled, extract_data, shard_of, source_of
 
 
 def pictures(folder: Path, count: int) -> Path:
@@ -69,3 +69,20 @@ def test_shards_are_written_i_of_n(text: str) -> None:
     assert shard_of("2/4") == (2, 4)
     with pytest.raises(InputError, match="such as 2/4, found"):
         shard_of(text)
+
+
+def test_what_is_loose_and_what_is_a_choice(tmp_path: Path) -> None:
+    assert all(_labelled(text) for text in ("csv:a.csv", "a.csv?label=x", "folder:a?label=x"))
+    assert not any(_labelled(text) for text in ("a?.png", "folder:a?.png", "x:a", "a?=b"))
+    assert shard_of("1/1") == (1, 1) and shard_of(f"1/{'9' * 37}")[0] == 1
+    for text in (f"1/{'9' * 38}", "1/", "²/3", "/1"):
+        with pytest.raises(InputError, match="1 <= i <= n, such as 2/4"):
+            shard_of(text)
+    loose = pictures(tmp_path / "loose", 3)
+    for shard in ("1/3", "3/3"):
+        assert extract_data("timm:test_resnet/random", str(loose), tmp_path / "out", shard=shard)["n"] == 1
+    with pytest.raises(InputError, match="1 <= i <= n <= 3 images, found 1/4; ask for fewer"):
+        extract_data("timm:test_resnet/random", str(loose), tmp_path / "more", shard="1/4")
+    with pytest.raises(InputError, match="batch size of 1 or more, found 0"):
+        extract_data("timm:test_resnet/random", str(loose), tmp_path / "more", batch_size=0)
+    assert extract_data("timm:test_resnet/random", str(loose), tmp_path / "one", batch_size=1)["n"] == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ import coldframe
 from coldframe.cold import ColdPass, Store
 from coldframe.data import load_dataset
 from coldframe.data.base import Dataset
-from coldframe.errors import TrainingError
+from coldframe.errors import InputError, TrainingError
 from coldframe.methods import Method, load, method_class
 from coldframe.report import save_report
+from coldframe.training.checkpoint import NAME as CHECKPOINT
 from coldframe.verbs.compare import compare
 from coldframe.verbs.evaluate import measure_run
+from coldframe.verbs.hand_over import claim, fit_folder
 
 DATA = Dataset("coloured", coloured(24, 0, "train"), coloured(12, 1, "val"), coloured(12, 2, "test"))
 
@@ -96,3 +99,32 @@ def test_predictions_and_paths_below_the_data(tmp_path: Path) -> None:
     done = measure_run(knn, data, "all", cold=cold)
     assert done.row["n"] == 24 and len(done.predictions.splitlines()) == 25
     assert coldframe.load(tmp_path / "out", backbone).name == table.handed["method"]
+
+
+def test_a_folder_belongs_to_one_fit_and_another_of_the_name_gets_a_number(tmp_path: Path) -> None:
+    backbone = TinyBackbone(width=12)
+
+    def folder(k: int, **more: Any) -> str:
+        method = method_class("knn")(backbone, k=k)
+        return fit_folder(tmp_path, "knn seed 0", method, DATA, more.pop("storage", "fp32"), **more).name
+
+    assert [folder(1), folder(2), folder(3), folder(2), folder(1)] == [
+        "knn-seed-0", "knn-seed-0-2", "knn-seed-0-3", "knn-seed-0-2", "knn-seed-0",
+    ]  # fmt: skip
+    assert folder(1, storage="bf16") == "knn-seed-0-4" and folder(1, choose="loo") == "knn-seed-0-5"
+    assert folder(1, choose="val") == "knn-seed-0"
+    (tmp_path / "fits" / "knn-seed-0-6").mkdir()
+    assert folder(9) == "knn-seed-0-7", "a folder without its digest is somebody else's"
+
+
+def test_an_unfinished_fit_of_other_settings_is_refused_and_a_finished_one_gives_way(tmp_path: Path) -> None:
+    one, other = (method_class("knn")(TinyBackbone(), k=k) for k in (1, 2))
+    for method in (one, other, one):
+        claim(tmp_path / "a", method, DATA)
+    (tmp_path / "a" / CHECKPOINT).write_bytes(b"")
+    claim(tmp_path / "a", one, DATA)
+    with pytest.raises(InputError):
+        claim(tmp_path / "a", other, DATA)
+    (tmp_path / "a" / "fit.json").unlink()
+    claim(tmp_path / "a", other, DATA)
+    assert json.loads((tmp_path / "a" / "fit.json").read_text())["key"] == other.key(DATA.train, DATA.val)

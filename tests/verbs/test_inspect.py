@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from coldframe.backbones.base import Backbone
@@ -13,6 +16,7 @@ from coldframe.backbones.timm import cut, network
 from coldframe.errors import DataError, InputError
 from coldframe.files import read_json
 from coldframe.types import Preprocess
+from coldframe.verbs import inspect as verb
 from coldframe.verbs.inspect import FILTER_SIDE, features, filters
 
 
@@ -78,3 +82,55 @@ def test_the_sheet_of_filters_is_exact(tmp_path: Path) -> None:
     first = small[:7, :7].astype(float) / 255
     assert abs(np.abs(first - 0.5).max() - 0.5) < 0.01, "the largest weight of a filter reaches black or white"
     assert (tmp_path / "filters.png").exists() and (tmp_path / "filters.svg").exists()
+
+
+class Heads:
+    """Attention of so many blocks with two heads each."""
+
+    def __init__(self, blocks: int) -> None:
+        self.heads = {f"block{i}": np.arange(8, dtype=np.float32).reshape(2, 2, 2) * (i + 1) for i in range(blocks)}
+        self.rollout, self.reader = np.eye(2, dtype=np.float32), "the class token"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "shown"),
+    [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (6, [1, 3, 5]), (12, [2, 6, 10])],
+)
+def test_an_early_a_middle_and_a_late_block_are_drawn(blocks: int, shown: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    maps = [SimpleNamespace(layer="l", shape=(7, 2, 3), values=np.zeros((2, 2, 3)), channels=(5, 1), variances=(2.0, 1.0))]
+    monkeypatch.setattr(verb.inspection, "feature_maps", lambda *_, **__: maps)
+    monkeypatch.setattr(verb.inspection, "attention", lambda *_: Heads(blocks))
+    norms = {"c": np.array([[1.0, 2.0]], np.float32), "d": np.array([[0.12345, 1000.0]], np.float32)}
+    monkeypatch.setattr(verb.inspection, "token_norms", lambda *_: norms)
+    monkeypatch.setattr(verb, "rows_figure", lambda *words, **more: drawn.append((words, more)))
+    monkeypatch.setattr(verb, "rollout_figure", lambda *words: drawn.append((words, {})))
+    monkeypatch.setattr(verb, "maps_sheet", lambda shown, heading: drawn.append(((shown, heading), {})))
+    backbone: Any = SimpleNamespace(name="net")
+    figures, row = verb._looked(backbone, np.zeros((3, 4, 4), np.uint8), None, 5, None)
+    assert list(figures) == ["features", "norms", "attention", "rollout"] and row["attention"] == "read from the class token"
+    (picture, rows, titles), more = drawn[0]
+    assert picture.shape == (4, 4, 3) and list(rows) == ["l\n7 maps of 2 x 3"] and [*titles.values()] == [["map 5", "map 1"]]
+    assert "Maps chosen: the most varied over their pixels." in more["note"]
+    assert list(drawn[1][0][0]) == ["c 1–2", "d 0.123–1e+03"] and drawn[1][0][0]["c 1–2"].tolist() == [[0.0, 1.0]]
+    (_, heads, titles), more = drawn[2]
+    assert list(heads) == [f"block{i}" for i in shown] and titles["block" + str(shown[0])] == ["head 0", "head 1"]
+    assert more["size"] == 1.1 and drawn[3][0][1].tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    verb._looked(backbone, np.zeros((3, 4, 4), np.uint8), None, 5, [5, 1])
+    assert "Maps chosen: by number." in drawn[4][1]["note"]
+
+
+@pytest.mark.parametrize(("side", "factor"), [(959, 2), (960, 1), (961, 1), (240, 4), (241, 4)])
+def test_a_sheet_is_enlarged_to_at_least_its_width(
+    side: int, factor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb.inspection, "first_convolution", lambda backbone: ("conv", torch.zeros(4, 3, 5, 7)))
+    monkeypatch.setattr(verb.inspection, "rgb", lambda weights: weights)
+    monkeypatch.setattr(verb.inspection, "sheet", lambda weights: np.full((2, side, 3), 0.5, np.float32))
+    headings: list[str] = []
+    monkeypatch.setattr(verb, "filters_figure", lambda sheet, heading: headings.append(heading))
+    monkeypatch.setattr(verb, "save_figure", lambda figure, path: [path])
+    assert filters(swin(), out=tmp_path)["shape"] == [4, 3, 5, 7]
+    assert headings == ["timm:swin_tiny: 4 filters of 5 x 7 in conv"]
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (side * factor, 2 * factor) and picture.getpixel((0, 0)) == (128, 128, 128)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ from PIL import Image
 from coldframe.cli import main
 from coldframe.data.places import find_files
 from coldframe.errors import InputError
+from coldframe.evaluation.classifiers import FOLDED_FROM
 from coldframe.methods.calibrated import HeldOut
+from coldframe.types import Preprocess
 from coldframe.verbs.answer_file import answer_file
 from coldframe.verbs.predict import MOST_DRAWN, Prediction, draw, predict
 
@@ -137,3 +141,90 @@ def test_a_model_without_a_classifier_is_refused_before_any_file_is_looked_for(t
         predict(tiny_clip(), [tmp_path], seen=seen)
     with pytest.raises(InputError, match="has no classifier of its own"):
         answer_file(tiny_clip(), [tmp_path], tmp_path / "answers.csv", seen=seen)
+
+
+NAMES = ("ash", "beech", "cedar")
+ODDS = [[0.2, 0.7, 0.1], [0.4, 0.3, 0.3], [0.25, 0.25, 0.5]]
+
+
+class Told(SimpleNamespace):
+    """A backbone of 16 pixels with a name."""
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Let a model with written-out answers stand for any other, and return what it was asked for."""
+    asked: dict[str, Any] = {"batches": []}
+    backbone = Told(name="told", preprocess=Preprocess(16, 16, (0.5,) * 3, (0.5,) * 3))
+
+    def call(pixels: torch.Tensor) -> torch.Tensor:
+        start = sum(asked["batches"])
+        asked["batches"].append(len(pixels))
+        return torch.tensor(ODDS[start : start + len(pixels)])
+
+    def classifier(source: object, *, device: str, download: bool, images: int = 0) -> Any:
+        asked["images"] = images
+        return call, NAMES, backbone
+
+    for module in ("predict", "answer_file"):
+        monkeypatch.setattr(f"coldframe.verbs.{module}.classifier", classifier)
+    return asked
+
+
+def test_classes_come_best_first_in_batches_and_a_folder_counts_as_many(
+    album: Path, model: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [album / "a.jpg", album / "b.png", album / "deep" / "c.png"]
+    left: dict[str, str] = {}
+    found = predict("x", files, top=2, batch_size=2, left=left)
+    assert model["batches"] == [2, 1] and model["images"] == 3 and not left
+    assert [one.classes for one in found] == [("beech", "ash"), ("ash", "beech"), ("cedar", "ash")]
+    assert found[0].probabilities == (pytest.approx(0.7), pytest.approx(0.2)) and found[0].set is found[0].labels is None
+    model["batches"].clear()
+    assert [len(one.classes) for one in predict("x", [album], top=9)] == [3] * 3
+    assert model["images"] == FOLDED_FROM and model["batches"] == [3]
+    with pytest.raises(InputError, match="expected top of 1 or more, found 0"):
+        predict("x", files, top=0)
+    model["batches"].clear()
+    monkeypatch.setattr("coldframe.verbs.predict.thresholds_of", lambda source: [0.25, 0.3, 0.1])
+    assert [one.labels for one in predict("x", files)] == [("beech", "cedar"), ("ash", "beech", "cedar"), ("ash", "cedar")]
+    with pytest.raises(InputError, match="one label per image for conformal sets"):
+        predict("x", files, conformal=0.0)
+
+
+def test_labels_and_classes_in_a_file_of_answers(
+    album: Path, model: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.csv"
+    assert answer_file("x", [album], out, batch_size=2) == (3, 0, 0.0) and model["batches"] == [2, 1]
+    lines = [line.split(",")[1:] for line in out.read_text().splitlines()]
+    assert lines == [["class", "probability"], ["beech", "0.700000"], ["ash", "0.400000"], ["cedar", "0.500000"]]
+    model["batches"].clear()
+    monkeypatch.setattr("coldframe.verbs.answer_file.means_run", lambda source: True)
+    monkeypatch.setattr("coldframe.verbs.answer_file.thresholds_of", lambda source: [])
+    validated = SimpleNamespace(threshold=lambda share: 0.5)
+    monkeypatch.setattr("coldframe.verbs.answer_file.load", lambda source, **_: validated)
+    assert answer_file("x", [album], out, abstain=0.9) == (3, 1, 0.5)
+    assert [line.split(",")[1] for line in out.read_text().splitlines()] == ["class", "beech", "", "cedar"]
+    model["batches"].clear()
+    monkeypatch.setattr("coldframe.verbs.answer_file.thresholds_of", lambda source: [0.25, 0.3, 0.1])
+    assert answer_file("x", [album], tmp_path / "b.csv", batch_size=2) == (3, 0, 0.0)
+    assert [line.split(",")[1:] for line in (tmp_path / "b.csv").read_text().splitlines()] == [
+        ["labels", "probabilities"], ["beech|cedar", "0.700000|0.100000"],
+        ["ash|beech|cedar", "0.400000|0.300000|0.300000"], ["cedar|ash", "0.500000|0.250000"],
+    ]  # fmt: skip
+    for words in ({"abstain": 0.0}, {"conformal": 0.0}):
+        with pytest.raises(InputError, match="one label per image for --abstain and --conformal"):
+            answer_file("x", [album], out, **words)
+
+
+def test_pictures_are_drawn_small_with_short_names(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("coldframe.report.figures.predictions.prediction_figure", lambda *words: drawn.append(words))
+    monkeypatch.setattr("coldframe.report.figures.style.save_figure", lambda figure, path: [path])
+    large = tmp_path / f"{'n' * 40}.png"
+    Image.new("RGB", (960, 480)).save(large)
+    draw([Prediction(str(large), ("a", "b"), (0.9, 0.1)), Prediction(str(album / "b.png"), ("a",), (0.5,))], tmp_path / "f")
+    pictures, tops, titles = drawn[0]
+    assert [picture.shape for picture in pictures] == [(240, 480, 3), (50, 40, 3)]
+    assert tops == [[("a", 0.9), ("b", 0.1)], [("a", 0.5)]] and [len(title) for title in titles] == [30, 5]

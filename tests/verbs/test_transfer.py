@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from torch import Tensor
 from coldframe.errors import InputError
 from coldframe.evaluation.classifiers import own_classifier
 from coldframe.files import read_json
+from coldframe.measures.significance import wilson
 from coldframe.verbs.attack import usual
-from coldframe.verbs.transfer import Cell, matrix, transfer, write_all
+from coldframe.verbs.transfer import Cell, Transfer, _answers, _names, matrix, transfer, write_all
 
 
 class Headed(TinyBackbone):
@@ -90,3 +92,33 @@ def test_a_target_that_is_a_models_own_answer_is_refused_before_any_attack(files
 
     with pytest.raises(InputError, match="expected a target other than the true class"):
         transfer(models, [files[at]], attack, [str(int(second[at]))])  # type: ignore[arg-type]
+
+
+def test_shares_have_wilsons_interval_and_the_matrix_says_of_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = (Cell("a", "a", 8, 6), Cell("a", "b", 0, 0), Cell("b", "a", 40, 1), Cell("b", "b", 3, 3))
+    done = Transfer(("a", "b"), {}, cells)
+    assert matrix(done)[1:] == [["a", "75.0% of 8", "none asked"], ["b", "2.5% of 40", "100.0% of 3"]]
+    told, known = cells[0].as_dict(), wilson(6, 8)
+    assert (told["share"], told["low"], told["high"]) == (0.75, known.low, known.high)
+    assert (told["made_for"], told["shown_to"], told["asked"], told["fooled"]) == ("a", "a", 8, 6)
+    backbones: list[Any] = [SimpleNamespace(name=name) for name in ("zoo:x?a=1", "zoo:x@here", "zoo:y/w", "zoo:x")]
+    (tmp_path / "probe").mkdir()
+    short = _names(["i", str(tmp_path / "probe"), "j", "k"], backbones)
+    assert short[1] == "probe" and short[0].endswith(" (1)") and "(" not in short[2]
+    assert short[3] == short[0].replace("(1)", "(4)")
+    assert _names([str(tmp_path / "probe")], backbones[2:3]) == [short[2]], "one that is alone keeps its model's name"
+
+
+def test_another_models_pictures_are_resized_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Headed(1)
+    seen: list[Tensor] = []
+
+    def model(images: Tensor) -> Tensor:
+        seen.append(images)
+        return images.mean((1, 2, 3))[:, None] * torch.tensor([[1.0, -1.0]])
+
+    images = torch.full((9, 3, 20, 40), 0.5)
+    images[:, :, :, 20:] = 100.4 / 255
+    assert _answers(model, net, images).tolist() == [0] * 9
+    assert [len(piece) for piece in seen] == [8, 1] and seen[0].shape[2:] == (16, 16)
+    assert float(seen[0][0, 0, 8, 0]) == pytest.approx(128 / 255) and float(seen[0][0, 0, 8, 15]) == pytest.approx(100 / 255)
