@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coldframe.data import from_arrays
 from coldframe.data.names import _table, by_wordnet, chosen_names, clean_names
+from coldframe.data.targets import ranked
 from coldframe.errors import DataError
 
 
@@ -34,6 +37,7 @@ from coldframe.errors import DataError
         (["a_b", "a-b", "c_d"], ("a_b", "a-b", "c d")),
         (["n02012849_crane", "n03126707_crane", "n01440764_tench"], ("n02012849_crane", "n03126707_crane", "tench")),
         (["_", "-"], ("_", "-")),
+        (["-3", "2", "-1.5", "-x", "-1-2"], ("-3", "2", "-1.5", "x", "1 2")),
     ],
 )
 def test_names_are_cleaned(raw: list[str], clean: tuple[str, ...]) -> None:
@@ -69,3 +73,10 @@ def test_a_thousand_ids_of_imagenet_in_any_order_become_its_names() -> None:
     assert len(ids) == 1000 and names is not None and names[0] == "tench" and names[-1] == "toilet tissue"
     assert by_wordnet([str(number) for number in range(999, -1, -1)]) == names[::-1]
     assert by_wordnet([str(number) for number in range(3)]) is None and by_wordnet(["rose"] * 1000) is None
+
+
+def test_ranks_below_zero_keep_their_order() -> None:
+    data = from_arrays(np.zeros((9, 4, 4, 3), np.uint8), np.arange(9) % 3, ["-3", "2", "0.5"])
+    found = ranked(data, "ranks")
+    assert found.classes == ("-3", "0.5", "2") and found.train.ordered and found.train.labels.tolist() == [0, 2, 1]
+    assert "3 ranks, -3 to 2" in found.origin

@@ -89,11 +89,15 @@ def load(rest: str, options: LoadOptions) -> Dataset:
         splits += [split] * len(table)
         groups += [str(value) for value in table[group]] if group else []
     joined = Joined(parts)
+    row = next((n for n, one in enumerate(tags) if len(one) != 1), None)
+    if row is not None and options.targets in ("classes", "ranks"):
+        said = f"expected one label in {joined.name(row)}, found {len(tags[row])}"
+        raise DataError(f"{said}; leave targets out for several labels per image")
     listing = Listing(
         spec, joined, answers, None if len(found) == 1 else splits, groups or None, names, joined.name,
         [f"the only split, {next(iter(found))}, is divided"] if len(found) == 1 else [],
         f"column {label!r} of {spec}",
-        tags if lists and (options.targets == "several" or any(len(one) != 1 for one in tags)) else None,
+        tags if lists and (options.targets == "several" or row is not None) else None,
     )  # fmt: skip
     return dataset_of(listing, options)
 

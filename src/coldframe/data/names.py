@@ -13,6 +13,7 @@ from coldframe.files import encoded, read_text
 from coldframe.files.reading import read
 
 _NUMBERED = re.compile(r"^(\d+)\s*[._-]+\s*(?=[^\W\d_])")
+_NUMBER = re.compile(r"^-\d+(\.\d+)?$")
 _BARE = re.compile(r"^n\d{8}$")
 _WORDNET = re.compile(r"^n\d{8}[._ -]+(?=\S)")
 
@@ -48,8 +49,9 @@ def clean_names(raw: Sequence[str]) -> tuple[str, ...]:
 
     A WordNet id in front goes (``n01440764_tench``); a number in front goes when it is a numbering of the classes: every
     name has one, and together they are 0 .. K-1 or 1 .. K (``001.Albatross``, ``0 - zero``). So ``2-door car`` and
-    ``4-door car`` keep theirs. ``_`` and ``-`` become spaces. A byte that is not UTF-8 is written out (``\\udcff``), because
-    a name becomes a text. Names that would become equal stay as they were. WordNet ids alone become the names they stand for.
+    ``4-door car`` keep theirs. ``_`` and ``-`` become spaces, but for the sign of a number. A byte that is not UTF-8 is
+    written out (``\\udcff``), because a name becomes a text. Names that would become equal stay as they were. WordNet ids
+    alone become the names they stand for.
 
     Example:
         >>> clean_names(["001.Black_footed_Albatross", "002.Least-Auklet"])
@@ -74,6 +76,8 @@ def _is_numbering(raw: Sequence[str]) -> bool:
 
 
 def _clean(name: str, numbered: bool) -> str:
+    if _NUMBER.match(name.strip()):
+        return name
     bare = _WORDNET.sub("", name.strip())
     bare = _NUMBERED.sub("", bare) if numbered else bare
     return " ".join(re.sub(r"[_-]", " ", bare).split()) or name
