@@ -64,3 +64,14 @@ def test_tensors_of_any_type(dtype):
 def test_bad_input_is_one_sentence(values, labels, words):
     with pytest.raises(InputError, match=words):
         top1(values, labels)
+
+
+def test_labels_of_any_whole_type_and_none_below_0():
+    assert top1(torch.eye(3), torch.arange(3, dtype=torch.int8)) == 1.0
+    with pytest.raises(InputError, match="found -1 to 0"):
+        top1(np.eye(2), np.array([-1, 0]))
+    with pytest.raises(InputError, match="k of at least 1, found 0"):
+        topk(np.eye(2), np.array([1, 0]), 0)
+    for scores, labels in ((np.zeros(3), np.zeros(3, int)), (np.zeros((3, 1)), np.zeros((3, 1), int))):
+        with pytest.raises(InputError, match="shapes"):
+            top1(scores, labels)

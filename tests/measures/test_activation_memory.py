@@ -124,3 +124,15 @@ def test_fitting_asks_the_prediction() -> None:
     trial = Fitted(64, memory(1, 10), memory(1, 10), memory(4, 40))
     assert trial.fitting(8, None) == 8 and trial.fitting(8, 50) == 4 and trial.fitting(8, 1) == 1
     assert held.MARGIN > 1
+
+
+def test_a_limit_that_is_just_met_is_met_and_a_peak_below_what_is_held_passes_for_none() -> None:
+    trial = Fitted(8, memory(1, 10), memory(1, 10), memory(4, 40))
+    assert trial.fitting(8, 1.1 * 80) == 8 and trial.fitting(8, 1.1 * 80 - 1e-6) == 4 and trial.fitting(2, 1.1 * 10) == 1
+    assert predicted(memory(1, 12, 9), memory(3, 32, 30), 10) == pytest.approx((102, 1.1 * 102))
+    assert held._mib(2.097152) == pytest.approx(2) and held._mib(None) is None
+
+
+def test_what_counts_as_running_out_of_memory() -> None:
+    full = (MemoryError(), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't allocate memory: you tried"))
+    assert all(held._out_of_memory(error) for error in full) and not held._out_of_memory(RuntimeError("mat1 and mat2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,3 +110,31 @@ def test_what_stands_for_a_curve() -> None:
     alone = AttackCurve((0.1,), (0.0,), 0.0, 10)
     assert alone.fooled is None and alone.restarts == 1
     assert [eps_text(value) for value in (0, 0.5 / 255, 8 / 255, 0.03)] == ["0", "0.5/255", "8/255", "0.03"]
+
+
+def test_images_beyond_the_first_chunk_count_and_progress_is_told() -> None:
+    grey = Pictures([np.full((16, 16, 3), 120 if row < 66 else 100, dtype=np.uint8) for row in range(70)])
+    many = Split("test", grey, np.zeros(70, dtype=np.int64), ("dark", "light"))
+    told: list[tuple[int, int]] = []
+    made = attack_curve(model, many, PREPROCESS, [8 / 255], steps=3, progress=lambda *at: told.append(at))
+    assert made.top1 == (pytest.approx(4 / 70),) and made.clean == 1.0 and made.n == 70 and told == [(1, 2), (2, 2)]
+
+
+def test_large_images_are_judged_a_few_at_a_time() -> None:
+    seen: list[int] = []
+
+    def counted(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return model(images)
+
+    attack_curve(counted, dark_or_light(), replace(PREPROCESS, size=224, resize=224), [1 / 255], steps=1)
+    assert seen[:2] == [8, 2]
+
+
+def test_radii_at_the_borders() -> None:
+    assert checked_radii([1.0, 0.0, 1.0]) == (0.0, 1.0)
+    with pytest.raises(InputError, match="from 0 to 1"):
+        checked_radii([1.001])
+    assert [eps_text((4 + more) / 255) for more in (4e-4, 6e-4)] == ["4/255", "0.0156886"]
+    assert AttackCurve((4 / 255 * 1.0009, 0.5), (0.3, 0.1), 0.9, 10).robust_top1 == 0.3
+    assert AttackCurve((4 / 255 * 1.002, 0.5), (0.3, 0.1), 0.9, 10).robust_top1 == 0.1

@@ -89,3 +89,11 @@ def test_classes_scores_and_losses_agree_with_other_libraries():
     assert brier_scores(p, y).mean() == pytest.approx(brier_score_loss(y, p, scale_by_half=False))
     assert log_losses(p, y).mean() == pytest.approx(log_loss(y, p))
     assert log_losses([[0.0, 1.0]], [0]) == pytest.approx(-np.log(np.finfo(float).eps))
+
+
+def test_what_is_nearly_a_probability_is_taken():
+    assert reliability([[0.504, 0.505]], [0], bins=1).count == [1]
+    with pytest.raises(InputError, match="softmax"):
+        reliability([[0.52, 0.5]], [0])
+    with pytest.raises(InputError, match="at least one bin, found 0"):
+        reliability([[0.5, 0.5]], [0], bins=0)

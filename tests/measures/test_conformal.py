@@ -86,3 +86,17 @@ def test_too_few_images_and_no_level() -> None:
     assert quantile([0.1] * 8, 0.9) == np.inf and quantile([0.1] * 9, 0.9) == 0.1
     with pytest.raises(InputError, match="level"):
         quantile([0.1], 1.0)
+
+
+def test_what_is_refused_and_a_set_is_never_empty_unless_asked() -> None:
+    for level in (0.0, 1.5):
+        with pytest.raises(InputError, match="level between 0 and 1"):
+            quantile([0.1], level)
+    with pytest.raises(InputError, match="score of lac, aps, raps"):
+        class_scores([[1.0]], "other")  # type: ignore[arg-type]
+    p = np.array([[0.5, 0.3, 0.2]])
+    assert sets(p, 0.1, "lac").tolist() == [[True, False, False]]
+    assert not sets(p, 0.1, "lac", never_empty=False).any()
+    assert sets(p, 0.7, "lac").tolist() == [[True, True, False]], "a score at the limit is inside"
+    many = np.full((1, 7), 1 / 7)
+    assert (class_scores(many, "raps") - class_scores(many, "aps"))[0] == pytest.approx([0, 0, 0, 0, 0, 0.01, 0.02])

@@ -84,3 +84,31 @@ def test_costs_that_cannot_be_are_neither_cheap_nor_dear():
     a = Candidate("a", 0.95, latency=-30.0, size=-10, training=-1.0)
     b = Candidate("b", 0.949, latency=20.0, size=1000, training=5.0)
     assert decide([a, b], by(b=EQUAL)).pick == "a"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pick", "reason"),
+    [
+        ((11.0, 10, 0), (10.0, 10, 0), "a", "accuracy"),  # a tenth slower is as fast
+        ((11.1, 10, 0), (10.0, 10, 0), "b", "latency"),
+        ((10.0, 110, 0), (10.0, 100, 0), "a", "accuracy"),
+        ((10.0, 112, 0), (10.0, 100, 0), "b", "size"),
+        ((0.0, 10, 0), (10.0, 1, 0), "a", "accuracy"),
+        ((10.0, 10, 3599), (10.0, 10, 1), "a", "accuracy"),  # under an hour costs nothing
+        ((10.0, 10, 3600), (10.0, 10, 360), "b", "training"),  # ten times as long
+        ((10.0, 10, 3600), (10.0, 10, 361), "a", "accuracy"),
+        ((10.0, 10, None), (10.0, 10, 0), "a", "accuracy"),
+    ],
+)
+def test_costs_at_the_borders(first, second, pick, reason):
+    a, b = Candidate("a", 0.95, *first), Candidate("b", 0.949, *second)
+    found = decide([a, b], by(b=EQUAL), margin=0.01)
+    assert (found.pick, found.reason) == (pick, reason)
+
+
+def test_no_margin_at_all_can_be_asked_for_and_what_is_known_goes_first():
+    assert decide([Candidate("a", 0.95), Candidate("b", 0.9)], by(b=(0.0, 0.0)), margin=0.0).standings["b"] == "equivalent"
+    a, b = Candidate("a", 0.95, None, 9), Candidate("b", 0.95, 5.0, None)
+    assert decide([a, b], by()).best == "b" and decide([b, a], by()).best == "b"
+    one, other = Candidate("a", 0.95, 5.0, 9, 2.0), Candidate("b", 0.95, 5.0, 9, None)
+    assert decide([one, other], by()).best == "b", "a method that learns nothing takes no time to train"

@@ -86,3 +86,11 @@ def test_gaussians_in_the_span_of_few_rows_equal_refitting(name: str) -> None:
         assert ((found[row] - expected).abs().max() / expected.abs().max()) < 1e-10
         expected = refitted(x, y, w, other[row], 0.5)
         assert ((weight @ other[row] + bias - expected).abs().max() / expected.abs().max()) < 1e-10
+
+
+def test_rows_are_left_out_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = features()
+    model = gaussians.Gaussians(x, y, K, groups=CASES["groups"]["groups"])
+    whole = model.left_out([0.5, 2.0])
+    monkeypatch.setattr(gaussians, "ROWS", 7)
+    assert torch.allclose(model.left_out([0.5, 2.0]), whole) and whole.shape == (2, N, K)

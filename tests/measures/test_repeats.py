@@ -42,3 +42,12 @@ def test_the_nearest_other_row_is_asked() -> None:
     assert neighbour_accuracy(x, np.array([0, 0, 1, 1])) == 1
     assert neighbour_accuracy(x, np.array([0, 1, 0, 1])) == 0
     assert neighbour_accuracy(x, np.array([0, 0, 0, 1])) == 0.5
+
+
+def test_a_picture_of_little_contrast_has_no_repeats_and_a_column_that_never_changes_does_not_count() -> None:
+    draw = np.random.default_rng(2)
+    for spread, pairs in ((3.9, 0), (4.1, 1)):
+        flat = np.where(draw.permutation(16 * 16 * 3).reshape(16, 16, 3) % 2, 100 + spread, 100 - spread)
+        assert len(near_pairs(np.stack([flat, flat]))) == pairs
+    x = np.array([[0.0, 7], [0.1, 7], [9, 7], [9.3, 7]])
+    assert neighbour_accuracy(x, np.array([0, 0, 1, 1])) == 1 and neighbour_accuracy(x[:, ::-1], np.array([0, 0, 1, 0])) == 0.5

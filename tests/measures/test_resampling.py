@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawn import same_numbers
 
-from coldframe.measures import ece
+from coldframe.measures import ece, resampling
 from coldframe.measures.abstaining import aurc
 from coldframe.measures.calibration import class_ece
 from coldframe.measures.resampling import aurc_half, class_ece_half, ece_half, half, weights
@@ -30,3 +30,17 @@ def test_the_draws_are_fixed_so_that_an_interval_is_the_same_each_time() -> None
     assert half(np.array([0.0, 2.0])) == 1.96
     found = {"ece": ece_half(p, y), "class ece": class_ece_half(p, y), "aurc": aurc_half(p, y), "weights": drawn[:3]}
     same_numbers(__file__, "resampling", found, 1e-5)
+
+
+def test_draws_are_fewer_where_images_and_classes_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def counted(n: int, draws: int = 200) -> np.ndarray:
+        seen.append(draws)
+        return weights(n, draws)
+
+    monkeypatch.setattr(resampling, "weights", counted)
+    for work in (1e9, 150 * 3 * 50, 1):
+        monkeypatch.setattr(resampling, "_WORK", work)
+        class_ece_half(P, Y)
+    assert seen == [200, 50, 20]

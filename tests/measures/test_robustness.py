@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawn import same_numbers
 from fakes import PREPROCESS, TinyBackbone, split
 from torch import Tensor
 
@@ -159,3 +160,16 @@ def test_clean_accuracy_is_that_of_the_same_images(deviations: list[float]) -> N
 def test_a_method_that_answers_nan_is_told_of() -> None:
     with pytest.raises(InputError, match="found NaN"):
         noise_curve(lambda x: torch.full((len(x), 3), torch.nan), TEST, PREPROCESS, [0.1])
+
+
+def test_the_draw_of_an_image_is_the_same_in_every_version() -> None:
+    """The curves of two runs are compared, so that the noise of an image may never change."""
+    same_numbers(__file__, "noise", {"plain": unit_noise(["a"], 4), "of seed 1": unit_noise(["a", "b"], 3, seed=1)}, 1e-5)
+
+
+def test_progress_is_told_batch_by_batch() -> None:
+    told: list[tuple[int, int]] = []
+    noise_curve(Seen(), TEST, PREPROCESS, [0.1], progress=lambda *at: told.append(at))
+    assert told == [(1, 2), (2, 2)]
+    with pytest.raises(InputError, match="found inf"):
+        noise_curve(Seen(), TEST, PREPROCESS, [float("inf")])

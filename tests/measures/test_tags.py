@@ -8,6 +8,7 @@ from drawn import same_numbers
 from sklearn.metrics import average_precision_score, f1_score
 
 from coldframe.errors import InputError
+from coldframe.measures import tags as measured
 from coldframe.measures.tags import (
     average_precision,
     f1,
@@ -106,3 +107,19 @@ def test_intervals_are_the_same_each_time() -> None:
     numbers = [found.value, found.low, found.high, found.n, found.seeds, found.image_variance, found.seed_variance]
     parts = {"interval": map_interval(scores, tags), "wide": map_interval(scores, tags, level=0.99), "difference": numbers}
     same_numbers(__file__, "tags", parts, 1e-6)
+
+
+def test_draws_are_fewer_where_images_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, tags = drawn(n=40, k=3)
+    for work, draws in ((40 * 70, 70), (1, 50), (1e9, 1000)):
+        monkeypatch.setattr(measured, "_WORK", work)
+        assert len(measured._resampled([scores], tags, 0)[0]) == draws
+
+
+def test_a_share_ends_at_1_and_only_labels_of_images_make_a_measure() -> None:
+    scores, tags = np.array([[0.9], [0.8], [0.1]]), np.array([[1], [1], [0]])
+    assert map_interval(scores, tags)[1] == 1.0 and map_difference([scores], [-scores], tags).high <= 1.0
+    for wrong in (np.zeros(3), np.zeros((0, 2)), np.zeros((2, 2, 1))):
+        with pytest.raises(InputError, match="one shape"):
+            average_precision(wrong, wrong)
+    assert f1(np.zeros((2, 1)), np.zeros((2, 1))) == (0.0, 0.0)

@@ -81,3 +81,50 @@ def test_switches_are_counted_while_the_calls_run(monkeypatch):
     assert found.switches == pytest.approx(15 / (found.mean * found.n / 1e3))
     monkeypatch.setattr(module, "_switches", lambda: None)
     assert latency(lambda _: None, lambda batch: None, warmup=0, repeats=2).switches is None
+
+
+class Clock:
+    """A clock that stands still but for what a call takes, in 64ths of a second, so that every sum is exact."""
+
+    def __init__(self) -> None:
+        self.now = self.spent = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return self.spent
+
+    def taking(self, *ticks: int):
+        left = iter(ticks)
+
+        def call(_: object) -> None:
+            ticks = next(left)
+            self.now, self.spent = self.now + ticks / 64, self.spent + ticks / 256
+
+        return call
+
+
+@pytest.mark.parametrize(("least", "passes"), [(20 / 64, 5), (21 / 64, 6), (0.0, 5)])
+def test_every_number_is_that_of_the_clock(least, passes, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "_switches", lambda: int(clock.now * 64))
+    calls = {"a": clock.taking(*range(1, 99)), "b": clock.taking(*[1] * 99)}
+    found = latencies(calls, lambda batch: None, batch=2, warmup=0, min_seconds=least)
+    assert (found["a"].n, found["b"].n) == (passes, passes)
+    if passes == 5:
+        image = 1e3 / 64 / 2  # a tick in milliseconds an image
+        a = found["a"]
+        assert (a.median, a.p10, a.p90, a.mean) == pytest.approx((3 * image, 1.4 * image, 4.6 * image, 3 * image))
+        assert a.passes == pytest.approx([tick * image for tick in range(1, 6)])
+        assert (a.processor, a.switches, a.batch) == (pytest.approx(3 * image / 4), 64.0, 2)
+
+
+def test_what_counts_as_interference_and_what_can_be_repeated():
+    assert Latency(10.0, 10.0, 12.0, 9, 1, 10.0, switches=20.0).interference == ""
+    assert Latency(10.0, 0.0, 12.0, 9, 1, 10.0).spread == 1.0
+    assert latency(lambda _: None, lambda batch: None, batch=1, warmup=0, repeats=1).n == 1
+    for wrong in ({"warmup": -1}, {"repeats": 0}):
+        with pytest.raises(InputError, match="warmup >= 0 and repeats >= 1"):
+            latency(lambda _: None, lambda batch: None, **wrong)

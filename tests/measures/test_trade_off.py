@@ -33,3 +33,13 @@ def test_pareto_front() -> None:
     assert pareto([1, 1, 1], [0.5, 0.9, 0.9]) == [1, 2]
     assert pareto([2, 1], [0.5, 0.5]) == [1]
     assert pareto([], []) == []
+
+
+def test_three_points_have_no_interval_and_a_line_has_none_either() -> None:
+    three, four = pearson([1, 2, 3], [1, 3, 2]), pearson([1, 2, 3, 4], [1, 3, 2, 3])
+    assert three is not None and three.high is None and four is not None and four.low is not None and four.high is not None
+    assert (four.low, four.high) == pytest.approx(np.tanh(np.arctanh(four.r) + np.array([-1.959964, 1.959964])))
+    for sign in (1, -1):
+        line = pearson([1, 2, 4, 8], [sign * x for x in (1, 2, 4, 8)])
+        assert line is not None and line.r == sign and (line.low, line.high) == (None, None)
+    assert pearson([1, 2, 3], [2, 2, 2]) is None

@@ -80,3 +80,20 @@ def test_the_interval_of_an_auroc_is_delongs_worked_out_by_hand() -> None:
     assert unknown.auroc([1.0], [0.0]) == unknown.Interval(1.0, 1.0, 1.0, 2)
     unit = X[:3] / norm(X[:3], axis=1, keepdims=True)
     assert unknown.Features(X[:3], Y[:3]).nearest(X[:1]) == pytest.approx(-norm(unit - unit[0], axis=1).max(), abs=1e-6)
+
+
+def test_vim_keeps_512_directions_of_768_and_half_below() -> None:
+    generator = np.random.default_rng(4)
+    for width, kept in ((768, 512), (8, 4)):
+        x, seen = generator.normal(size=(900, width)), generator.normal(size=(3, width)) * 2
+        logits, theirs = generator.normal(size=(900, 3)), generator.normal(size=(3, 3))
+        apart = x - x.mean(0)
+        null = np.linalg.eigh(apart.T @ apart)[1][:, : width - kept]
+        alpha = logits.max(1).mean() / norm(apart @ null, axis=1).mean()
+        expected = logsumexp(theirs, axis=1) - alpha * norm((seen - x.mean(0)) @ null, axis=1)
+        assert unknown.Features(x, np.zeros(900, dtype=np.int64)).vim(logits, seen, theirs) == pytest.approx(expected)
+
+
+def test_an_interval_of_an_auroc_ends_where_it_can() -> None:
+    low = unknown.auroc([0.0, 2.0, 1.0], [3.0, 1.5, 4.0, 5.0])
+    assert low.low == 0.0 and low.high is not None and low.high < 1 and low.mean == pytest.approx(1 / 12)
