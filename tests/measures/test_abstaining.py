@@ -27,5 +27,5 @@ def test_a_coverage_is_a_share() -> None:
 
 def test_one_image_at_least_is_answered() -> None:
     assert (answered(1, 0.3), answered(3, 0.1), answered(3, 1.0), answered(10, 0.21)) == (1, 1, 3, 3)
-    with pytest.raises(InputError, match="found 1.5"):
+    with pytest.raises(InputError, match=r"found 1\.5"):
         answered(3, 1.5)
