@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image, ImageOps
 
 from coldframe.data import decode as module
 from coldframe.data.arrays import Arrays
-from coldframe.data.decode import WHITE, decode, fit, load_pixels
+from coldframe.data.decode import WHITE, decode, fit, load_pixels, to_rgb, white_of
 from coldframe.errors import DataError
 from coldframe.types import Preprocess
 
@@ -194,3 +195,70 @@ def test_every_way_to_a_square() -> None:
     assert (fit(Image.fromarray(pixels), as_is).transpose(1, 2, 0) == pixels).all()
     with pytest.raises(DataError, match="20 x 20 to take as it is, found 40 x 10"):
         fit(wide, as_is)
+
+
+@pytest.mark.parametrize(
+    ("tags", "most", "white"),
+    [
+        ({}, 255, 65535), ({}, 256, 1023), ({}, 1023, 1023), ({}, 1024, 4095), ({}, 4095, 4095), ({}, 4096, 16383),
+        ({}, 16383, 16383), ({}, 16384, 65535), ({281: 300}, 300, 300), ({281: 300}, 301, 1023), ({281: 255}, 100, 65535),
+        ({281: 256}, 100, 256), ({281: 65535}, 300, 1023), ({281: 65534}, 300, 65534), ({281: (600, 7)}, 300, 600),
+        ({281: ()}, 300, 1023), ({258: (12,)}, 300, 4095), ({258: (16,)}, 300, 1023), ({258: (9, 9, 9)}, 300, 511),
+        ({258: ("x",)}, 300, 1023), ({281: 700, 258: (12,)}, 300, 700), ({281: 200, 258: (12,)}, 300, 4095),
+    ],
+)  # fmt: skip
+def test_the_white_of_deep_grey_is_said_or_of_the_fewest_bits(tags: dict[int, object], most: float, white: int) -> None:
+    assert white_of(SimpleNamespace(tag_v2=tags), most) == white  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.fromarray(np.full((1, 1), 1.0, np.float32)), 255), (Image.fromarray(np.full((1, 1), 0.0, np.float32)), 0),
+        (Image.fromarray(np.full((1, 1), 1.001, np.float32)), None),
+        (Image.fromarray(np.full((1, 1), -0.001, np.float32)), None),
+        (Image.fromarray(np.full((1, 1), 65535, np.int32)), 255), (Image.fromarray(np.full((1, 1), 65536, np.int32)), None),
+        (Image.fromarray(np.full((1, 1), -1, np.int32)), None), (Image.new("LA", (1, 1), (10, 51)).convert("La"), 206),
+        (Image.new("RGBA", (1, 1), (10, 10, 10, 51)).convert("RGBa"), 206), (Image.new("HSV", (1, 1), (0, 0, 90)), 90),
+    ],
+)  # fmt: skip
+def test_the_ends_of_every_kind_of_values(image: Image.Image, expected: int | None) -> None:
+    if expected is None:
+        with pytest.raises(DataError, match="store it with 8 or 16 bits"):
+            to_rgb(image)
+        return
+    found = to_rgb(image).getpixel((0, 0))
+    assert isinstance(found, tuple) and found == pytest.approx((expected,) * 3, abs=1)
+
+
+def test_the_largest_picture_is_read_and_one_pixel_more_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, image = stored(Image.new("L", (6, 10))), Image.new("RGB", (6, 10))
+    preprocess = Preprocess(4, 12, (0, 0, 0), (1, 1, 1))
+    monkeypatch.setattr(module, "LARGEST", 240)
+    assert decode(content, "x").size == (6, 10) and fit(image, preprocess).shape == (3, 4, 4)
+    monkeypatch.setattr(module, "LARGEST", 239)
+    with pytest.raises(DataError, match="at most 239 pixels after resizing its shorter side to 12, found 6 x 10"):
+        fit(image, preprocess)
+    monkeypatch.setattr(module, "LARGEST", 60)
+    assert decode(content, "x").size == (6, 10)
+    with pytest.raises(DataError, match="at most 59 pixels, found 6 x 10"):
+        monkeypatch.setattr(module, "LARGEST", 59)
+        decode(content, "x")
+
+
+def test_a_draft_is_small_and_an_odd_turn_is_none() -> None:
+    large = stored(Image.new("RGB", (640, 320), (9, 90, 200)), "JPEG")
+    assert decode(large, "x", draft=True).size == (80, 40) and decode(large, "x").size == (640, 320)
+    exif = Image.Exif()
+    exif[0x0112] = 9
+    assert decode(stored(Image.new("RGB", (3, 2)), "PNG", exif=exif), "x").size == (3, 2)
+
+
+@pytest.mark.parametrize(("size", "resize"), [(5, 8), (6, 9), (7, 3), (4, 7)])
+def test_a_crop_of_odd_lengths_is_torchvisions(size: int, resize: int) -> None:
+    from torchvision import transforms as T
+
+    for width, height in ((9, 14), (14, 9), (8, 8)):
+        image = Image.fromarray(noise(height, width))
+        expected = np.asarray(T.Compose([T.Resize(resize), T.CenterCrop(size)])(image)).transpose(2, 0, 1)
+        assert np.array_equal(fit(image, Preprocess(size, resize, (0, 0, 0), (1, 1, 1), "bilinear")), expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 from scipy import ndimage
 
 from coldframe.data import filters
@@ -73,3 +74,19 @@ def test_folding_at_a_border() -> None:
     assert filters.fold(places, 4, "mirror").tolist() == [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
     assert filters.fold(places, 4, "reflect").tolist() == [3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0]
     assert filters.fold(places, 1, "mirror").tolist() == [0] * 12
+
+
+def test_a_blur_reaches_four_deviations_and_the_lens_and_motion_are_as_they_were() -> None:
+    theirs = ndimage.gaussian_filter(PICTURE, (1.3, 1.3, 0), mode="nearest", truncate=4)
+    np.testing.assert_allclose(filters.gaussian(PICTURE, 1.3), theirs, atol=2e-6)
+    wide = filters.gaussian(PICTURE, 0.125)
+    assert filters.gaussian(PICTURE, 0.1249) is PICTURE and wide is not PICTURE and np.abs(wide - PICTURE).max() < 1e-5
+    kernels = {f"disc {radius} {alias}": filters.disc(radius, alias) for radius in (0.4, 3, 8, 8.5) for alias in (0.1, 0.6)}
+    blurs = {f"motion {angle} {radius}": filters.motion_blur(PICTURE, radius, 2.5, angle)
+             for angle in (-135, -30, 0, 200) for radius in (2, 4.5)}  # fmt: skip
+    same_numbers(__file__, "filters", kernels | blurs, 1e-4)
+    assert [len(filters.disc(radius, 0.5)) for radius in (3, 8, 8.01, 9.5)] == [17, 17, 19, 21]
+    black = np.zeros((12, 12), dtype=np.float32)
+    black[5, 5] = 1
+    ends = [np.argwhere(filters.motion_blur(black, 2, 9, angle) > 0).min(0).tolist() for angle in (0, 90)]
+    assert ends == [[5, 1], [1, 5]]

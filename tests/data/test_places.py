@@ -49,6 +49,16 @@ def test_a_search_ends_and_says_how_far_it_is(tree: Path, monkeypatch: pytest.Mo
         find_files(["**"], most=3)
     with pytest.raises(InputError, match="expected at most 4 files and folders"):
         find_files(["**"], most_entries=4)
+    assert len(find_files(["**"], most=4)) == 4 and len(find_files(["cats/*", "[ab].*"], most=3)) == 3
+    with pytest.raises(InputError, match="expected at most 2 image files"):
+        find_files(["cats/*", "[ab].*"], most=2)
+    entries: list[tuple[int, int]] = []
+    monkeypatch.setattr("coldframe.data.places._EVERY", 1)
+    find_files(["**"], seen=lambda looked, found: entries.append((looked, found)))
+    assert [looked for looked, _ in entries] == list(range(1, len(entries) + 1)) and entries[-1] == (10, 4)
+    assert len(find_files(["**"], most_entries=10)) == 4
+    with pytest.raises(InputError, match=r"expected at most 9 files and folders at \*\*, found more after \d images"):
+        find_files(["**"], most_entries=9)
     monkeypatch.setattr("coldframe.data.places._EVERY", 2)
     said: list[tuple[int, int]] = []
     find_files(["**"], seen=lambda looked, found: said.append((looked, found)))
@@ -69,6 +79,7 @@ def test_what_cannot_be_read_is_left_out_by_reason_or_stops_before_any_work(tree
     kept, left = readable(files, "skip")
     assert [str(path) for path in kept] == ["a.png", "b.jpg"]
     assert left == {"bad.jpg": "not an image", "cut.png": "damaged or truncated", "gone.png": "missing"}
+    assert left_out({}) == "" and left_out({"a": "missing"}) == "left out 1 file: 1 missing"
     assert left_out(left) == "left out 3 files: 1 not an image, 1 damaged or truncated, 1 missing"
     with pytest.raises(DataError, match=r"cannot decode bad\.jpg"):
         readable(files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 
 from coldframe.data import weather
 
@@ -31,3 +32,13 @@ def test_flakes_are_few_and_frost_is_icy() -> None:
     assert ice.shape == (48, 48, 3) and ice.dtype == np.float32
     assert ice.mean() == pytest.approx(weather.FROST_MEAN, abs=0.05) and ice[..., 2].mean() > ice[..., 0].mean()
     assert not np.array_equal(ice, weather.frost(48, np.random.default_rng(1)))
+
+
+def test_the_same_draw_is_the_same_weather() -> None:
+    found = {f"plasma {size} {decay}": weather.plasma(size, decay, np.random.default_rng(1))
+             for size, decay in ((2, 1.5), (5, 1.4), (16, 2.0), (17, 1.7))}  # fmt: skip
+    for values in ((0.1, 0.3, 3, 0.5, 10, 4), (0.5, 0.3, 0.5, 0.4, 2, 1)):
+        found[f"flakes {values}"] = weather.flakes(20, values, np.random.default_rng(2))
+    for size in (8, 20):
+        found[f"frost {size}"] = weather.frost(size, np.random.default_rng(3))
+    same_numbers(__file__, "weather", found, 2e-4)
