@@ -192,3 +192,14 @@ def same_words(test: str, name: str, key: str, found: str) -> None:
 def _said(path: Path) -> dict[str, str]:
     lines = path.read_text(encoding="utf-8").splitlines()
     return {key: said.removeprefix("    ") for key, said in zip(lines[::2], lines[1::2], strict=True)}
+
+
+def placed(test: str, name: str, figure: Any, tolerance: float = 0.01) -> None:
+    """Assert that the layout puts every part of a figure where the file ``drawn/NAME.txt`` beside the test says.
+
+    Kept are left, bottom, width and height of each, as shares of the figure.
+    """
+    figure.canvas.draw()
+    parts = {f"part {number}": axes.get_window_extent().transformed(figure.transFigure.inverted()).bounds
+             for number, axes in enumerate(figure.get_axes())}  # fmt: skip
+    same_numbers(test, name, parts, tolerance)

@@ -12,7 +12,9 @@ import open_clip
 import pytest
 import torch
 from fakes import split
+from matplotlib.figure import Figure
 from open_clip.model import CLIP
+from PIL import Image
 from torch.nn import functional
 
 from coldframe.backbones import load_backbone
@@ -138,3 +140,52 @@ def test_any_question(clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytes
     assert own.row["n"] == 12 and np.isfinite(own.row["ece"])
     with pytest.raises(InputError, match="--out DIR"):
         verb.ask("x", clip, show=8)
+
+
+class Judged(ZeroShot):
+    """Zero-shot whose answers are written out: five images among three classes."""
+
+    ODDS = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.7, 0.2, 0.1], [0.2, 0.2, 0.6], [0.9, 0.05, 0.05]])
+
+    def judged(self, *words: Any, **more: Any) -> torch.Tensor:
+        return self.ODDS
+
+
+def test_shares_are_of_the_first_answers_and_random_images_are_drawn_with_them(
+    clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test, asked, drawn = split(5, name="test"), list[dict[str, Any]](), list[Any]()
+    monkeypatch.setattr(verb, "load_dataset", lambda spec, **words: asked.append(words) or Dataset(spec, test, test, test))
+    monkeypatch.setattr(verb, "ZeroShot", Judged)
+    figure = Figure(figsize=(1, 1))
+    place = "coldframe.report.figures.predictions.prediction_figure"
+    monkeypatch.setattr(place, lambda *words, **more: drawn.append((words, more)) or figure)
+    answer = verb.ask("x", clip, classes=["a", "b", "c"], show=3, seed=4, out=tmp_path, template=["t {}"])
+    assert answer.shares == {"a": pytest.approx(0.6), "b": pytest.approx(0.2), "c": pytest.approx(0.2)} and answer.n == 5
+    assert answer.confidence == pytest.approx((0.5 + 0.6 + 0.7 + 0.6 + 0.9) / 5) and answer.texts == ["t a", "t b", "t c"]
+    rows = np.random.default_rng(4).permutation(5)[:3]
+    (pictures, tops, titles), more = drawn[0]
+    for picture, row in zip(pictures, rows, strict=True):
+        assert np.array_equal(picture, np.asarray(test.images.open(int(row))))
+    for top, row in zip(tops, rows, strict=True):
+        best = Judged.ODDS[row].sort(descending=True)
+        assert [name for name, _ in top] == ["abc"[k] for k in best.indices] and len(top) == 3
+    assert titles == [test.classes[test.labels[row]] for row in rows] and more["heading"] == "“t …”"
+    assert answer.figure == tmp_path / "predictions.png"
+    with Image.open(answer.figure) as picture:
+        assert picture.size == (160, 160)
+    assert asked[0]["whole"] is False and "left_out" not in answer.as_dict() and "row" not in answer.as_dict()
+    whole = verb.ask("x", clip, split="all", classes=["a", "b", "c"])
+    assert asked[1]["whole"] is True and whole.n == 15 and whole.figure is None
+    assert verb.ask("x", clip, show=1, out=tmp_path).row["n"] == 5
+    assert drawn[1][0][2][0].startswith("true: class ") and json.loads((tmp_path / "results.json").read_text())["row"]["n"] == 5
+
+
+def test_images_without_labels_need_classes(clip: OpenClipBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        Image.new("RGB", (40, 40), (9 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    with pytest.raises(InputError, match="expected --classes for images without labels in"):
+        verb.ask(str(tmp_path), clip)
+    monkeypatch.setattr(verb, "ZeroShot", Judged)
+    answer = verb.ask(str(tmp_path), clip, classes=["a", "b", "c"])
+    assert answer.n == 5 and not answer.row

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -61,3 +62,22 @@ def test_without_counts_nothing_is_shown(make_table, lost):
     else:
         table.about.classes = ()
     assert mistakes(table)["matrix"] is None and mistakes(table)["wrong"] == []
+
+
+def test_shares_counts_and_kinds_of_pictures(make_table):
+    table = with_wrong(make_table(classes=("a", "b", "c", "d", "e")), (3, 0), (1, 0), (1, 2), (0, 1))
+    table.wrong[0] = replace(table.wrong[0], png=picture("png"))
+    main = next(d for d in table.details if d.method == "fine-tune")
+    main.confusion = [[0, 0, 0, 0, 0], [1, 2, 0, 0, 0], [0, 0, 1000, 0, 1000], [0, 0, 0, 3, 0], [0, 0, 0, 0, 4]]
+    found = mistakes(table)
+    rows = dict(found["matrix"])
+    assert rows["a"][:2] == [("", "0.000", "", "a"), ("0", "0.000", "a taken for b: 0 of 1 answers.", "b")]
+    assert rows["a"][2:] == [("", "0.000", "", name) for name in "cde"]
+    assert rows["b"][0] == ("33", "0.333", "b taken for a: 1 of 3 answers.", "a") and rows["b"][1] == ("67", "0.667", "", "b")
+    assert rows["c"][4] == ("50", "0.500", "", "e") and rows["d"][0] == ("0", "0.000", "d taken for a: 0 of 3 answers.", "a")
+    assert [(name, count) for name, count, _ in found["wrong"]] == [("b", 2), ("a", 1), ("d", 1)]
+    kinds = {name: pictures[0][0].partition(";")[0] for name, _, pictures in found["wrong"]}
+    assert kinds == {"b": "data:image/jpeg", "a": "data:image/jpeg", "d": "data:image/png"}
+    assert found["wrong"][1][2][0][1:] == ("a", "b", "90%", "a/3.jpg")
+    assert found["wrong_words"].endswith("most confident first: 4.")
+    assert mistakes(make_table())["wrong_words"] == ""

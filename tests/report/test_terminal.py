@@ -2,6 +2,7 @@ import io
 
 import pytest
 from drawn import same_text
+from rich.console import Console
 
 from coldframe.report import Table, live_table, print_table
 from coldframe.report.terminal import fitting
@@ -83,3 +84,41 @@ def test_head_and_end_can_be_left_out_and_a_pipe_is_wide(make_table, monkeypatch
     assert "also measured" not in printed(table)
     two = Table([{"method": "knn", "top1": 0.5, "train_seconds": 1.0}])
     assert [[column.title for column in fitting(two, width)] for width in (37, 36)] == [["top-1", "training"], ["top-1"]]
+
+
+def test_a_list_takes_the_place_of_the_table_below_44_columns_and_lines_end_at_120(make_table):
+    table = make_table(("zero-shot", "knn"))
+    for width, listed in ((44, False), (43, True)):
+        assert any(line.startswith("  top-1") for line in printed(table, width=width).splitlines()) == listed
+    lines = printed(table, width=200).splitlines()
+    verdict = lines[next(i for i, line in enumerate(lines) if line.startswith("Verdict: ")) :]
+    assert 100 < max(map(len, verdict)) <= 120
+    alone = Table([{"method": "m" * 50, "top1": 0.5}])
+    for width, listed in ((58, False), (57, True)):
+        assert ("  top-1   50.0" in printed(alone, width=width).splitlines()) == listed
+
+
+def test_what_waits_and_what_is_done_in_the_live_table(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    table = Table()
+    live = live_table(table, ["linear-probe", "knn"], file=Screen())
+    live.state["knn"] = "seed 0"
+
+    def lines() -> list[list[str]]:
+        out = io.StringIO()
+        Console(file=out, width=100).print(live._render())
+        return [line.split() for line in out.getvalue().splitlines()]
+
+    assert lines() == [["method"], ["linear", "probe", "waiting"], ["nearest", "neighbours", "seed", "0"]]
+    live.add({"method": "knn", "seed": 0, "top1": 0.5, "train_seconds": 1.0})
+    head, done, waiting = lines()
+    assert head == ["method", "top-1", "training"] and done == ["nearest", "neighbours", "50.0", "1.0", "s"]
+    assert waiting == ["linear", "probe", "waiting"]
+    assert [str(row.style) for row in live._render().rows] == ["", "dim"]
+    narrow = live_table(table, [], file=Screen())
+    assert fitting(table, max(20, 61 - 24)) == fitting(table, 37)
+    monkeypatch.setattr(narrow, "console", Console(file=io.StringIO(), width=60))
+    assert [column.header.plain for column in narrow._render().columns] == ["method", "top-1", ""]
+    narrow.console = Console(file=io.StringIO(), width=61)
+    assert [column.header.plain for column in narrow._render().columns] == ["method", "top-1", "training", ""]

@@ -2,10 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
-from drawn import unchanged
+from drawn import placed, unchanged
 from matplotlib.text import Annotation, Text
 
-from coldframe.report import Table
+from coldframe.report import About, Detail, Table
 from coldframe.report.figures.comparison import (
     accuracy_against_cost,
     all_figures,
@@ -14,8 +14,9 @@ from coldframe.report.figures.comparison import (
     confusion_figure,
     curve_figures,
     per_class_bars,
+    reliability_figure,
 )
-from coldframe.report.figures.style import as_png
+from coldframe.report.figures.style import INK, as_png
 
 MANY = tuple(f"a long name of a species, number {i}" for i in range(101))
 
@@ -110,3 +111,92 @@ def test_every_figure_is_drawn_as_it_was(make_table):
     many = all_figures(make_table(("knn", "linear-probe"), seeds=1, n=400, classes=MANY))
     for name in ("accuracy_against_cost", "per_class", "confusion"):
         unchanged(__file__, f"{name}_of_many_classes", many[name])
+
+
+def costing(*lines: tuple[str, float, float, dict[str, object]]) -> Table:
+    """Return a table of (method, top-1, training seconds, more) lines, each of one seed."""
+    return Table([
+        {"method": name, "top1": top1, "train_seconds": seconds, "trainable_parameters": int(seconds > 0)} | more
+        for name, top1, seconds, more in lines
+    ])  # fmt: skip
+
+
+def test_times_are_marked_in_words_from_a_millisecond_to_a_hundred_hours() -> None:
+    axes = accuracy_against_cost(costing(("a", 0.5, 0.0015, {}), ("b", 0.6, 120_000.0, {}))).axes[0]
+    words = (label.get_text() for label in axes.get_xticklabels())
+    assert dict(zip(axes.get_xticks(), words, strict=True)) == {
+        0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h",
+        36000: "10 h", 360000: "100 h",
+    }  # fmt: skip
+    short = accuracy_against_cost(costing(("a", 0.5, 0.00151, {}), ("b", 0.6, 119_999.0, {}))).axes[0]
+    assert list(short.get_xticks()) == [0.01, 0.1, 1, 10, 60, 600, 3600, 36000]
+    between = accuracy_against_cost(costing(("a", 0.5, 130.0, {}), ("b", 0.6, 199.0, {}))).axes[0]
+    assert [label.get_text() for label in between.get_xticklabels()] == ["1.3e+02 s"] and list(between.get_xticks()) == [130.0]
+
+
+def test_what_trains_nothing_stands_beside_a_line_and_an_axis_of_a_second_to_ten() -> None:
+    axes = accuracy_against_cost(costing(("zero-shot", 0.5, 0.0, {}), ("prompt-ensemble", 0.6, 0.0, {}))).axes[0]
+    assert list(axes.get_xticks()) == pytest.approx([1 / 30, 1, 10])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "1 s", "10 s"]
+    assert axes.get_xlim() == pytest.approx((1 / 78, 50)) and not axes.get_title(loc="right")
+    mixed = accuracy_against_cost(costing(("zero-shot", 0.5, 0.0, {}), ("a", 0.6, 2.0, {}), ("b", 0.6, 20.0, {}))).axes[0]
+    assert list(mixed.get_xticks()) == pytest.approx([2 / 30, 10, 60]) and mixed.get_xlim() == pytest.approx((2 / 78, 100))
+    assert mixed.lines[-1].get_xdata()[0] == pytest.approx(2 / 2.4)
+    assert accuracy_against_cost(costing(("a", 0.5, 1.0, {}))) is None
+
+
+def test_the_axis_of_accuracy_leaves_room_and_shows_ten_images(make_table) -> None:
+    near = accuracy_against_cost(costing(("a", 0.500, 1.0, {}), ("b", 0.501, 2.0, {}))).axes[0]
+    assert near.get_ylim() == pytest.approx((45.05, 55.05))
+    wide = accuracy_against_cost(costing(("a", 0.2, 1.0, {}), ("b" * 40, 0.7, 2.0, {}))).axes[0]
+    assert wide.get_ylim() == pytest.approx((14.0, 76.0)) and max(len(text.get_text()) for text in wide.texts) == 34
+    edge = accuracy_against_cost(costing(("a", 1.0, 1.0, {"n": 40}), ("b", 1.0, 2.0, {"n": 20}))).axes[0]
+    assert edge.get_ylim() == pytest.approx((54.0, 104.0))
+
+
+def confused(k: int) -> Table:
+    counts = np.full((k, k), 1)
+    np.fill_diagonal(counts, 100)
+    counts[0, 1], counts[1, :2] = 0, (113, 87)
+    about = About(classes=tuple(f"class {i}" for i in range(k)))
+    return Table([{"method": "knn", "top1": 0.5}], about=about, details=[Detail("knn", confusion=counts.tolist())])
+
+
+@pytest.mark.parametrize(("k", "side", "turned", "numbers"), [
+    (3, 3.4, 0, 7), (4, 3.4, 55, 13), (6, 3.64, 55, 31), (20, 8.4, 55, 381), (21, 8.74, 55, 0),
+])  # fmt: skip
+def test_a_matrix_grows_with_its_classes_and_loses_its_numbers_above_twenty(
+    k: int, side: float, turned: int, numbers: int
+) -> None:
+    figure = confusion_figure(confused(k))
+    assert tuple(figure.get_size_inches()) == pytest.approx((side + 1, side))
+    axes, label = figure.axes[0], figure.axes[0].get_xticklabels()[0]
+    assert (label.get_rotation(), label.get_ha(), label.get_rotation_mode()) == (
+        turned, "right" if turned else "center", "anchor" if turned else "default",
+    )  # fmt: skip
+    assert len(axes.texts) == numbers
+    shown = {text.get_position(): (text.get_text(), text.get_color()) for text in axes.texts}
+    if k == 4:
+        assert (1, 0) not in shown and (2, 1) not in shown and shown[1, 1] == ("43", INK) and shown[0, 1] == ("56", "white")
+
+
+def test_bins_of_ten_answers_are_drawn_four_figures_abreast() -> None:
+    bins = {"count": [9, 10, 30], "confidence": [0.2, 0.5, 0.9], "accuracy": [0.1, 0.4, 0.8]}
+    names = [f"m{i}" for i in range(6)]
+    table = Table([{"method": name, "top1": 0.5} for name in names], details=[Detail(name, reliability=bins) for name in names])
+    figure = reliability_figure(table)
+    assert tuple(figure.get_size_inches()) == pytest.approx((9.7, 5.4))
+    assert [axes.get_subplotspec().get_geometry()[:3] for axes in figure.axes] == [(2, 4, i) for i in range(6)]
+    assert [bool(axes.get_ylabel()) for axes in figure.axes] == [False] * 4 + [True, False]
+    first = figure.axes[0].patches
+    assert [bar.get_height() for bar in first] == [40, 80]
+    assert [bar.get_x() for bar in first] == pytest.approx([50 - 46 / 3, 90 - 46 / 3])
+    assert [bar.get_alpha() for bar in first] == pytest.approx([0.25 + 0.75 * 0.75, 1.0])
+    table.details = [Detail("m0", reliability={"count": [9], "confidence": [0.5], "accuracy": [0.5]})]
+    assert reliability_figure(table) is None
+
+
+def test_confusion_and_reliability_stand_where_they_stood(make_table) -> None:
+    table = make_table(("zero-shot", "linear-probe", "knn"), n=120)
+    placed(__file__, "placed_confusion", confusion_figure(table))
+    placed(__file__, "placed_reliability", reliability_figure(table))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from drawn import unchanged
+from drawn import placed, unchanged
 from matplotlib.figure import Figure
 
 from coldframe.report.figures.inspection import differing_figure, filters_figure, maps_sheet, rollout_figure, rows_figure
@@ -65,3 +65,24 @@ def test_every_figure_is_drawn_as_it_was() -> None:
     }
     for name, figure in found.items():
         unchanged(__file__, f"inspection_{name}", figure)
+
+
+def test_parts_stand_where_they_stood() -> None:
+    answers = [("rose", "rose", "tulip")] * 3
+    titles = {"early": ["a", "b"]}
+    found = {
+        "rows": rows_figure(PICTURE, {"early": list(MAPS[:2])}, titles, heading="Heading", note="A note."),
+        "differing": differing_figure([("A", [PICTURE] * 3, answers), ("B", [PICTURE], answers[:1])], ("probe", "knn"), 2),
+    }
+    for name, figure in found.items():
+        placed(__file__, f"placed_{name}", figure)
+    (title,) = [axes for axes in found["rows"].get_axes() if axes.get_title() == "b"]
+    assert title.get_images()[0].get_clim() == (0, 1) and not title.get_xticks().size
+
+
+def test_at_most_so_many_maps_a_row_and_squares_of_a_twelfth_of_an_inch() -> None:
+    for count, drawn in ((1, 3), (2, 3), (3, 3)):
+        assert images(rows_figure(PICTURE, {"many": [MAPS[0]] * count}, columns=2)) == min(drawn, count + 1)
+    for width, inches in ((53, 4.5), (54, 4.5), (60, 5.0), (108, 9.0), (120, 9.0)):
+        figure = filters_figure(np.zeros((width // 2, width, 3), np.float32), "F")
+        assert tuple(figure.get_size_inches()) == (inches, inches * (width // 2) / width + 0.45)
