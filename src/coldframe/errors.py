@@ -46,7 +46,11 @@ class MissingPackage(ColdframeError, ImportError):
 
 
 class TextWarning(UserWarning):
-    """A model is asked about texts outside what it knows: words it was not trained with, or more than it reads."""
+    """A model is asked about texts outside what it knows: words it was not trained with."""
+
+
+class WeightsWarning(UserWarning):
+    """A checkpoint holds more than one network, or more than the network that is read from it."""
 
 
 class SolverWarning(UserWarning):

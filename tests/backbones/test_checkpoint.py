@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from coldframe.backbones.checkpoint import drawn, few, load_state, misfit
+from coldframe.backbones.checkpoint import drawn, load_state, misfit
+from coldframe.backbones.unwrapped import few
 from coldframe.errors import ModelError
 
 

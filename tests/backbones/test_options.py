@@ -10,7 +10,7 @@ import torch
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.ids import parse
-from coldframe.backbones.timm import network
+from coldframe.backbones.timm_weights import network
 from coldframe.errors import ModelError
 from coldframe.files import write_safetensors
 from coldframe.types import Preprocess
@@ -75,5 +75,5 @@ def test_options_that_a_network_does_not_have(tmp_path: Path) -> None:
     vit = write_safetensors(tmp_path / "vit.safetensors", network("test_vit").state_dict())
     with pytest.raises(ModelError, match="test_vit has no setting pad_type; leave it out"):
         load_backbone(f"timm:test_vit@{vit}?pad_type=same")
-    with pytest.raises(ModelError, match=r"options behind the . are for checkpoints of timm's networks"):
+    with pytest.raises(ModelError, match=r"options behind the . are for timm's networks"):
         load_backbone(f"torchvision:resnet18@{vit}?mean=0.5")

@@ -11,7 +11,7 @@ from torch import nn
 
 from coldframe.backbones import load_backbone, padding
 from coldframe.backbones.padding import Compared, PaddingWarning, compare, warn
-from coldframe.backbones.timm import network
+from coldframe.backbones.timm_weights import network
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.files import read_json, write_safetensors

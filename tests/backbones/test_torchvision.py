@@ -13,7 +13,7 @@ from torchvision import models
 from coldframe.backbones import load_backbone
 from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.torchvision import cut, preprocess_of
-from coldframe.errors import ModelError, WeightsNotFound
+from coldframe.errors import ModelError, WeightsNotFound, WeightsWarning
 from coldframe.files import write_safetensors
 from coldframe.types import Preprocess
 
@@ -121,6 +121,19 @@ def test_local_checkpoint(tmp_path: Path) -> None:
     assert len(backbone.classes) == 5 and backbone.weights == "mine.safetensors"
     with pytest.raises(ModelError, match=r"does not fit torchvision:resnet34.*: it lacks layer1\.2\.conv1\.weight"):
         load_backbone(f"torchvision:resnet34@{path}")
+
+
+def test_a_local_file_without_the_last_layer(tmp_path: Path) -> None:
+    net = drawn(lambda: models.get_model("mobilenet_v2", weights=None)).eval()
+    own = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith("classifier.1.")}
+    foreign = {"classifier.1.0.weight": torch.zeros(2, 1280), "classifier.4.bias": torch.zeros(2)}
+    torch.save({"model": {f"backbone.{name}": tensor for name, tensor in (own | foreign).items()}}, tmp_path / "net.pth")
+    with pytest.warns(WeightsWarning, match=r"head of .* is none of torchvision:mobilenet_v2.* left out: classifier.1.0"):
+        backbone = load_backbone(f"torchvision:mobilenet_v2@{tmp_path / 'net.pth'}")
+    assert backbone.head(torch.zeros(1, 1280)) is None and not backbone.classes
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(backbone.run(x), net.features(x).mean((2, 3)), rtol=1e-4, atol=1e-5)
 
 
 def test_the_classifier_of_a_local_file_is_found_by_name(tmp_path: Path) -> None:

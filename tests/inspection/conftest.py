@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.timm import cut, network
+from coldframe.backbones.timm import cut
+from coldframe.backbones.timm_weights import network
 from coldframe.types import Preprocess
 
 SETTINGS = {

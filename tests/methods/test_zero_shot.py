@@ -24,7 +24,8 @@ from coldframe.cli import main
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
-from coldframe.errors import InputError, TextWarning
+from coldframe.errors import FileError, InputError, TextWarning
+from coldframe.files import write_json
 from coldframe.methods import load, templates
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.zero_shot import ZeroShot
@@ -81,14 +82,35 @@ def test_a_model_trained_with_a_sigmoid_offers_it_and_names_both(
 def test_texts_that_a_model_cannot_read_are_named(clip: OpenClipBackbone) -> None:
     exact = "one two three four five six seven eight nine ten"
     templates.class_embeddings(clip, [exact], ["{}"])
-    with pytest.warns(TextWarning, match=r"tiny reads 12 tokens .* the texts 'one .* eleven', 'one .* a\.\.\.'") as told:
-        templates.class_embeddings(clip, [exact + " eleven", "dog", exact + " eleven and the rest of it" * 9], ["{}"])
-    assert len(told) == 1 and "dog" not in str(told[0].message)
+    found = "found a longer one for the class 'one two .* eleven' .and 1 more.: 'one two"
+    with pytest.raises(InputError, match=rf"expected texts of at most 12 tokens for tiny, {found}"):
+        templates.class_embeddings(clip, ["dog", exact + " eleven", exact + " eleven and the rest of it" * 9], ["{}"])
+    assert "only in part" in ZeroShot.unfit(clip, [exact]) and not ZeroShot.unfit(clip, ["dog", "cat"])
     pocket = load_backbone("pocket")
     assert pocket.text is not None and pocket.text.unknown_words("a zebra")
     templates.class_embeddings(pocket, ["cat", "dog"], templates.PHOTO)
     with pytest.warns(TextWarning, match="pocket was not trained with the word 'zebra': .* chance"):
         templates.class_embeddings(pocket, ["cat", "zebra"], templates.PHOTO)
+
+
+def test_texts_by_class_from_a_file(clip: OpenClipBackbone, tmp_path: Path) -> None:
+    file = write_json(tmp_path / "prompts.json", {"dog": ["a {} barks", "the tail of it"], "Cat-Fish": "a {c} in the sea"})
+    method = ZeroShot(clip, str(file)).for_classes(["cat_fish", "dog"])
+    texts = ["a cat fish in the sea", "a dog barks", "the tail of it"]
+    unit = functional.normalize(clip.text.encode(clip.text.tokenize(texts)), dim=-1)  # type: ignore[union-attr]
+    expected = torch.stack([unit[0], functional.normalize(unit[1] + unit[2], dim=-1)])
+    torch.testing.assert_close(method.embeddings, expected.detach())
+    file.unlink()  # the method holds the texts, not the place of the file
+    assert torch.equal(ZeroShot(clip, method.template).for_classes(["cat_fish", "dog"]).embeddings, method.embeddings)
+    assert method.choices["texts"] == texts[:1]
+    with pytest.raises(InputError, match=r"texts for the class 'cod' in the prompts, found none; known: cat fish, dog"):
+        method.for_classes(["dog", "cod"])
+    with pytest.raises(InputError, match=r"found a longer one for the class 'dog': 'bark bark"):
+        ZeroShot(clip, str(write_json(file, {"dog": ["short", "bark " * 20]}))).for_classes(["dog"])
+    with pytest.raises(InputError, match=r"expected texts for every class of the prompts, found none for 'dog'"):
+        ZeroShot(clip, str(write_json(file, {"dog": []})))
+    with pytest.raises(FileError, match=r"cannot use .*prompts.json: expected text or a list.*, found a whole number"):
+        ZeroShot(clip, str(write_json(file, {"dog": 3})))
 
 
 def test_the_command_line_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from fakes import Pictures
 from PIL import Image
 
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.timm import cut, network
+from coldframe.backbones.timm import cut
+from coldframe.backbones.timm_weights import network
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError

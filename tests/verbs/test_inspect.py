@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from coldframe.backbones.base import Backbone
-from coldframe.backbones.timm import cut, network
+from coldframe.backbones.timm import cut
+from coldframe.backbones.timm_weights import network
 from coldframe.errors import DataError, InputError
 from coldframe.files import read_json
 from coldframe.types import Preprocess

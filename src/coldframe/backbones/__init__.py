@@ -36,11 +36,11 @@ def load_backbone(
     """Load a frozen network by its id.
 
     Ids: ``lite0``, ``lite1``, ``lite2``; ``pocket``; ``open_clip:NAME/TAG`` (without a tag the weights are random),
-    ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``; ``timm:NAME``; ``torchvision:NAME`` or
-    ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for random weights, the same ones each time; ``@PATH``
-    for those of a local file (safetensors, or any torch file, of which the tensors are read and the objects are not).
-    What a file for timm needs to be told comes behind it:
-    ``timm:mobilenetv2_100@PATH?pad_type=same&mean=0.5&std=0.5&resize=256``.
+    ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``; ``timm:NAME``, ``timm:hf_hub:ORG/NAME``,
+    ``timm:local-dir:PATH``; ``torchvision:NAME`` or ``torchvision:NAME/WEIGHTS``. ``/random`` at the end of an id asks for
+    random weights, the same ones each time; ``@PATH`` for those of a local file (safetensors, or any torch file, of which the
+    tensors are read and the objects are not). What timm needs to be told comes behind the name or the file:
+    ``timm:mobilenetv2_100@PATH?pad_type=same&mean=0.5&std=0.5&resize=256``, ``timm:vit_base_patch16_224?size=384``.
 
     A name without its zoo will do where only one id has it: ``mobilenetv2_100``.
 
@@ -83,7 +83,7 @@ def load_backbone(
     if model.zoo not in BACKBONES:
         raise ModelError(f"unknown model {name!r}{nearest(model.zoo, BACKBONES)} (list models with: coldframe models)")
     if model.options and model.zoo != "timm":
-        raise ModelError(f"options behind the ? are for checkpoints of timm's networks, found some in {name!r}; leave them out")
+        raise ModelError(f"options behind the ? are for timm's networks, found some in {name!r}; leave them out")
     backbone: Backbone = resolve(BACKBONES, model.zoo, "model")(model)
     return shaped(backbone, fit).to(device, _precision(dtype, device))
 

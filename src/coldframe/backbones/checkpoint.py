@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coldframe.backbones.pickled import tensors_of
+from coldframe.backbones.unwrapped import few, named
 from coldframe.errors import ModelError
 from coldframe.files import MOST_WEIGHTS, explained, opened, read_safetensors, regular
 
@@ -21,12 +22,6 @@ def drawn(build: Callable[[], Network]) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build()
-
-
-def few(names: Sequence[str], most: int = 3) -> str:
-    """Return the first few names and how many more there are."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
 
 
 def misfit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
@@ -63,8 +58,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Return a state dict from a local checkpoint: safetensors, whatever its ending, or a torch file, TorchScript included.
 
     Of a torch file the tensors alone are read: settings and numbers beside them are passed over, foreign objects are never
-    built. Dicts that hold the weights under ``state_dict`` or ``model`` are unwrapped, and a common prefix ``module.``
-    removed.
+    built. Dicts that hold the weights under a key such as ``state_dict``, ``model`` or ``model_ema`` are unwrapped, and what
+    wrappers put before all names is removed.
 
     Raises:
         FileError: the file cannot be read.
@@ -76,9 +71,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         with opened(path, MOST_WEIGHTS) as file:
             begin = file.read(9)
     if path.suffix == ".safetensors" or (begin[8:] == b"{" and begin[:2] != b"PK"):
-        weights = read_safetensors(path)[0]
+        weights = named(read_safetensors(path)[0], path)
     else:
-        weights = _named(_torch_file(path, zipped=begin[:2] == b"PK"), path)
+        weights = named(_torch_file(path, zipped=begin[:2] == b"PK"), path)
     _check_finite(weights, path)
     return weights
 
@@ -91,23 +86,6 @@ def _torch_file(path: Path, *, zipped: bool) -> Any:
             raise
         except Exception:
             return tensors_of(path, zipped=zipped)
-
-
-def _named(value: Any, path: Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "model"):
-        if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
-            value = value[key]
-    if not isinstance(value, Mapping):
-        raise ModelError(f"cannot use {path}: expected a dict of named tensors, found {type(value).__name__}")
-    found = {name: tensor for name, tensor in value.items() if isinstance(tensor, Tensor)}
-    if not found:
-        raise ModelError(f"cannot use {path}: expected a dict of named tensors, found one without any tensor")
-    odd = next((name for name in found if not isinstance(name, str)), None)
-    if odd is not None:
-        raise ModelError(f"cannot use {path}: expected tensors by name, found the key {str(odd)[:60]}; save them by name")
-    if all(name.startswith("module.") for name in found):
-        found = {name.removeprefix("module."): tensor for name, tensor in found.items()}
-    return found
 
 
 def _check_finite(weights: Mapping[str, Tensor], path: Path) -> None:

@@ -12,6 +12,8 @@ from coldframe.errors import ModelError
 
 RANDOM = "random"
 HUB, LOCAL = "hf-hub:", "local-dir:"
+_OLD_HUB = "hf_hub:"
+"""timm's older spelling."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class ModelId:
         random: weights are drawn, not loaded.
         checkpoint: a local file with the weights, or None.
         download: whether missing weights may be fetched.
-        options: what is said of the checkpoint behind its path: names and values.
+        options: what is said of the weights behind their name or path: names and values.
     """
 
     zoo: str
@@ -59,15 +61,20 @@ def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None =
         (('resize', '256'),)
         >>> parse("open_clip:hf-hub:someone/clip").name
         'hf-hub:someone/clip'
+        >>> parse("timm:hf_hub:someone/net?size=384").options
+        (('size', '384'),)
     """
     zoo, _, rest = text.partition(":")
     if rest.startswith(LOCAL):
+        rest, said = (rest, ()) if Path(rest.removeprefix(LOCAL)).exists() else _options(rest, text)
         plain = rest.removesuffix(f"/{RANDOM}")
         file = Path(checkpoint) if checkpoint is not None else None
-        return ModelId(zoo, plain, "", (plain != rest or not pretrained) and file is None, file, download)
+        return ModelId(zoo, plain, "", (plain != rest or not pretrained) and file is None, file, download, said)
     model, at, path = text.partition("@")
+    model, said = (model, ()) if at else _options(model, text)
     if ":" in model:
         zoo, _, rest = model.partition(":")
+        rest = HUB + rest.removeprefix(_OLD_HUB) if rest.startswith(_OLD_HUB) else rest
         name, _, tag = rest.partition("/")
         if name.startswith(HUB):
             own, _, tag = tag.partition("/")
@@ -78,13 +85,22 @@ def parse(text: str, *, pretrained: bool = True, checkpoint: str | Path | None =
     random = not pretrained
     if tag == RANDOM or tag.endswith("/" + RANDOM):
         random, tag = True, tag[: -len(RANDOM)].rstrip("/")
-    options: list[tuple[str, str]] = []
-    if "?" in path and not Path(path).is_file():
-        path, _, query = path.rpartition("?")
-        for part in query.split("&"):
-            key, equals, value = part.partition("=")
-            if not key or not equals:
-                raise ModelError(f"expected NAME=VALUE with & between behind the ? of {text!r}, found {part!r}")
-            options.append((key, value))
+    if not Path(path).is_file():
+        path, more = _options(path, text)
+        said = said or more
     file = Path(path) if at else Path(checkpoint) if checkpoint is not None else None
-    return ModelId(zoo, name, tag, random and file is None, file, download, tuple(options))
+    return ModelId(zoo, name, tag, random and file is None, file, download, said)
+
+
+def _options(text: str, whole: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Split off what stands behind the last question mark."""
+    if "?" not in text:
+        return text, ()
+    before, _, query = text.rpartition("?")
+    options = []
+    for part in query.split("&"):
+        key, equals, value = part.partition("=")
+        if not key or not equals:
+            raise ModelError(f"expected NAME=VALUE with & between behind the ? of {whole!r}, found {part!r}")
+        options.append((key, value))
+    return before, tuple(options)

@@ -19,7 +19,9 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import load_state, read_weights
 from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
-from coldframe.backbones.timm import IMAGENET, count, cut, network
+from coldframe.backbones.timm import IMAGENET, count, cut
+from coldframe.backbones.timm_weights import network
+from coldframe.backbones.unwrapped import fitting
 from coldframe.errors import MissingPackage, ModelError
 from coldframe.types import Preprocess
 
@@ -94,6 +96,7 @@ def load(model: ModelId) -> Backbone:
         if list(found) != list(expected) and [t.shape for t in found.values()] == [t.shape for t in expected.values()]:
             # the package names its tensors differently, in the same order
             found = dict(zip(expected, found.values(), strict=True))
+        found = fitting(found, expected, str(source))
         load_state(net, found, model.zoo, str(source))
         words = f"ImageNet, from {source.name if model.checkpoint else 'the package ' + member.package}"
     published = member.published or None

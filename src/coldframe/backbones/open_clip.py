@@ -24,6 +24,7 @@ from coldframe.backbones.open_clip_text import OpenClipText, Tokenizer
 from coldframe.backbones.quickgelu import OPENAI
 from coldframe.backbones.timm import maps
 from coldframe.backbones.trace import Trace, stages
+from coldframe.backbones.unwrapped import fitting
 from coldframe.errors import MissingPackage, ModelError, WeightsNotFound, nearest, visible
 from coldframe.types import PROJECTION, Interpolation, Preprocess
 
@@ -241,6 +242,7 @@ def load(model: ModelId) -> OpenClipBackbone:
     net = _build(model, config, quick)
     words = "random"
     if source is not None and state is not None:
+        state = fitting(state, net.state_dict(), str(source))
         load_state(net, _converted(net, state), model.trained, str(source))
         words = source.name if model.checkpoint else f"{model.tag}, from {settings.get('hf_hub') or source.name}".rstrip("/")
     if trained and quick != named:
@@ -262,6 +264,7 @@ def _outside(model: ModelId) -> OpenClipBackbone:
         raise ModelError(f"open_clip cannot build what {model} describes ({reason}); check its configuration") from error
     if state is not None:
         state = transformers_clip.renamed(state) if transformers_clip.is_transformers(state) else state
+        state = fitting(state, net.state_dict(), str(found.weights))
         load_state(net, _converted(net, state), model.trained, str(found.weights))
     tower: Any = net.visual
     tokenizer = _tokenizer(model, found.config, found)

@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 from torch import nn
 
 from coldframe.backbones.ids import ModelId
-from coldframe.errors import ModelError, nearest
+from coldframe.errors import ModelError, nearest, visible
 from coldframe.files import read_json
 from coldframe.types import Interpolation, Preprocess
 
@@ -73,11 +73,17 @@ class Options:
 
 
 def built(build: Callable[..., nn.Module], name: str, settings: Mapping[str, Any]) -> nn.Module:
-    """Build a network with settings, or say that it has no such ones."""
+    """Build a network with settings, or say that it has no such ones, or cannot have images of that size."""
     try:
         return build(name, **settings)
     except TypeError as error:
         raise ModelError(f"{name} has no setting {', '.join(settings)}; leave it out") from error
+    except (AssertionError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        if "img_size" not in settings:
+            raise
+        reason = visible(" ".join(str(error).split())[:120]) or type(error).__name__
+        said = f"{name} cannot have images of {settings['img_size']} pixels ({reason}); choose another size"
+        raise ModelError(said) from error
 
 
 def options_of(model: ModelId) -> Options:

@@ -182,7 +182,12 @@ def tensors_of(path: Path, *, zipped: bool = True) -> Any:
             f"cannot read {path}: expected a safetensors file or a torch file of tensors, found neither or damage ({reason}); "
             "convert it to safetensors on a machine that trusts it"
         ) from error
-    return dict(_flat(value, "", 0)) if isinstance(value, Husk) else value
+    return tensors_of_module(value) if isinstance(value, Husk) else value
+
+
+def tensors_of_module(husk: Husk) -> dict[str, Tensor]:
+    """Return the tensors of what is left of a module, by their dotted names."""
+    return dict(_flat(husk, "", 0))
 
 
 def _archived(path: Path) -> Any:

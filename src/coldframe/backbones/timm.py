@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -17,32 +18,27 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from coldframe.backbones import hub
+from coldframe.backbones import hub, timm_folder
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, stages_of
-from coldframe.backbones.checkpoint import drawn, misfit, read_weights, unfit
+from coldframe.backbones.checkpoint import read_weights
 from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.options import Options, built, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.quickgelu import activated, corrected
+from coldframe.backbones.timm_folder import FILES, Described
+from coldframe.backbones.timm_weights import loaded, network
 from coldframe.backbones.trace import Trace, links, stages
 from coldframe.errors import ModelError, WeightsNotFound, nearest
 from coldframe.types import Interpolation, Preprocess
 
-FILES = ("model.safetensors", "pytorch_model.bin")
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 
 
-def network(name: str, **settings: Any) -> nn.Module:
-    """Build a timm network with drawn weights, the same each time."""
-    net: nn.Module = drawn(lambda: timm.create_model(name, pretrained=False, **settings))
-    return net
-
-
-def preprocess_of(config: Mapping[str, Any]) -> Preprocess:
-    """Return the preprocessing of timm's evaluation for one set of weights."""
-    data = resolve_data_config(dict(config))
+def preprocess_of(config: Mapping[str, Any], size: int | None = None) -> Preprocess:
+    """Return the preprocessing of timm's evaluation for one set of weights, at another size where one is given."""
+    data = resolve_data_config({} if size is None else {"img_size": size}, pretrained_cfg=dict(config))
     _, height, width = data["input_size"]
     if height != width:
         raise ModelError(f"expected a model with square images, found {height} x {width} pixels; choose another model")
@@ -225,10 +221,44 @@ def count(name: str) -> int:
 def load(model: ModelId) -> Backbone:
     """Return ``timm:NAME`` with the weights of the hub, of a local file, or drawn ones (``timm:NAME/random``).
 
+    ``timm:hf_hub:ORG/NAME`` and ``timm:local-dir:PATH`` are networks whose configuration lies beside their weights.
+    ``?size=S`` behind a name or a file is another size of the images; positions are resampled as timm does.
+
     Raises:
         ModelError: timm has no network of this name, or a local file does not fit it.
         WeightsNotFound: the weights are not on this disk and may not be fetched.
     """
+    outside = timm_folder.is_outside(model)
+    about = timm_folder.find(model) if outside else _listed(model)
+    config, said = about.config, options_of(model)
+    settings = about.settings | said.settings
+    if said.size is not None and config.get("fixed_input_size", timm.get_pretrained_cfg(about.name).fixed_input_size):
+        settings["img_size"] = said.size
+    if model.random:
+        words, net = "random", built(network, about.name, settings)
+    else:
+        source = about.weights or _on_disk(model, config)
+        state = read_weights(source)
+        named = model if outside else activated(model, config, state, _names_like)
+        net = loaded(replace(about, name=about.name if outside else named.name), model, state, str(source), settings)
+        origin = f"{source.name}, from {model.name}" if outside else (
+            f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
+        )  # fmt: skip
+        words = source.name + said.padding(about.name, timm.is_model) if model.checkpoint else origin
+        words += corrected(model, named)
+        if model.checkpoint and said.pad_type is None and not about.name.startswith("tf_"):
+            _watch_padding(replace(about, name=named.name), model, net, state, settings, said)
+    config = dict(getattr(net, "pretrained_cfg", config)) if not outside else config
+    classes = about.classes if len(about.classes) == getattr(net, "num_classes", 0) else classes_of(net, config)
+    return cut(str(model), net, said.applied(preprocess_of(config, said.size)), classes=classes, weights=words)
+
+
+def _names_like(text: str) -> list[str]:
+    return list(timm.list_models(text, pretrained="." in text))
+
+
+def _listed(model: ModelId) -> Described:
+    """Return what timm says of a network on its list."""
     if not model.name or not timm.is_model(model.name.split(".")[0]):
         raise ModelError(f"timm has no model {model.name!r}{nearest(model.name, timm.list_models())}")
     if model.tag:
@@ -237,27 +267,12 @@ def load(model: ModelId) -> Backbone:
     tagged = timm.list_models(f"{model.name.split('.')[0]}.*", pretrained=True)
     if "." in model.name and model.name not in tagged:
         raise ModelError(f"timm has no weights {model.name!r}{nearest(model.name, tagged)}")
-    settings = timm.get_pretrained_cfg(model.name)
-    config: dict[str, Any] = settings.to_dict() if settings is not None else {}
-    said = options_of(model)
-    if model.random:
-        words, net = "random", network(model.name)
-    else:
-        source = model.checkpoint or _on_disk(model, config)
-        state = read_weights(source)
-        built = activated(model, config, state, lambda text: list(timm.list_models(text, pretrained="." in text)))
-        net = _loaded(built, config, state, str(source), said.settings)
-        origin = f"{config.get('tag') or 'timm'}, from {config.get('hf_hub_id') or source.name}"
-        words = source.name + said.padding(model.name, timm.is_model) if model.checkpoint else origin
-        words += corrected(model, built)
-        if model.checkpoint and said.pad_type is None and not model.name.startswith("tf_"):
-            _watch_padding(model, built, net, config, state, said)
-    config = dict(getattr(net, "pretrained_cfg", config))
-    return cut(str(model), net, said.applied(preprocess_of(config)), classes=classes_of(net, config), weights=words)
+    found = timm.get_pretrained_cfg(model.name)
+    return Described(model.name, found.to_dict() if found is not None else {}, weights=model.checkpoint)
 
 
 def _watch_padding(
-    asked: ModelId, built: ModelId, net: nn.Module, config: Mapping[str, Any], state: dict[str, Tensor], said: Options
+    about: Described, asked: ModelId, net: nn.Module, state: dict[str, Tensor], settings: Mapping[str, Any], said: Options
 ) -> None:
     """Warn where a file of a network with 1,000 classes is surer of photographs with TensorFlow's padding."""
     from coldframe.backbones import padding
@@ -265,10 +280,11 @@ def _watch_padding(
     if getattr(net, "num_classes", 0) != 1000:
         return
     try:
-        other = _loaded(built, config, state, str(asked.checkpoint), {**said.settings, "pad_type": "same"})
+        other = loaded(about, asked, state, str(asked.checkpoint), {**settings, "pad_type": "same"})
     except ModelError:  # a network without a choice of padding
         return
-    found = padding.compare(net, other, said.applied(preprocess_of(dict(getattr(net, "pretrained_cfg", config)))))
+    config = dict(getattr(net, "pretrained_cfg", about.config))
+    found = padding.compare(net, other, said.applied(preprocess_of(config, said.size)))
     padding.warn(found, str(asked), "add ?pad_type=same, or pad_type=pytorch to be sure")
 
 
@@ -279,30 +295,6 @@ def _on_disk(model: ModelId, config: Mapping[str, Any]) -> Any:
         raise WeightsNotFound(f"timm has no trained weights for {model.name}; {ways}")
     file = str(config.get("hf_hub_filename") or "")
     return hub.find(str(model), hub=hub_id, files=(file,) if file else FILES, url=url, download=model.download)
-
-
-def _loaded(
-    model: ModelId, config: Mapping[str, Any], state: dict[str, Tensor], source: str, said: Mapping[str, Any]
-) -> nn.Module:
-    """Build the network and load named tensors through timm's own filter; K follows a local file's classifier."""
-    own = config.get("classifier")
-    head = state.get(f"{own}.weight") if isinstance(own, str) else None
-    overlay: dict[str, Any] = {"state_dict": dict(state), "custom_load": False}
-    settings: dict[str, Any] = dict(said)
-    if model.checkpoint is not None and head is not None and head.shape[0] != config.get("num_classes"):
-        settings["num_classes"] = overlay["num_classes"] = int(head.shape[0])
-    if model.checkpoint is not None:
-        own_state = built(network, model.name, settings).state_dict()
-        # timm would resize the positions of another image size without a word
-        if any(name in own_state and own_state[name].shape != tensor.shape for name, tensor in state.items()):
-            raise ModelError(unfit(source, model.trained, misfit(own_state, state)))
-    try:
-        net: nn.Module = timm.create_model(model.name, pretrained=True, pretrained_cfg_overlay=overlay, **settings)
-    except (RuntimeError, KeyError, AttributeError) as error:
-        wrong = misfit(network(model.name, **settings).state_dict(), state) or str(error).splitlines()[0]
-        raise ModelError(unfit(source, model.trained, wrong)) from error
-    getattr(net, "pretrained_cfg", {}).pop("state_dict", None)
-    return net
 
 
 def entries() -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,8 @@ from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.trace import Call, Trace, links, stages
-from coldframe.errors import ModelError, WeightsNotFound, nearest
+from coldframe.backbones.unwrapped import few, fitting
+from coldframe.errors import ModelError, WeightsNotFound, WeightsWarning, nearest
 from coldframe.types import Interpolation, Preprocess
 
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos"}
@@ -60,13 +62,14 @@ def published_of(weights: Any, of: str) -> dict[str, Any]:
     return {**figures, "source": f"torchvision's metadata of {weights.name}{of}"} if figures else {}
 
 
-def cut(name: str, net: nn.Module, preprocess: Preprocess, **about: Any) -> ChainBackbone:
+def cut(name: str, net: nn.Module, preprocess: Preprocess, *, headed: bool = True, **about: Any) -> ChainBackbone:
     """Return the staged view of a torchvision classifier that is already built.
 
     Args:
         name: the id it will carry.
         net: the classifier.
         preprocess: its input; ``size`` must be one the network accepts.
+        headed: whether its last layer is trained; without it the backbone has no classifier.
         about: ``classes``, ``weights`` and ``published`` of :class:`ChainBackbone`.
     """
     net = net.eval()
@@ -78,9 +81,10 @@ def cut(name: str, net: nn.Module, preprocess: Preprocess, **about: Any) -> Chai
     classifier = _classifier(trace)
     found = _transformer(net) if isinstance(net, VisionTransformer) else _traced(net, trace, classifier)
     width = _width(net, trace, classifier)
-    if classifier is None:
+    if classifier is None or not headed:
         about["classes"] = ()
-    return ChainBackbone(name, net, preprocess, found, width, classifier=classifier, **about)
+    own = classifier if headed else None
+    return ChainBackbone(name, net, preprocess, found, width, classifier=own, **about)
 
 
 def _classifier(trace: Trace) -> str | None:
@@ -206,22 +210,22 @@ def load(model: ModelId) -> Backbone:
     words, of = "random", ", which are not these weights"
     if model.checkpoint is not None:
         source = model.checkpoint
-        state, words = read_weights(source), source.name
+        expected = _skeleton(model.name).state_dict()
+        state, words = fitting(_renamed(model, read_weights(source)), expected, str(source)), source.name
     elif not model.random:
         if weights is None:
             ways = f"ask for random weights with {model}/random or pass a local file as {model}@PATH"
             raise WeightsNotFound(f"torchvision has no trained weights for {model.name}; {ways}")
         source = hub.find(str(model), url=str(weights.url), download=model.download)
-        state, words, of = read_weights(source), f"{weights.name}, from torchvision", ""
+        state, words, of = _renamed(model, read_weights(source)), f"{weights.name}, from torchvision", ""
     net = _built(model, weights, state)
     classes = list(weights.meta["categories"]) if weights is not None else []
-    if state is not None:
-        _load(net, state, model, source)
+    headed = state is None or _load(net, state, model, source)
     count = int(_outputs(net) or 0)
     known = tuple(classes) if len(classes) == count else tuple(f"class {k}" for k in range(count))
     published = published_of(weights, of) if weights is not None else {}
     preprocess = preprocess_of(weights) if weights is not None else _PLAIN
-    return cut(str(model), net, preprocess, classes=known, weights=words, published=published)
+    return cut(str(model), net, preprocess, headed=headed, classes=known, weights=words, published=published)
 
 
 def _chosen(model: ModelId, choices: dict[str, Any]) -> Any:
@@ -236,18 +240,25 @@ def _outputs(net: nn.Module) -> int | None:
     return int(linear[-1].out_features) if linear else None
 
 
+_SPECIAL = ("googlenet", "inception_v3")
+
+
+def _skeleton(name: str) -> nn.Module:
+    """Return a classifier without numbers."""
+    with torch.device("meta"):
+        net: nn.Module = models.get_model(name, weights=None, **({"init_weights": False} if name in _SPECIAL else {}))
+    return net
+
+
 def _built(model: ModelId, weights: Any, state: dict[str, Tensor] | None) -> nn.Module:
     """Build the network; K follows a local file's classifier."""
     settings: dict[str, Any] = {}
-    special = model.name in ("googlenet", "inception_v3")
     if model.checkpoint is not None and state is not None:
-        with torch.device("meta"):
-            skeleton = models.get_model(model.name, weights=None, **({"init_weights": False} if special else {}))
-        last = [name for name, module in skeleton.named_modules() if isinstance(module, nn.Linear)]
+        last = [name for name, module in _skeleton(model.name).named_modules() if isinstance(module, nn.Linear)]
         head = state.get(f"{last[-1]}.weight") if last else None
         if head is not None and head.dim() == 2:
             settings["num_classes"] = int(head.shape[0])
-    if special:
+    if model.name in _SPECIAL:
         # the trained weights of these two expect another scaling of the images, and carry heads that only training uses
         settings |= {"init_weights": True, "transform_input": True, "aux_logits": True}
     if model.name.startswith("vit_") and weights is not None:
@@ -256,12 +267,30 @@ def _built(model: ModelId, weights: Any, state: dict[str, Tensor] | None) -> nn.
     return net
 
 
-def _load(net: nn.Module, state: dict[str, Tensor], model: ModelId, source: Path) -> None:
-    load_state(net, _renamed(state) if model.name.startswith("densenet") else state, str(model), str(source))
+def _load(net: nn.Module, state: dict[str, Tensor], model: ModelId, source: Path) -> bool:
+    """Load the weights; return whether they have the network's own last layer, which a file of one's own may lack."""
+    expected = net.state_dict()
+    if model.checkpoint is None:
+        load_state(net, state, str(model), str(source))
+        return True
+    head = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1:]
+    last = {name: tensor for name, tensor in expected.items() if name.rpartition(".")[0] in head}
+    headless = bool(last) and not last.keys() & state.keys()
+    if headless:
+        place = (head[0].rpartition(".")[0] or head[0]) + "."  # another head lies beside the last layer, or in its place
+        foreign = [name for name in state if name not in expected and name.startswith(place)]
+        if foreign:
+            said = f"the head of {source} is none of {model.trained} and is left out: {few(foreign)}"
+            warnings.warn(said, WeightsWarning, stacklevel=2)
+        state = {name: tensor for name, tensor in state.items() if name not in foreign} | last
+    load_state(net, state, str(model), str(source))
+    return not headless
 
 
-def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(model: ModelId, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give old DenseNet files their present names: ``norm.1`` became ``norm1``."""
+    if not model.name.startswith("densenet"):
+        return state
     old = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
     return {old.sub(r"\1\2", name): tensor for name, tensor in state.items()}
 

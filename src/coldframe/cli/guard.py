@@ -140,12 +140,12 @@ def _show_warnings() -> None:
     """Print the house's own warnings as a sentence on stderr, each once; others as Python does."""
     import warnings
 
-    from coldframe.errors import SolverWarning, TextWarning
+    from coldframe.errors import SolverWarning, TextWarning, WeightsWarning
 
     other = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if issubclass(category, TextWarning | SolverWarning):
+        if issubclass(category, TextWarning | SolverWarning | WeightsWarning):
             streams.complain(f"coldframe: note: {visible(message)}")
         else:
             other(message, category, *rest, **more)

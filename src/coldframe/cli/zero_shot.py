@@ -36,7 +36,8 @@ def zero_shot(
     data:
         A data spec, or a folder of images without labels, for your own --classes.
     template:
-        A text with {} for the class, or the name of an ensemble (photo, name, clip-7). Repeat the option for several.
+        A text with {} for the class, the name of an ensemble (photo, name, clip-7), or a JSON file of texts by class, such as
+        {"cat": ["a cat with whiskers", "a purring {}"], "dog": "a barking dog"}. Repeat the option for several texts.
     classes:
         Your own classes separated by commas, or a file of lines; by default the data's own, and then accuracy is measured.
     split:

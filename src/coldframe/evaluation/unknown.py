@@ -103,7 +103,7 @@ class Strangers:
             "knn_auroc": measures.auroc(self.held.nearest(self.known), self.held.nearest(self.strange)),
             "mahalanobis_auroc": measures.auroc(self.held.mahalanobis(self.known), self.held.mahalanobis(self.strange)),
         }
-        if self.backbone.text is not None and not templates.unknown_words(self.backbone, self.data.classes):
+        if templates.known(self.backbone, self.data.classes):
             texts = templates.class_embeddings(self.backbone, self.data.classes, templates.PHOTO).double().cpu().numpy()
             sides = (measures.mcm(_unit(each) @ _unit(texts).T) for each in (self.known, self.strange))
             self._alone["mcm_auroc"] = measures.auroc(*sides)

@@ -151,7 +151,7 @@ class FewShot(Method):
         """Learn from all shots with one setting."""
 
     def _texts(self, classes: Sequence[str]) -> Tensor:
-        known = self.backbone.text is not None and not templates.unknown_words(self.backbone, classes)
+        known = templates.known(self.backbone, classes)
         if self.prior == "none" or (self.prior == "auto" and not known):
             return torch.zeros(0)
         return templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]

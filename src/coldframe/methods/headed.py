@@ -53,7 +53,7 @@ class Headed(Method):
     def _start_head(self, train_split: Split, val: Split | None, cold: ColdPass) -> str:
         """Set where the head starts; return it in words."""
         classes, device = train_split.classes, self.backbone.device
-        known = self.backbone.text is not None and not templates.unknown_words(self.backbone, classes)
+        known = templates.known(self.backbone, classes)
         kind = ("text" if known else "probe") if self.head == "auto" else self.head
         self.unit = kind != "normal"
         if kind == "text":

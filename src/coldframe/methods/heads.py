@@ -49,7 +49,7 @@ class Head:
             raise InputError(f"{backbone.name} has no text tower; choose the mapping linear, iterative or full")
         if kind in ("identity", "frequency", "iterative", "full") and not backbone.classes:
             raise InputError(f"{backbone.name} has no classifier of its own to map; choose the mapping linear or text")
-        templates.resolve(template)
+        template = templates.kept(template)
         self.asked, self.backbone, self.template, self.sources = kind, backbone, template, sources
         self.classes = 0
         self.now: Mapping = kind
@@ -60,7 +60,7 @@ class Head:
         """Return what ``auto`` stands for with these classes."""
         if self.asked != "auto":
             return self.asked
-        if self.backbone.text is not None and not templates.unknown_words(self.backbone, classes):
+        if templates.known(self.backbone, classes):
             return "text"
         return "iterative" if len(self.backbone.classes) >= len(classes) * self.sources else "linear"
 

@@ -28,7 +28,8 @@ class ZeroShot(Method):
 
     Args:
         backbone: a vision-language model.
-        template: one text with ``{}`` for the class, several, or an ensemble's name (``photo``, ``name``, ``clip-7``).
+        template: one text with ``{}`` for the class, several, an ensemble's name (``photo``, ``name``, ``clip-7``), or a
+            ``.json`` file with texts for each class.
 
     Source:
         Radford et al., Learning Transferable Visual Models From Natural Language Supervision (2021), section 3.1.
@@ -48,6 +49,8 @@ class ZeroShot(Method):
             return "has no text tower"
         if words := templates.unknown_words(backbone, classes):
             return f"does not know the word {words[0]!r}" + (f" and {len(words) - 1} more" if len(words) > 1 else "")
+        if not templates.known(backbone, classes):
+            return "reads class names of this length only in part"
         return ""
 
     def __post_init__(self) -> None:
@@ -64,7 +67,7 @@ class ZeroShot(Method):
         """Compute the class embeddings once; no image is needed. Returns self."""
         self.embeddings = templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]
         self.classes = tuple(classes)
-        self.choices = {"texts": [templates.fill(text, classes[0]) for text in templates.resolve(self.template)]}
+        self.choices = {"texts": templates.texts_of(self.template, classes[:1])[0]}
         return self
 
     def labels_alone(self, classes: Sequence[str]) -> str:

@@ -80,7 +80,8 @@ def ask(
     Args:
         data: a data spec.
         model: a vision-language model.
-        template: one text with ``{}``, several, or an ensemble's name; the photo template when None.
+        template: one text with ``{}``, several, an ensemble's name, or a ``.json`` file of texts by class; the photo template
+            when None.
         classes: own classes; the data's when None, and then accuracy is measured.
         split: ``train``, ``val``, ``test``, or ``all`` images; a folder of images without class folders is read as a whole.
         shots: training images per class, of which ``train`` then consists; all when None.
@@ -119,9 +120,10 @@ def ask(
     found = method.judged(chosen, kind, cold=cold)  # [N, K]
     best = found.max(-1)
     counts = torch.bincount(best.indices, minlength=len(names)) / max(1, len(chosen))
-    first = templates.resolve(method.template)[0]
+    each = templates.texts_of(method.template, names)
+    first = "texts of each class" if templates.by_class(method.template) else templates.resolve(method.template)[0]
     answer = Answer(
-        texts=[templates.fill(first, name) for name in names],
+        texts=[texts[0] for texts in each],
         shares=dict(zip(names, counts.tolist(), strict=True)),
         confidence=float(best.values.mean()),
         n=len(chosen),
