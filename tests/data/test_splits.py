@@ -119,6 +119,17 @@ def test_a_small_class_gives_what_it_has_and_is_named() -> None:
     assert "e has 1 and 2 more classes have fewer" in many.origin
 
 
+@pytest.mark.parametrize(
+    ("shots", "counts"), [(None, (9, 2, 3)), (20, (9, 2, 3)), (11, (9, 2, 3)), (10, (10, 1, 3)), (4, (4, 2, 3))]
+)
+def test_shots_take_nothing_from_the_test_split(shots: int | None, counts: tuple[int, int, int]) -> None:
+    """Of 14 images a class, 3 are test images whatever the shots; shots come before a second validation image."""
+    every = numbered([n // 14 for n in range(28)])
+    data = assemble("x", every, None, None, LoadOptions(shots=shots))
+    assert tuple(len(split) // 2 for split in (data.train, data.val, data.test)) == counts
+    assert members(data.test) == members(assemble("x", every, None, None, LoadOptions()).test)
+
+
 def test_classes_without_images_go_and_untrained_ones_are_refused() -> None:
     data = assemble("x", numbered([0, 2] * 5, ("a", "b", "c")), None, None, LoadOptions())
     assert data.classes == ("a", "c")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +13,8 @@ from coldframe.backbones.checkpoint import drawn, misfit, unfit
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.options import built
 from coldframe.backbones.timm_folder import Described
-from coldframe.backbones.unwrapped import few, fitting
-from coldframe.errors import ModelError, WeightsWarning
+from coldframe.backbones.unwrapped import fitting, headless
+from coldframe.errors import ModelError
 
 _SIZE = "?size=S with the pixels on a side that they shall have; positions are then resampled as timm does"
 
@@ -62,13 +61,9 @@ def _headed(
     if head is not None and head.shape[0] != about.config.get("num_classes"):
         settings["num_classes"] = int(head.shape[0])
     last = [name for name in expected if name.rpartition(".")[0] in heads]
-    if last and not any(name in state for name in last) and all(name in state for name in expected if name not in last):
-        foreign = [name for name in state if name not in expected and name.startswith(tuple(f"{head}." for head in heads))]
-        if foreign:
-            said = f"the head of {source} is none of {asked.trained} and is left out: {few(foreign)}"
-            warnings.warn(said, WeightsWarning, stacklevel=2)
-        state = {name: tensor for name, tensor in state.items() if name not in foreign}
-        settings["num_classes"] = 0
+    bare = headless(state, expected, last, tuple(f"{head}." for head in heads), f"{source} is none of {asked.trained}")
+    if bare is not None:
+        state, settings["num_classes"] = bare, 0
     expected = built(network, about.name, settings).state_dict()
     wrong = [name for name, tensor in state.items() if name in expected and expected[name].shape != tensor.shape]
     moved = [name for name in wrong if "pos" in name or "relative" in name]

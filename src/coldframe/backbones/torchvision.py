@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,8 @@ from coldframe.backbones.checkpoint import drawn, load_state, read_weights
 from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
 from coldframe.backbones.trace import Call, Trace, links, stages
-from coldframe.backbones.unwrapped import few, fitting
-from coldframe.errors import ModelError, WeightsNotFound, WeightsWarning, nearest
+from coldframe.backbones.unwrapped import fitting, headless
+from coldframe.errors import ModelError, WeightsNotFound, nearest
 from coldframe.types import Interpolation, Preprocess
 
 _FILTERS: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos"}
@@ -275,16 +274,10 @@ def _load(net: nn.Module, state: dict[str, Tensor], model: ModelId, source: Path
         return True
     head = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1:]
     last = {name: tensor for name, tensor in expected.items() if name.rpartition(".")[0] in head}
-    headless = bool(last) and not last.keys() & state.keys()
-    if headless:
-        place = (head[0].rpartition(".")[0] or head[0]) + "."  # another head lies beside the last layer, or in its place
-        foreign = [name for name in state if name not in expected and name.startswith(place)]
-        if foreign:
-            said = f"the head of {source} is none of {model.trained} and is left out: {few(foreign)}"
-            warnings.warn(said, WeightsWarning, stacklevel=2)
-        state = {name: tensor for name, tensor in state.items() if name not in foreign} | last
-    load_state(net, state, str(model), str(source))
-    return not headless
+    place = (head[0].rpartition(".")[0] or head[0]) + "." if head else ""  # where another head lies
+    bare = headless(state, expected, last, place, f"{source} is none of {model.trained}")
+    load_state(net, state if bare is None else bare | last, str(model), str(source))
+    return bare is None
 
 
 def _renamed(model: ModelId, state: dict[str, Tensor]) -> dict[str, Tensor]:

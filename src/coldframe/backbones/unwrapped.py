@@ -106,6 +106,26 @@ def fitting(state: dict[str, Tensor], expected: Collection[str], source: str) ->
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
+def headless(
+    state: dict[str, Tensor], expected: Collection[str], last: Collection[str], place: str | tuple[str, ...], what: str
+) -> dict[str, Tensor] | None:
+    """Return the tensors of a file without the network's own head, and without another one; None where its own is there.
+
+    Args:
+        state: named tensors.
+        expected: the names of the network.
+        last: those of its head.
+        place: what the names of another head begin with.
+        what: the file and the network, for the warning.
+    """
+    if not last or any(name in state for name in last) or not all(name in state for name in expected if name not in last):
+        return None
+    foreign = [name for name in state if name not in expected and name.startswith(place)]
+    if foreign:
+        warnings.warn(f"the head of {what} and is left out: {few(foreign)}", WeightsWarning, stacklevel=2)
+    return {name: tensor for name, tensor in state.items() if name not in foreign}
+
+
 def _plain(value: Any) -> Any:
     """Return a pickled module as a dict of its tensors, anything else as it is."""
     return tensors_of_module(value) if isinstance(value, Husk) else value

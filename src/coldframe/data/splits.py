@@ -53,8 +53,8 @@ def assemble(
     A validation split is the share ``options.val`` of each class of what remains for training, and at least one image.
     With ``shots`` it is at most ``max(shots, 4)`` images per class, drawn from images that are not shots: a choice made
     on many more images than the model learns from would not be a few-shot result. Official validation and test splits
-    are never cut. A class that has fewer images than ``shots`` gives what it has beside one image for each split that is
-    drawn, and ``origin`` names it. Class names without any image are left out.
+    are never cut. A drawn test split is the same for any ``shots``. A class that is too small for ``shots`` is split as it
+    would be without, and ``origin`` names it. Class names without any image are left out.
 
     Raises:
         DataError: a class has too few images, or is tested and not trained.
@@ -220,17 +220,17 @@ def _draw(spec: str, splits: dict[str, Split], options: LoadOptions) -> tuple[di
             continue
         if len(order) < need:
             raise DataError(_too_few(spec, name, len(order), need, missing))
-        shots = min(options.shots or 1, len(order) - len(missing))  # what a small class has
         if "test" in missing:
-            most = len(order) - shots - len(missing) + 1
+            most = len(order) - len(missing)
             fixed = [int(rows[position]) for position in shuffled(TEST_SEED, name, len(rows))]
             fixed, taken["test"][len(taken["test"]) :] = _cut(fixed, min(most, share_of(len(order), TEST_SHARE)))
             remaining = set(fixed)
             order = [row for row in order if row in remaining]
         if "val" in missing:
-            most = len(order) - shots
+            most = len(order) - 1
             if options.shots is not None:
-                most = min(most, max(options.shots, LEAST_VAL))
+                enough = len(order) > options.shots  # else no choice gives the shots, and val keeps its share
+                most = min(len(order) - options.shots if enough else most, max(options.shots, LEAST_VAL))
             order, taken["val"][len(taken["val"]) :] = _cut(order, min(most, share_of(len(order), options.val)))
         taken["train"] += order[: options.shots]
         if options.shots is not None and len(order) < options.shots:
