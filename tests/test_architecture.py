@@ -27,7 +27,10 @@ FOUNDATIONS_USE = {
 FACE = "coldframe"
 """The package's own ``__init__``: it imports nothing at the top, and anyone may read the version from it."""
 HEAVY = {"torch", "torchvision", "timm", "open_clip", "matplotlib", "numpy", "pyarrow", "safetensors"}
-ZOOS = {"timm": {"backbones/timm.py"}, "open_clip": {"backbones/open_clip.py", "backbones/pocket.py"}}
+ZOOS = {
+    "timm": {"backbones/timm.py", "backbones/timm_folder.py", "backbones/timm_weights.py"},
+    "open_clip": {"backbones/open_clip.py", "backbones/pocket.py"},
+}
 """Zoo -> the files that import it; the bundled model is built from the blocks of open_clip."""
 LONG_FACES = {
     "__init__.py": "the list of public names",
