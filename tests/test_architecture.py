@@ -90,6 +90,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "verbs/check_files.py": "tests/verbs/test_check.py",
     "verbs/attack_results.py": "tests/verbs/test_attack.py",
     "data/tree.py": "tests/data/test_class_folders.py and tests/data/test_layout.py",
+    "backbones/timm_folder.py": "tests/backbones/test_timm_weights.py",
     "errors.py": "every test of a refusal",
     "methods/base.py": "the contract that every method passes",
     "methods/learning.py": "tests/methods/test_refit.py and the contract that every method passes",
