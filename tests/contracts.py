@@ -77,9 +77,7 @@ def check_backbone(
     _check_bf16(backbone, images, features)
 
 
-def _check_head(
-    backbone: Backbone, images: Tensor, features: Tensor, own_logits: Callable[[Tensor], Tensor] | None
-) -> None:
+def _check_head(backbone: Backbone, images: Tensor, features: Tensor, own_logits: Callable[[Tensor], Tensor] | None) -> None:
     logits = backbone.head(features)
     if own_logits is None:
         assert logits is None and backbone.classes == ()

@@ -111,9 +111,7 @@ def test_head_of_other_classes(capsys: pytest.CaptureFixture[str], flowers: Path
     assert "file,rank,class,probability" in capsys.readouterr().out
 
 
-def test_full_disk(
-    capsys: pytest.CaptureFixture[str], flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk(capsys: pytest.CaptureFixture[str], flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: str | Path, content: bytes) -> Path:
         with files.replacing(path) as temporary:
             temporary.write_bytes(content[: len(content) // 2])

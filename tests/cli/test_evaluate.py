@@ -98,9 +98,7 @@ def test_the_page_says_what_the_run_learned_from(
     assert " train, " not in (tmp_path / "older" / "report.html").read_text()
 
 
-def test_robust_accuracy_of_a_saved_run(
-    probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_robust_accuracy_of_a_saved_run(probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out, words = tmp_path / "out", [probe, "--data", data, "--split", "train", "--attack", "pgd", "--disturbed", "8"]
     text = evaluate(capsys, *words, "--eps", "0,2/255", "--eps", "80/255", "--steps", "6", "--restarts", "2", "--out", str(out))
     assert "attack (PGD, 6 steps, 8 images)  clean: 100.00%   2/255: " in text and "80/255: 0.00%" in text
@@ -145,9 +143,7 @@ def test_a_union_of_labels(
     assert (tmp_path / "out" / "figures" / "union.png").exists()
 
 
-def test_what_cannot_be_done_is_one_sentence(
-    probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_what_cannot_be_done_is_one_sentence(probe: str, data: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     other = folder(tmp_path / "beasts", ("cow", "pig", "hen"))
     for words, expected in (
         (["--data", f"{data}+{other}"], "expected a method that has learned the 5 classes of colours + beasts"),

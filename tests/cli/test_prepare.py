@@ -23,9 +23,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     return found
 
 
-def test_shards_share_the_units(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_shards_share_the_units(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLDFRAME_CACHE", str(tmp_path))
     first, second = (run(capsys, "--shard", f"{i}/2", "--layers", "features,block1") for i in (1, 2))
     whole = run(capsys, "--layers", "features,block1")
@@ -33,9 +31,7 @@ def test_shards_share_the_units(
 
 
 @pytest.mark.cluster
-def test_torchrun_is_the_same_code(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_torchrun_is_the_same_code(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLDFRAME_CACHE", str(tmp_path))
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "coldframe", *WORDS]
     done = subprocess.run(launch, capture_output=True, text=True, env={**os.environ, "COLDFRAME_CACHE": str(tmp_path)})

@@ -89,9 +89,7 @@ def test_the_store_keeps_engines_apart_and_names_the_one_that_ran(tmp_path: Path
         torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6)
 
 
-def test_an_engine_that_differs_is_refused_and_eager_runs_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_differs_is_refused_and_eager_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone, items = TinyBackbone(), split(10)
     right = engines._onnxruntime
 

@@ -127,9 +127,7 @@ def test_fit_equals_torchvision(height: int, width: int, resize: int, size: int,
 
     image = Image.fromarray(noise(height, width))
     interpolation = T.InterpolationMode(filter_)
-    steps = (
-        [T.Resize(resize, interpolation), T.CenterCrop(size)] if mode == "crop" else [T.Resize((size, size), interpolation)]
-    )
+    steps = [T.Resize(resize, interpolation), T.CenterCrop(size)] if mode == "crop" else [T.Resize((size, size), interpolation)]
     expected = np.asarray(T.Compose(steps)(image)).transpose(2, 0, 1)
     pixels = fit(image, Preprocess(size, resize, (0, 0, 0), (1, 1, 1), filter_, mode))  # type: ignore[arg-type]
     assert pixels.dtype == np.uint8

@@ -116,8 +116,10 @@ def test_names_of_pictures_tell_their_place() -> None:
         (lambda: Split("train", noise(2), np.array([-1, 0]), ("a",)), "found -1 to 0"),
         (lambda: Split("train", noise(2), np.array([0, 0]), ("a",), tags=np.ones((2, 2), bool)), "among 1, found [2, 2]"),
         (lambda: Split("train", noise(2), np.array([0, 0]), ("a",), tags=np.ones((1, 1), bool)), "among 1, found [1, 1]"),
-        (lambda: LoadOptions(shots=0), "expected shots of 1 or more"), (lambda: LoadOptions(val=0.0), "expected val"),
-        (lambda: LoadOptions(val=1.0), "expected val"), (lambda: LoadOptions(val=True), "expected val"),
+        (lambda: LoadOptions(shots=0), "expected shots of 1 or more"),
+        (lambda: LoadOptions(val=0.0), "expected val"),
+        (lambda: LoadOptions(val=1.0), "expected val"),
+        (lambda: LoadOptions(val=True), "expected val"),
         (lambda: LoadOptions(on_error="skp"), "did you mean 'skip'"),  # type: ignore[arg-type]
     ],
 )

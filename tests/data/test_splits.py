@@ -30,9 +30,7 @@ def members(split: Split) -> list[int]:
     st.floats(0.05, 0.95),
     st.sampled_from([None, 1, 2]),
 )
-def test_drawn_splits_share_nothing_and_hold_every_class(
-    sizes: list[int], seed: int, val: float, shots: int | None
-) -> None:
+def test_drawn_splits_share_nothing_and_hold_every_class(sizes: list[int], seed: int, val: float, shots: int | None) -> None:
     labels = [label for label, size in enumerate(sizes) for _ in range(size + 1)]
     classes = tuple("abcd"[: len(sizes)])
     data = assemble("x", numbered(labels, classes), None, None, LoadOptions(shots=shots, seed=seed, val=val))

@@ -40,8 +40,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("deep-prompt", {"epochs": 12, "batch_size": 16}),
     ("deep-prompt", {"layer": 0, "depth": "all", "init": "normal", "epochs": 25, "lr": 0.2, "batch_size": 16}),
     ("deep-prompt", {"layer": 1, "head": "linear", "epochs": 12, "lr": 0.05, "batch_size": 16, "augment": "flip"}),
-    ("deep-prompt", {"depth": "all", "tokens": 3, "init": "normal", "position": "front", "readout": "first",
-                     "epochs": 20, "lr": 0.05}),
+    (
+        "deep-prompt",
+        {"depth": "all", "tokens": 3, "init": "normal", "position": "front", "readout": "first", "epochs": 20, "lr": 0.05},
+    ),
     ("text-prompt", {"tokens": 8, "epochs": 30, "lr": 0.02, "optimiser": "adam", "weight_decay": 0.0, "batch_size": 16}),
     ("text-prompt", {"words": "a photo of a", "position": "middle", "epochs": 12, "lr": 0.02, "optimiser": "adam"}),
     ("text-prompt", {"tokens": 4, "class_specific": True, "epochs": 12, "lr": 0.02, "optimiser": "adam", "augment": "flip"}),

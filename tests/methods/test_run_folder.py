@@ -42,9 +42,7 @@ def test_a_folder_of_a_comparison_names_the_fits_inside(tmp_path: Path) -> None:
     assert saved_runs(tmp_path / "one") == one
 
 
-def test_a_text_means_a_run_where_it_is_one_or_is_written_like_a_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_means_a_run_where_it_is_one_or_is_written_like_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     saved(tmp_path / "probe")
     (tmp_path / "pocket").mkdir()

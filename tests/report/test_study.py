@@ -15,7 +15,7 @@ def test_everything_is_on_the_page_and_escaped() -> None:
     figures = {"graph": ("The 'star'", draw_graph(named("star:4")))}
     html = page("<Title>", [["a", "b"], ["<x>", "1"]], ["A & B"], figures, "coldframe graph")
     assert "&lt;Title&gt;" in html and "&lt;x&gt;" in html and "A &amp; B" in html and "<x>" not in html
-    assert html.count("<img") == 1 and "data:image/png;base64,iVBOR" in html and "src=\"://" not in html
+    assert html.count("<img") == 1 and "data:image/png;base64,iVBOR" in html and 'src="://' not in html
 
 
 def test_columns_of_numbers_stand_to_the_right() -> None:

@@ -48,7 +48,9 @@ def test_pages_are_gathered_and_their_links_bent(tool: ModuleType, tmp_path: Pat
 
 
 def test_lost_links_pictures_and_anchors_are_found(tool: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "one.html").write_text('<a href="two.html#here">x</a><a href="#own"></a><h1 id="own"></h1><a href="https://x.y">z</a>')
+    (tmp_path / "one.html").write_text(
+        '<a href="two.html#here">x</a><a href="#own"></a><h1 id="own"></h1><a href="https://x.y">z</a>'
+    )
     (tmp_path / "two.html").write_text('<p id="here"></p><a href="one.html"></a>')
     assert tool.broken(tmp_path) == []
     (tmp_path / "two.html").write_text('<p id="there"></p><img src="lost.png"><a href="three.html"></a>')

@@ -115,8 +115,7 @@ def test_one_target_stands_for_all_and_numbers_for_names(files: list[Path]) -> N
     first = others(files)[0]
     number = str(Headed().classes.index(first))
     by_name, by_number = (
-        verb.attack_files(Headed(), files[:1], verb.usual(9 / 255, robust=True, steps=2), [text])
-        for text in (first, number)
+        verb.attack_files(Headed(), files[:1], verb.usual(9 / 255, robust=True, steps=2), [text]) for text in (first, number)
     )
     assert torch.equal(by_name.found.images, by_number.found.images) and by_name.found.steps.tolist() == [2]
 

@@ -34,8 +34,15 @@ PLAN = Plan(
     ("mini:mnist",),
     shots=2,
     published=(
-        {"data": "mini:mnist", "method": "deep-prompt", "tokens": 1, "layer": 0, "position": "front", "readout": "first",
-         "top1": 0.5},
+        {
+            "data": "mini:mnist",
+            "method": "deep-prompt",
+            "tokens": 1,
+            "layer": 0,
+            "position": "front",
+            "readout": "first",
+            "top1": 0.5,
+        },
     ),
     title="A grid",
 )

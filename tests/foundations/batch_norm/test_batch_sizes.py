@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 import torch
-from drawn import unchanged
+from drawn import same_numbers, unchanged
 from torch import nn
 
 from coldframe.errors import InputError
+from coldframe.foundations.batch_norm import batch_sizes
 from coldframe.foundations.batch_norm.batch_sizes import OWN, Outcome, compare, figure, network, over_seeds, train_and_test
 
 
@@ -89,3 +90,45 @@ def test_the_figure_is_drawn_as_it_was() -> None:
                 for kind in kinds for size in (1, 8) for seed in range(2) if (kind, size) != ("batch", 1)]  # fmt: skip
     unchanged(__file__, "batch_sizes", figure(outcomes))
     unchanged(__file__, "batch_sizes_of_one_seed", figure([each for each in outcomes if each.batch == 8 and not each.seed]))
+
+
+def test_the_network_is_the_one_described() -> None:
+    convolutions = (3 * 8 + 8 * 16 + 16 * 16) * 9 + 8 + 16 + 16
+    rest = 16 * 4 * 4 * 64 + 64 + 64 * 10 + 10
+    assert sum(value.numel() for value in network("none").parameters()) == convolutions + rest
+    first, again, other = (network("batch", seed=seed)[0].weight for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert isinstance(network("instance")[11], nn.Identity) and isinstance(network("layer")[11], nn.GroupNorm)
+
+
+def test_a_short_training_ends_where_it_ended() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, labels = torch.randn(32, 3, 32, 32, generator=generator), torch.arange(32) % 4
+    x += 2 * torch.eye(4)[labels][:, :3, None, None]
+    found = {}
+    for kind in ("none", "batch", "group", "weight"):
+        end = train_and_test(kind, 8, (x, labels, x.flip(3), labels), epochs=3, lr=0.4, seed=1)  # type: ignore[arg-type]
+        assert (end.normalisation, end.batch, end.seed) == (kind, 8, 1)
+        found[kind] = [end.running, end.own, end.train]
+    same_numbers(__file__, "course", found, 1e-6)
+
+
+def test_every_size_gets_the_same_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def trained(kind: str, batch: int, data: tuple[torch.Tensor, ...], *, epochs: int, lr: float, seed: int) -> Outcome:
+        seen.append((kind, batch, seed, epochs, lr, *(len(part) for part in data), data[1][:8].tolist(), data[0].shape[1:]))
+        return Outcome(kind, batch, seed, 0.5, 0.5, 0.5)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batch_sizes, "train_and_test", trained)
+    compare(sizes=(2, 3), seeds=2, images=20)
+    assert len(seen) == 6 * 2 * 2 and {each[5:9] for each in seen} == {(18, 18, 996, 996)}  # 6 divides all
+    assert seen[0][:5] == ("none", 2, 0, 2, 0.2) and seen[0][10] == (3, 32, 32)
+    assert all(each[9] == seen[0][9] for each in seen)
+    same_numbers(__file__, "rows", {"first labels": seen[0][9]}, 1e-6)
+    seen.clear()
+    compare(sizes=(1, 7), seeds=1, epochs=1)
+    assert len(seen) == 6 * 2 - 1 and {each[5:9] for each in seen} == {(1_974, 1_974, 994, 994)}
+    for wrong in ({"sizes": ()}, {"seeds": 0}, {"epochs": 0}):
+        with pytest.raises(InputError, match="expected numbers of 1 or more"):
+            compare(**wrong)  # type: ignore[arg-type]

@@ -56,5 +56,6 @@ def test_the_network_is_left_alone() -> None:
 def test_what_cannot_be_measured_is_one_sentence() -> None:
     with pytest.raises(InputError, match="expected a layer followed by batch normalisation, found none"):
         scale_invariance(nn.Linear(3, 2), X)
-    with pytest.raises(InputError, match="expected a factor above 0, found -1"):
-        scale_invariance(network(1e-5), X, -1)
+    for factor in (-1, 0):
+        with pytest.raises(InputError, match=f"expected a factor above 0, found {factor}"):
+            scale_invariance(network(1e-5), X, factor)

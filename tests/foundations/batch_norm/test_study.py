@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from drawn import same_text
 
 from coldframe.foundations.batch_norm import study
+from coldframe.foundations.batch_norm.batch_sizes import Outcome
 from coldframe.foundations.batch_norm.study import algebra, batch_norm
 
 
@@ -31,3 +33,27 @@ def test_a_run_writes_its_page(tmp_path: Path) -> None:
     assert "--sizes 2 --sizes 8" in written["command"]
     assert (tmp_path / "report.html").is_file()
     assert "batch 2" in str(found)
+
+
+def test_what_is_said_is_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = [Outcome(kind, size, seed, 0.5 + 0.1 * seed + 0.01 * size, 0.3, 0.5)  # type: ignore[arg-type]
+                for kind in ("batch", "layer") for size in (1, 8) for seed in range(2)
+                if (kind, size) != ("batch", 1)]  # fmt: skip
+    claims = [{"claim": "one", "difference": 1e-7, "holds": True}, {"claim": "two", "difference": 0.5, "holds": False}]
+    monkeypatch.setattr(study, "compare", lambda **_: outcomes)
+    monkeypatch.setattr(study, "algebra", lambda: claims)
+    said = []
+    for asked in ({}, {"sizes": (1, 8), "seeds": 2, "images": 64}):
+        found = batch_norm(**asked)  # type: ignore[arg-type]
+        said += [found.command, str(found)]
+    cells = [
+        (cell["normalisation"], cell["batch"], round(cell["mean"], 6), round(cell["half"], 4))
+        for cell in found.results()["cells"]
+    ]
+    same_text(__file__, "study", "\n".join([*said, f"{cells}"]) + "\n")
+
+
+def test_a_claim_holds_up_to_a_millionth(monkeypatch: pytest.MonkeyPatch) -> None:
+    for off, holds in ((0.9e-6, True), (1.1e-6, False)):
+        monkeypatch.setattr(study, "turn", lambda h, w, r, lr, off=off: (1.0 if lr == 0.01 else 1.0 + off, 1.0))
+        assert [claim["holds"] for claim in algebra(draws=2)] == [True, True, True, holds, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from drawn import unchanged
 
@@ -39,3 +40,11 @@ def test_every_figure_is_drawn_as_it_was() -> None:
     fit, other = Fit(network, 0, ramp / 2, train_loss=[2.0, 1.0]), Fit(network, 1, ramp, train_loss=[3.0, 1.5])
     unchanged(__file__, "filters", filters_sheet(fit, "filters"))
     unchanged(__file__, "curves", curves({"a": [fit, other], "b": [fit]}, "loss"))
+
+
+def test_up_to_twenty_four_filters_stand_in_rows_of_six() -> None:
+    network = Small(10)
+    for count, lines, columns in ((24, 4, 6), (20, 4, 6), (25, 4, 8)):
+        figure = filters_sheet(Fit(network, 0, torch.zeros(count, 3, 7, 7)), "filters")
+        assert figure.axes[0].get_images()[0].get_array().shape == (lines * 8 - 1, columns * 8 - 1, 3)
+        assert figure.get_size_inches()[1] == pytest.approx(0.75 + 4.1 * lines / columns)

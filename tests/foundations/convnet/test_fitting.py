@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -176,3 +177,46 @@ def test_what_must_be_in_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked[2][2] == 4 * (first + 2 * maps[1]) and maps[0] != maps[1]
     assert asked[4][2] == 4 * (second + 5 * (maps[1] + 3 * (15**2 + 4 * 7**2)))
     assert asked[3][2] == 4 * (second + 2 * (maps[1] + 3 * (15**2 + 4 * 7**2)))
+
+
+def test_settings_at_the_ends_of_their_ranges() -> None:
+    for good in ({"label_smoothing": 0.0}, {"label_smoothing": 0.99}, {"warmup": 0.0}, {"warmup": 0.99}, {"shift": 0},
+                 {"shift": 15}, {"widths": (1,)}, {"widths": (1, 2, 3, 4)}, {"test_views": 1}, {"test_views": 2}):  # fmt: skip
+        replace(BETTER, **good)  # type: ignore[arg-type]
+    for bad in (
+        {"label_smoothing": -0.01},
+        {"warmup": 1.0},
+        {"shift": 16},
+        {"shift": -1},
+        {"widths": (1, 2, 3, 4, 5)},
+        {"test_views": 4},
+    ):
+        with pytest.raises(InputError, match="expected"):
+            replace(BETTER, **bad)  # type: ignore[arg-type]
+    assert replace(BETTER, warmup=0.5, epochs=3, batch=7).recipe(0, 50).warmup == 12  # half of 3 epochs of 8 steps
+
+
+def test_what_is_told_while_training_is_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks, lines = iter([0.0, 0.5, 1.0, 2.5, 3.0, 4.0, 4.5]), []
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    progress = fitting._Progress(lines.append, 30, 2)
+    for loss, count, epoch in ((2.0, 10, 0), (1.0, 10, 0), (1.5, 10, 0), (0.5, 10, 1), (0.5, 10, 1), (1.0, 10, 1)):
+        progress.add(loss, count, epoch)
+    assert lines == [
+        "epoch 1/2  66%, loss 1.500, 20 images/s", "epoch 1/2 100%, loss 1.500, 12 images/s",
+        "epoch 2/2  66%, loss 0.500, 12 images/s", "epoch 2/2 100%, loss 0.667, 13 images/s",
+    ]  # fmt: skip
+
+
+def test_answers_do_not_depend_on_how_many_are_asked_for_at_once(squares: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, pictures = fitting.network_for(Pictures.of(squares), BRIEF["plain"], 0), Pictures.of(squares)
+    whole = logits(network, pictures)
+    monkeypatch.setattr(fitting, "WHOLE", 25)
+    torch.testing.assert_close(logits(network, pictures), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_is_known_by_settings_labels_and_precision(squares: Examples) -> None:
+    pictures = Pictures.of(squares)
+    other = replace(pictures, labels=pictures.labels.flip(0))
+    keys = [fitting._key(pictures, COURSE, "fp32"), fitting._key(pictures, COURSE, "bf16"), fitting._key(other, COURSE, "fp32")]
+    assert len({*keys, fitting._key(pictures, BETTER, "fp32")}) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawn import same_numbers
 
 from coldframe.errors import DataError
 from coldframe.foundations.convnet.images import Pictures
@@ -54,3 +55,17 @@ def test_other_pictures_are_refused() -> None:
         Pictures.of(Examples(np.zeros((2, 300), np.uint8), np.zeros(2, np.int64), ("a",)))
     with pytest.raises(DataError, match="float32"):
         Pictures.of(Examples(np.zeros((2, 3072), np.float32), np.zeros(2, np.int64), ("a",)))
+
+
+def test_shifts_and_mirrors_are_the_ones_they_were(squares: Examples) -> None:
+    items = torch.arange(60)
+    plain = Pictures.of(squares)
+    turned = [
+        item for item, a, b in zip(range(60), plain.varied(items, 7, 0), plain.whole(items), strict=True) if not a.equal(b)
+    ]
+    shifted = Pictures.of(squares, 3).varied(items, 7, 1, flip=False)
+    same_numbers(__file__, "varied", {"turned": turned, "shifted": shifted[:, :, ::5, ::5]}, 1e-5)
+    corner = Pictures.of(squares, 2).pixels[0, :4, :4, 0].float()
+    inner = torch.from_numpy(squares.x[0]).view(3, 32, 32)[0].float()
+    assert corner[2:, 2:].equal(inner[:2, :2]) and corner[0, 2] == inner[2, 0] and corner[1, 1] == inner[1, 1]
+    assert Pictures.of(squares, 2).pixels[0, -1, -3, 0] == inner[29, 31]

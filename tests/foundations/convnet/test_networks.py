@@ -66,3 +66,27 @@ def test_unknown_names_and_missing_filters_are_one_sentence() -> None:
         build("betterr", 10, widths=())  # type: ignore[arg-type]
     with pytest.raises(InputError, match="expected whitening filters"):
         build("better", 10, widths=(8,))
+
+
+def test_the_better_network_is_the_one_written_out_by_hand() -> None:
+    whitening = filters(torch.randn(50, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+    network = build("better", 10, widths=(40, 32), whitening=whitening, seed=1).double()
+    x = torch.randn(4, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    h = F.gelu(F.conv2d(x, whitening.double()))
+    weights = [layer.weight for layer in network.layers if isinstance(layer, nn.Conv2d)]
+    means = []
+
+    def normalised(h: torch.Tensor) -> torch.Tensor:
+        means.append(h.mean(dim=(0, 2, 3)))
+        return F.batch_norm(h, None, None, training=True, eps=1e-12)
+
+    for first, second in (weights[:2], weights[2:]):
+        h = F.gelu(normalised(F.max_pool2d(F.conv2d(h, first, padding=1), 2)))
+        h = F.gelu(normalised(F.conv2d(h, second, padding=1)))
+    torch.testing.assert_close(network(x), h.amax(dim=(2, 3)) @ network.head.weight.T / 9, rtol=1e-8, atol=1e-8)
+    norms = [layer for layer in network.layers if isinstance(layer, nn.BatchNorm2d)]
+    for norm, mean in zip(norms, means, strict=True):
+        torch.testing.assert_close(norm.running_mean, 0.4 * mean)
+    for free in (weights[0][24:], network.head.weight):  # beyond the identity: uniform within 1 / sqrt(inputs)
+        bound = free[0].numel() ** -0.5
+        assert 0.98 * bound < float(free.detach().abs().max()) <= bound

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from drawn import same_text
 
 from coldframe.cli import main
 from coldframe.errors import InputError
+from coldframe.foundations.convnet import study
+from coldframe.foundations.convnet.fitting import BETTER, COURSE, Fit
+from coldframe.foundations.convnet.networks import build
 from coldframe.foundations.convnet.study import cnn
 
 
@@ -49,8 +55,6 @@ def test_the_command_runs_again_from_its_own_words(folder: str, capsys: pytest.C
 
 
 def test_little_data_is_seen_more_often(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coldframe.foundations.convnet import study
-
     monkeypatch.setattr(study, "LEAST_SEEN", 700)
     found = study.cnn(data=folder, network=("better",), width=(8,), batch=20, lr=0.2, test_views=1)
     assert found.settings["better"].epochs == 12 and len(found.fits["better"][0].train_loss) == 12
@@ -78,3 +82,51 @@ def test_settings_that_mean_nothing_are_one_sentence(wrong: dict, sentence: str,
 def test_a_gpu_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(InputError, match="expected a GPU for --device cuda, found none"):
         cnn(device="cuda")
+
+
+def test_what_is_said_is_what_it_was() -> None:
+    counts, said = np.array([[3, 1, 0], [0, 4, 0], [0, 2, 2]]), []
+    for names, seeds, held, seconds, smoothing, flip in (
+        (("plain", "batch-norm"), 1, 0, 119.9, 0.0, True), (("plain", "better"), 2, 6, 120.0, 0.2, True),
+        (("better",), 1, 0, 0.0, 0.0, False),
+    ):  # fmt: skip
+        fits, settings, rows = {}, {}, []
+        for name in names:
+            preset = replace(BETTER if name == "better" else COURSE, network=name, label_smoothing=smoothing, flip=flip)
+            network = build(name, 3, widths=(4, 4), whitening=torch.zeros(24, 3, 2, 2))
+            settings[name] = replace(preset, test_views=1 + (seeds == 2))
+            fits[name] = [
+                Fit(network, seed, network.first.detach(), seconds, [2.0, 1.0 - 0.25 * seed]) for seed in range(seeds)
+            ]
+            about = {"train_n": 600, "val_n": held, "precision": "fp32", "data": "mini:cifar10"}
+            rows += [study._row(run, settings[name], counts) | about for run in fits[name]]
+        found = study.Study("", "mini:cifar10", study._origin("made by hand; val: a tenth", 0.1 * held), fits, settings, rows,
+                            {"device": "cpu", "threads": 2})  # fmt: skip
+        row = {name: value for name, value in rows[-1].items() if value is not None}
+        said += [str(found), f"{row}", *(f"{name}: {caption}" for name, (caption, _) in found.figures().items())]
+    same_text(__file__, "study", "\n".join(said) + "\n")
+
+
+def test_commands_name_what_is_not_usual() -> None:
+    found = [
+        study._command("a b", ("plain",), {}, BETTER.widths, 0.0, 1, "cpu", "fp32"),
+        study._command("mini:mnist", ("better",), {"epochs": 3}, (8, 8), 0.1, 2, "cuda", "bf16"),
+        study._command("mini:mnist", ("plain",), {"flip": False}, (8, 8), 0.1, 2, "cpu", "fp32"),
+    ]
+    same_text(__file__, "commands", "\n".join(found) + "\n")
+
+
+def test_every_network_sees_forty_thousand_pictures() -> None:
+    assert [study._long_enough(BETTER, n).epochs for n in (3_999, 4_000, 50_000)] == [11, 10, 10]
+
+
+def test_lines_are_written_over_each_other_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for live in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda live=live: live)
+        say = study._say("CNN")
+        say("epoch 1/2  66%, loss 1")
+        say("epoch 1/2 100%, loss 1")
+    lines = "CNN: epoch 1/2 100%, loss 1\n", "\r\x1b[KCNN: epoch 1/2  66%, loss 1", "\r\x1b[KCNN: epoch 1/2 100%, loss 1\n"
+    assert capsys.readouterr().err == "".join(lines)

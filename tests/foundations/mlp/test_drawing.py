@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from drawn import unchanged
 
 from coldframe.foundations.mlp import MLP
@@ -36,3 +37,13 @@ def test_every_figure_is_drawn_as_it_was() -> None:
     unchanged(__file__, "curves_of_one_seed", curves(runs[:1], "blobs"))
     unchanged(__file__, "confusion", confusion_matrix(np.array([[11, 9, 0], [0, 1, 1], [0, 0, 0]]), ("cat", "dog", "emu"), "T"))
     unchanged(__file__, "confusion_of_21", confusion_matrix(np.eye(21, dtype=np.int64), [f"class {i}" for i in range(21)], "T"))
+
+
+def test_shares_are_written_for_up_to_twenty_classes_and_the_figure_has_a_largest_side() -> None:
+    def drawn(k: int) -> tuple[int, float, float]:
+        figure = confusion_matrix(np.eye(k, dtype=np.int64), [f"a class with a long name {i}" for i in range(k)], "")
+        assert all(len(label.get_text()) <= 18 for label in figure.axes[0].get_yticklabels())
+        return len(figure.axes[0].texts), *figure.get_size_inches()
+
+    assert drawn(20) == (400, pytest.approx(0.38 * 20 + 2.6), pytest.approx(0.38 * 20 + 1.6))
+    assert drawn(21)[0] == 0 and drawn(40)[1:] == (13.0, 12.0)

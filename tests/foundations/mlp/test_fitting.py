@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from drawn import same_numbers
 
 from coldframe.errors import DataError, InputError, TrainingError
-from coldframe.foundations.mlp import MLP
+from coldframe.foundations.mlp import MLP, fitting
 from coldframe.foundations.mlp.fitting import Settings, fit
 from coldframe.foundations.mlp.layers import CrossEntropy
 from coldframe.foundations.mlp.pictures import Examples
@@ -76,3 +78,17 @@ def test_the_course_is_the_one_it_was(blobs: Examples) -> None:
     run = fit(network, blobs, blobs, settings, seed=2)
     found = {field: getattr(run, field) for field in ("train_loss", "train_top1", "val_loss", "val_top1", "epoch")}
     same_numbers(__file__, "course", found | network.state(), 1e-5)
+
+
+def test_only_steps_are_timed(blobs: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 12.5, 20.0, 21.25])
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    assert fit(MLP(6, [4], 3), blobs, blobs, Settings(epochs=2, batch=50)).seconds == 3.75
+
+
+def test_batches_of_the_whole_data_and_no_normalisation_without_a_hidden_layer(blobs: Examples) -> None:
+    one = Examples(blobs.x[:3], blobs.labels[:3], blobs.classes)
+    assert fit(MLP(6, [], 3, batch_norm=True), one, blobs, Settings(epochs=1, batch=1)).epoch == 1
+    assert fit(MLP(6, [4], 3, batch_norm=True), one, blobs, Settings(epochs=1, batch=2)).epoch == 1
+    rows = [batch.tolist() for batch in fitting._batches(5, 2, True, 0, 0)]
+    assert [len(row) for row in rows] == [2, 2] and len({*rows[0], *rows[1]}) == 4

@@ -7,6 +7,7 @@ import pytest
 
 from coldframe.errors import InputError
 from coldframe.foundations.mlp import ELU, MLP, BatchNorm, CrossEntropy, Layer, Linear, Softmax, check_gradients
+from coldframe.foundations.mlp.gradients import GradientCheck
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((5, 6))
@@ -76,3 +77,28 @@ def test_the_module_and_the_input_are_left_alone() -> None:
 def test_float32_is_refused() -> None:
     with pytest.raises(InputError, match="expected float64 to check gradients, found float32 in weight"):
         check_gradients(Linear(6, 4, dtype=np.float32), X)
+
+
+def test_an_error_at_the_tolerance_is_wrong_and_the_table_says_which() -> None:
+    found = GradientCheck({"weight": 9.9e-7, "bias": 1e-6}, 1e-6)
+    assert not found.passed and found.worst == 1e-6 and GradientCheck({"weight": 9.9e-7}, 1e-6).passed
+    assert str(found) == f"{'weight':20s} 9.9e-07\n{'bias':20s} 1.0e-06  wrong"
+
+
+def test_as_many_numbers_as_asked_for_are_nudged_and_a_gradient_that_is_none_is_infinitely_wrong() -> None:
+    class Counting(Linear):
+        calls = 0
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            Counting.calls += 1
+            return super().forward(x)
+
+        def backward(self, gradient: np.ndarray) -> np.ndarray | None:
+            super().backward(gradient)
+            self.gradients["bias"][1] = np.nan
+            return None
+
+    found = check_gradients(Counting(6, 4), X, most=3)
+    assert found.errors.keys() == {"weight", "bias"} and Counting.calls == 3 + 2 * 3 + 2 * 3
+    full = check_gradients(Counting(6, 4), X)
+    assert full.errors["bias"] == np.inf and full.errors["weight"] < 1e-6 and full.worst == np.inf

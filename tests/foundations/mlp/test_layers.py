@@ -8,6 +8,7 @@ import torch
 
 from coldframe.errors import DataError, InputError
 from coldframe.foundations.mlp import ELU, CrossEntropy, Linear, Softmax
+from coldframe.foundations.mlp.layers import check_labels
 
 RNG = np.random.default_rng(1)
 
@@ -76,3 +77,11 @@ def test_labels_out_of_range_are_one_sentence(labels: np.ndarray) -> None:
 def test_images_must_be_flat() -> None:
     with pytest.raises(InputError, match=r"expected a batch of shape \[B, 12\], found \[2, 3, 2, 2\]"):
         Linear(12, 2).forward(np.zeros((2, 3, 2, 2)))
+
+
+def test_batches_of_another_width_or_rank_and_no_labels() -> None:
+    for shape in ((2, 11), (3, 12, 2), (12,)):
+        with pytest.raises(InputError, match=r"expected a batch of shape \[B, 12\], found"):
+            Linear(12, 2).forward(np.zeros(shape))
+    check_labels(np.zeros(0, np.int64), 0, 3)
+    check_labels(np.array([0, 2]), 2, 3)

@@ -64,3 +64,14 @@ def test_widths_and_classes_must_be_there() -> None:
         MLP(5, [0], 2)
     with pytest.raises(InputError, match="2 or more classes, found 1"):
         MLP(5, [], 1)
+
+
+def test_the_first_weights_are_half_as_varied_as_the_others_and_two_classes_are_enough() -> None:
+    network = MLP(400, [300], 2, seed=3)
+    first, last = network.parameters["0.weight"], network.parameters["2.weight"]
+    assert first.std() == pytest.approx((1 / 400) ** 0.5, rel=0.01) and last.std() == pytest.approx((2 / 300) ** 0.5, rel=0.06)
+    assert network.backward(np.zeros((1, 2))) is None if network.forward(np.zeros((1, 400))).size else False
+    own = MLP(4, [3], 2, input_gradient=True)
+    own.forward(np.zeros((1, 4)))
+    assert own.backward(np.ones((1, 2))) is not None
+    assert SGD({}, {}, 0.1, momentum=0.99).momentum == 0.99

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import same_numbers
 
 from coldframe.data import from_arrays, load_dataset
 from coldframe.errors import DataError
@@ -49,3 +50,17 @@ def test_values_that_are_no_numbers(value: float) -> None:
 def test_an_empty_class_is_named() -> None:
     with pytest.raises(DataError, match="expected a training image of every class, found none of 'cat';"):
         Examples(np.zeros((3, 2)), LABELS, ("a", "b", "cat")).check_every_class()
+
+
+def test_bytes_become_the_numbers_they_became() -> None:
+    ramp = (np.arange(2 * 3072) % 256).astype(np.uint8).reshape(2, 3072)
+    found = Examples(ramp, np.array([0, 1]), ("a", "b")).batch(slice(None), np.float64).reshape(2, 3, -1)
+    same_numbers(__file__, "normalised", {"means": found.mean((0, 2)), "spreads": found.std((0, 2))}, 1e-5)
+
+
+def test_larger_pictures_are_made_small_and_rows_are_flat() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), dtype=np.uint8)
+    assert read(from_arrays(images, np.arange(12) % 2).train).x.shape[1] == 3 * 32 * 32
+    with pytest.raises(DataError, match=r"rows of shape \[N, D\], found \[3, 2, 2\]"):
+        Examples(np.zeros((3, 2, 2)), LABELS, ("a", "b"))
+    Examples(np.zeros((3, 2)), LABELS, ("a", "b")).check_every_class()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from drawn import same_text
 
 from coldframe.cli import main
 from coldframe.errors import DataError, InputError
-from coldframe.foundations.mlp import study
+from coldframe.foundations.mlp import MLP, study
+from coldframe.foundations.mlp.fitting import Fit, Settings
 from coldframe.foundations.mlp.study import mlp
 
 
@@ -87,3 +91,37 @@ def test_what_must_be_in_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     asked.clear()
     study._check_memory(10, (), 3, 5)
     assert asked == [("a batch", 5, 4 * (2 * 30 + 5 * (10 + 6)))]
+
+
+def test_what_is_said_is_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert study._machine()["threads"] == 3
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "many")
+    assert study._machine()["threads"] == os.cpu_count()
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert study._machine()["threads"] == 2
+    counts, settings, said = (
+        [np.array([[3, 1, 0], [0, 4, 0], [0, 2, 0]]), np.array([[2, 2, 0], [1, 3, 0], [2, 0, 0]])],
+        Settings(epochs=2),
+        [],
+    )
+    for hidden, batch_norm, seeds in (((4, 3), True, 2), ((), True, 1)):
+        runs = []
+        for seed in range(seeds):
+            runs.append(Fit(MLP(6, hidden, 3, batch_norm=batch_norm, dtype=np.float32), 1 + seed, 1.23456))
+            runs[-1].val_top1, runs[-1].val_loss = [0.5 - 0.25 * seed, 0.25 + 0.25 * seed], [1.0, 2.0 - seed]
+            runs[-1].train_loss, runs[-1].train_top1 = [2.0, 1.0], [0.25, 0.5]
+        rows = [study._row("mini:mnist", "numpy", seed, run, counts[seed], settings) for seed, run in enumerate(runs)]
+        command = study._command("mini:mnist", "numpy", hidden, batch_norm, settings, seeds)
+        found = study.Study(command, "made by hand", ("a", "b", "c"), runs, counts[:seeds], rows, {"threads": 1})
+        row = {name: value for name, value in rows[0].items() if value is not None}
+        said += [
+            command,
+            str(found),
+            f"best {found.best}",
+            f"{row}",
+            f"{len(found.results()['rows'])} rows",
+            *found.figures()["confusion"][:1],
+        ]
+    same_text(__file__, "study", "\n".join(said) + "\n")

@@ -156,7 +156,8 @@ def fit(
         TrainingError: the loss is no longer a number.
     """
     train.check_every_class()
-    if network.batch_norm and network.hidden:
+    normalised = network.batch_norm and bool(network.hidden)
+    if normalised:
         check_batch(min(settings.batch, len(train)))
     if not len(val):
         raise InputError("expected validation images to choose the epoch on, found none; give a larger share to val")
@@ -169,7 +170,7 @@ def fit(
     for epoch in range(settings.epochs):
         loss_sum, right, seen = 0.0, 0, 0
         start = time.perf_counter()
-        for rows in _batches(len(train), settings.batch, network.batch_norm, seed, epoch):
+        for rows in _batches(len(train), settings.batch, normalised, seed, epoch):
             lr = settings.lr * factor(settings.schedule, step, total)
             value, correct = runner.step(train.batch(rows, dtype), train.labels[rows], lr)
             if not math.isfinite(value):
