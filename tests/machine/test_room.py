@@ -144,3 +144,63 @@ def test_attacked_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(InputError, match=r"a number of images that fits into memory of 32 pixels, found 3.* 2 would fit"):
         attack_files(tiny_classifier(), places, PGD(8 / 255, steps=1))
     assert len(attack_files(tiny_classifier(), places[:2], PGD(8 / 255, steps=1)).files) == 2
+
+
+MEMINFO = "MemTotal: 4000 kB\nMemFree: 10 kB\nMemAvailable:   3000 kB\nSwapTotal: 500 kB\nSwapFree:  400 kB\nHugePages: 0\n"
+
+
+def told(folder: Path, monkeypatch: pytest.MonkeyPatch, meminfo: str, **container: str) -> tuple[int, int]:
+    """Return what is free and what there is on a machine whose system says this."""
+    group = Path("/sys/fs/cgroup")
+    files = {Path("/proc/meminfo"): meminfo, group / "memory.max": container.get("limit"),
+             group / "memory.current": container.get("used"), group / "memory.stat": container.get("stat")}  # fmt: skip
+
+    def read(path: Path, **_: Any) -> str:
+        text = files.get(path)
+        if text is None:
+            raise FileNotFoundError(path)
+        return text
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", read)
+        return free_bytes(), room.whole_bytes()
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "container", "free", "whole"),
+    [
+        (MEMINFO, {}, 1024 * 3400, 1024 * 4000),
+        ("", {}, 2**63, 2**63),
+        ("odd\nMemAvailable: 7 kB\n", {}, 1024 * 7, 2**63),
+        (MEMINFO, {"limit": "max", "used": "5"}, 1024 * 3400, 1024 * 4000),
+        (MEMINFO, {"limit": "1000\n", "used": "400\n"}, 600, 1000),
+        (MEMINFO, {"limit": "1000", "used": "400", "stat": "active_file 9\ninactive_file 150\ninactive_files 8\n"}, 750, 1000),
+        (MEMINFO, {"limit": "1000", "used": "1400"}, 0, 1000),
+        (MEMINFO, {"limit": "1000"}, 1024 * 3400, 1000),
+        (MEMINFO, {"limit": "99999999", "used": "1"}, 1024 * 3400, 1024 * 4000),
+    ],
+)  # fmt: skip
+def test_memory_is_what_the_system_and_the_container_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meminfo: str, container: dict[str, str], free: int, whole: int
+) -> None:
+    assert told(tmp_path, monkeypatch, meminfo, **container) == (free, whole)
+
+
+def test_sizes_are_said_in_the_unit_of_their_thousands() -> None:
+    sizes = (0, 1, 999, 1000, 12_345, 10**6, 10**9, 10**12, 10**15, 10**19, math.inf, math.nan)
+    assert [room._size(size) for size in sizes] == [
+        "0 B", "1 B", "999 B", "1 kB", "12.3 kB", "1 MB", "1 GB", "1 TB", "1 PB", "1e+04 PB", "more bytes than can be counted",
+        "more bytes than can be counted",
+    ]  # fmt: skip
+
+
+def test_the_least_value_that_makes_sense_and_what_a_batch_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_bytes", lambda device: 100)
+    for least, said in ((3, "3 would fit"), (4, "no value of it fits")):
+        with pytest.raises(InputError, match=f"; {said}"):
+            check_fits("a depth", 7, lambda n: 30 * n, least=least)
+    room.check_batch(100, 2, 2, 14)
+    with pytest.raises(InputError, match="found 3, which takes 150 B or more of 100 B"):
+        room.check_batch(100, 3, 2, 14)
+    with pytest.raises(InputError, match="found 2, which takes 102 B"):
+        room.check_batch(2, 100, 2, 15)
