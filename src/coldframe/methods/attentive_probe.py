@@ -47,7 +47,7 @@ class AttentiveProbe(Beside):
         if found.dim() != 3:
             raise InputError(f"expected tokens or maps from the last block of {self.backbone.name}, found {list(found.shape)}")
         self.width = int(found.shape[2])
-        if not 1 <= self.queries <= self.width:
+        if self.queries > self.width:
             raise InputError(f"expected 1 to {self.width} queries on {self.backbone.name}, found queries={self.queries}")
 
     def _start(self, generator: torch.Generator) -> dict[str, Tensor]:

@@ -111,15 +111,13 @@ class DeepPrompt(Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        backbone, tokens = self.backbone, self.tokens
+        backbone = self.backbone
         self.network = transformer_of(backbone)
         layers = len(self.network.blocks)
         layer, depth = self._start, self.depth
-        if tokens < 1:
-            raise InputError(f"expected 1 or more prompt tokens, found tokens={tokens}")
-        if not 0 <= layer < layers:
+        if layer >= layers:
             raise InputError(f"expected a layer of 0 to {layers - 1} in {backbone.name}, found layer={layer}")
-        if isinstance(depth, int) and not 1 <= depth <= layers - layer:
+        if isinstance(depth, int) and depth > layers - layer:
             raise InputError(f"expected a depth of 1 to {layers - layer} from layer {layer} on, or all, found depth={depth!r}")
         if self.readout == "first" and self.network.reads is None:
             raise InputError(f"{backbone.name} reads the mean of its tokens, not one of them; choose readout=class")

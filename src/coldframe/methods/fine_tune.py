@@ -113,7 +113,6 @@ class FineTune(Trained):
     def __post_init__(self) -> None:
         super().__post_init__()
         backbone, head, wise = self.backbone, self.head, self.wise
-        interpolation.check(wise)
         if head == "text" and backbone.text is None:
             raise InputError(f"{backbone.name} has no text tower; use head probe or normal")
         if wise is not None and head == "normal":

@@ -8,19 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from coldframe.errors import InputError
-
 Mix = float | Literal["auto"] | None
 """alpha in [0, 1], ``"auto"`` to choose among 0, 0.1 .. 1, or None for none."""
 STEPS = 10
-
-
-def check(alpha: Mix) -> None:
-    """Raise :class:`InputError` unless ``alpha`` is one of :data:`Mix`."""
-    if alpha is None or alpha == "auto":
-        return
-    if not isinstance(alpha, int | float) or not 0 <= alpha <= 1:
-        raise InputError(f"expected wise to be 'auto' or a number from 0 (zero-shot) to 1 (fine-tuned), found {alpha!r}")
 
 
 @torch.no_grad()

@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.errors import InputError
 from coldframe.measures.loo import MOST_LEFT_OUT
 from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
@@ -51,10 +50,6 @@ class NearestNeighbours(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.k != "auto" and (not isinstance(self.k, int) or self.k < 1):
-            raise InputError(f"expected k of 1 or more, or 'auto', found {self.k!r}")
-        if self.temperature <= 0:
-            raise InputError(f"expected a temperature above 0, found {self.temperature}")
         self.neighbours = 1
         self.features, self.labels = torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64)
 

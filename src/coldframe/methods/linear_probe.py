@@ -257,6 +257,4 @@ def _grid(l2: Any, solver: str) -> tuple[float, ...]:
     if l2 == "auto":
         return LOGISTIC_GRID if solver == "logistic" else RIDGE_GRID
     values = [l2] if isinstance(l2, float | int) else l2
-    if isinstance(values, str) or not values or not all(isinstance(value, float | int) and value > 0 for value in values):
-        raise InputError(f"expected l2 to be 'auto' or numbers above 0, found {l2!r}")
     return tuple(sorted((float(value) for value in values), reverse=True))

@@ -99,9 +99,9 @@ class PixelPrompt(Trained):
         S = backbone.preprocess.size
         self.pixels = p = max(1, round(FRAME * S)) if size is None else size
         most = (S - 1) // 2 if kind == "pad" else S
-        if not 1 <= p <= most:
+        if p > most:
             raise InputError(f"expected a {kind} of 1 to {most} pixels on images of {S} x {S}, found size={p}")
-        if not 0 < scale <= 1:
+        if scale > 1:
             raise InputError(f"expected a scale above 0 and up to 1, found scale={scale}")
         self.template = templates.kept(self.template)
         self.head = heads.Head(self.mapping, backbone, self.template, self.sources)

@@ -15,7 +15,6 @@ from torch.nn import functional
 from coldframe.backbones.base import TextTower
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.errors import InputError
 from coldframe.machine.room import check_fits
 from coldframe.methods import contexts, templates, views
 from coldframe.methods.base import Report
@@ -81,8 +80,6 @@ class TextPrompt(Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.tokens < 1:
-            raise InputError(f"expected tokens of 1 or more, found {self.tokens}")
         text = contexts.text_of(self.backbone)
         text.embed_tokens(text.tokenize([""]))  # a tower without word embeddings is refused before any image runs
         self.context = torch.zeros(0)

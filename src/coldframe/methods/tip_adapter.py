@@ -67,11 +67,8 @@ class TipAdapter(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, value in (("alpha", self.alpha), ("beta", self.beta)):
-            if value != "auto" and not (isinstance(value, int | float) and 0 <= value < float("inf")):
-                raise InputError(f"expected {name} to be 'auto' or a number of 0 or more, found {value!r}")
         for name, value in (("max_alpha", self.max_alpha), ("max_beta", self.max_beta)):
-            if not LEAST < value < float("inf"):
+            if value <= LEAST:
                 raise InputError(f"expected {name} above {LEAST}, found {value!r}")
         text_of(self.backbone)
         self.template = templates.kept(self.template)

@@ -73,7 +73,6 @@ class Tuned(Headed, Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        interpolation.check(self.wise)
         self._cut = first_block(self.backbone, self.last)
         whole = self.backbone.dtype == torch.float32
         self.base = self.backbone if whole else self.backbone.clone().to(dtype=torch.float32)
