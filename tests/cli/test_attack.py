@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from coldframe.cli import main
+from coldframe.cli.attack import attack as verb
 from coldframe.files import read_json
 
 
@@ -69,3 +72,48 @@ def test_two_models_fool_each_other(capsys: pytest.CaptureFixture[str], tmp_path
     assert "shown to lite0 (1)" in said and "of those that both models put into one class" in said
     cells = read_json(tmp_path / "out" / "results.json")["cells"]
     assert len(cells) == 4 and len({(cell["asked"], cell["fooled"]) for cell in cells}) == 1
+
+
+def test_what_is_asked_for_and_how_each_picture_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    seen = {"survived": True}
+    row = {
+        "file": "a.png", "class": "cat", "probability": 0.987, "adversarial_class": "dog", "adversarial_probability": 0.5,
+        "fooled": True, "steps": 7, "survival": {"grey": seen, "JPEG": {"survived": False}},
+    }  # fmt: skip
+    done = SimpleNamespace(left_out={})
+    monkeypatch.setattr("coldframe.verbs.attack.attack_files", lambda *words, **more: asked.append((words, more)) or done)
+    monkeypatch.setattr("coldframe.verbs.attack_results.write", lambda done, out, said: asked.append(said) or [1, 2, 3])
+    monkeypatch.setattr("coldframe.verbs.attack_results.rows", lambda done: [row, row | {"fooled": False, "file": "b.png"}])
+    verb("a.png", "b.png", out=tmp_path, device="cpu")
+    assert capsys.readouterr().out.splitlines() == [
+        "a.png", "  cat 98.7% -> dog 50.0%   fooled after 7 steps", "  grey yes   JPEG no",
+        "b.png", "  cat 98.7% -> dog 50.0%   NOT fooled after 7 steps", "  grey yes   JPEG no",
+        f"1 of 2 fooled within 8/255; 3 files in {tmp_path}",
+    ]  # fmt: skip
+    ((source, images, way, targets), more), said = asked
+    assert (source, images, targets) == ("lite0", ("a.png", "b.png"), ()) and more["most"] == 10_000
+    assert (way.steps, way.samples, way.seed, way.eps) == (40, 4, 0, pytest.approx(8 / 255))
+    assert said["samples"] is None and said["model"] == "lite0" and said["step"] == way.step
+    verb("a.png", out=tmp_path, device="cpu", robust=True, samples=7, model=["m"], target=["x"])
+    assert asked[2][0][0] == "m" and asked[2][0][3] == ["x"] and asked[2][0][2].samples == 7 and asked[3]["samples"] == 7
+    verb("a.png", out=tmp_path, device="cpu", robust=True)
+    assert asked[5]["samples"] == 4
+
+
+def test_several_models_are_a_matrix(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = SimpleNamespace(as_dict=lambda: {"asked": 1})
+    several = SimpleNamespace(attacked={"m": SimpleNamespace(left_out={"x.png": "no image"})}, cells=[cell])
+    monkeypatch.setattr("coldframe.verbs.transfer.transfer", lambda models, *words, **more: several)
+    monkeypatch.setattr("coldframe.verbs.transfer.write_all", lambda *words: [1] * 5)
+    monkeypatch.setattr("coldframe.verbs.transfer.matrix", lambda done: [["made for", "shown to m"], ["m", "50.0% of 2"]])
+    verb("a.png", out=tmp_path, device="cpu", model=["m", "n"], eps="4/255")
+    found = capsys.readouterr()
+    said = "images fooled within 4/255, of those that both models put into one class"
+    assert found.out.splitlines()[-1] == f"{said}; 5 files in {tmp_path}" and "(x.png)" in found.err
+    verb("a.png", out=tmp_path, device="cpu", model=["m", "n"], json=True)
+    assert json.loads(capsys.readouterr().out) == [{"asked": 1}]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from coldframe.cli import main
+from coldframe.cli.extract import extract
 
 MODEL = ("extract", "--model", "timm:test_resnet/random", "--device", "cpu")
 
@@ -55,3 +57,19 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], loose: Path, tmp_path: Pa
         error = run(capsys, *words, *out, code=2)
         assert expected in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_that_is_not_all_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    layer = {"shape": [4, 2], "dtype": "float32"}
+    found: dict[str, Any] = {"layers": {"features": layer}, "n": 1234, "images": 1235, "note": "so"}
+    monkeypatch.setattr("coldframe.verbs.extract.extract_data", lambda *words, **more: asked.append(more) or found)
+    extract(model="pocket", data="x", out=Path("o"), device="cpu", shard="1/2")
+    said = capsys.readouterr()
+    assert said.err == "so\n" and said.out.splitlines() == [
+        "features: 1,234 x 4 x 2, float32", "shard 1/2 in o: 1,234 of 1,235 images; the last shard to finish merges all",
+    ]  # fmt: skip
+    found["images"] = 1234
+    extract(model="pocket", data="x", out=Path("o"), device="cpu")
+    assert capsys.readouterr().out.splitlines()[-1] == f"manifest: {Path('o/manifest.json')}"
+    assert (asked[1]["shard"], asked[1]["batch_size"], asked[1]["normalised"]) == ("1/1", 64, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -72,3 +73,27 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "no first convolution over RGB" in refused(capsys, "filters", "--model", model, *out)
     assert "expected the folder of a saved run" in refused(capsys, "disagreements", str(tmp_path), str(tmp_path), *out)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_printed_of_maps_and_filters(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from coldframe.cli import inspect as room
+
+    asked: list[tuple[Any, ...]] = []
+    layer = {"layer": "block2", "shape": [24, 56, 28], "channels": [3, 1]}
+    row = {"file": "a.png", "layers": [layer], "attention": "none", "figures": ["a_f.png", "a_f.svg", "a_g.png"]}
+    found = {"images": [row], "left_out": {}}
+    monkeypatch.setattr("coldframe.verbs.inspect.features", lambda *words, **more: asked.append((*words, more)) or found)
+    room.features("a.png", out=Path("o"), device="cpu")
+    figures = f"  {Path('o/a_f.png')}  {Path('o/a_g.png')}"
+    assert capsys.readouterr().out.splitlines() == ["a.png", "  block2: maps 3, 1 of 24, 56 x 28", "  attention: none", figures]
+    assert asked[0][0] == "lite0" and (asked[0][2]["maps"], asked[0][2]["most"], asked[0][2]["layers"]) == (5, 10_000, None)
+    kernel = {"shape": [32, 3, 5, 7], "model": "lite0", "layer": "conv"}
+    monkeypatch.setattr("coldframe.verbs.inspect.filters", lambda *words, **more: kernel)
+    room.filters(out=Path("o"), device="cpu")
+    assert capsys.readouterr().out == f"lite0: 32 filters of 5 x 7 in conv: {Path('o/filters.png')}\n"
+    runs: list[dict[str, Any]] = []
+    told = {"sentences": ["one", "two"]}
+    monkeypatch.setattr("coldframe.verbs.disagreements.runs", lambda *words, **more: runs.append(more) or told)
+    room.disagreements(Path("a"), Path("b"), out=Path("o"), device="cpu")
+    assert capsys.readouterr().out.splitlines() == ["one", "two", f"page: {Path('o/report.html')}"]
+    assert (runs[0]["most"], runs[0]["cold"].batch_size, runs[0]["seed"]) == (48, 64, None)

@@ -96,6 +96,7 @@ def attack(
         return
     for row in table:
         first = f"{row['class']} {row['probability']:.1%} -> {row['adversarial_class']} {row['adversarial_probability']:.1%}"
-        common.say(f"{row['file']}\n  {first}   {'fooled' if row['fooled'] else 'NOT fooled'} after {row['steps']} steps")
+        common.say(row["file"])
+        common.say(f"  {first}   {'fooled' if row['fooled'] else 'NOT fooled'} after {row['steps']} steps")
         common.say("  " + "   ".join(f"{change} {'yes' if s['survived'] else 'no'}" for change, s in row["survival"].items()))
     common.say(f"{sum(row['fooled'] for row in table)} of {len(table)} fooled within {eps}; {len(written)} files in {out}")
