@@ -39,6 +39,7 @@ def test_a_wrong_name_gets_the_nearest() -> None:
     with pytest.raises(ModelError, match="does not run 'head'"):
         look(backbone, torch.rand(1, 3, 160, 160), ["embed", "head"])
     assert watchable(backbone)[:2] == ["embed", "block0"] and "pixels" not in watchable(backbone)
+    assert "" not in watchable(backbone) and len(set(watchable(backbone))) == len(watchable(backbone))
 
 
 def test_maps_of_any_layout() -> None:

@@ -162,7 +162,8 @@ class Attack(ABC):
             change = self._project(self._start(clean.shape, generator).to(clean))
         images, pace = clean.clone(), torch.zeros_like(clean) if self.momentum else None
         height = torch.full((n,), -torch.inf, device=clean.device)
-        fooled, predicted, steps = height > 0, goal.labels.clone(), torch.zeros_like(goal.labels)
+        fooled, predicted = torch.zeros_like(height, dtype=torch.bool), goal.labels.clone()
+        steps = torch.zeros_like(goal.labels)
         probability = torch.zeros_like(height)
         rows = torch.arange(n, device=clean.device)
         for number in range(self.steps + 1):

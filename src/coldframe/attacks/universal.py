@@ -56,7 +56,7 @@ class Universal:
         reach, sign = math.floor(self.eps * LEVELS + 1e-4), -1.0 if targets is None else 1.0
         change, numbers = torch.zeros_like(clean[0]), torch.arange(len(clean), device=clean.device)
         batches = torch.split(numbers, self.batch_size)
-        best, met = self._noise(change, reach), numbers < 0
+        best, met = self._noise(change, reach), torch.zeros_like(numbers, dtype=torch.bool)
         for epoch in range(self.epochs):
             for rows in batches:
                 part, noise = goal.of(rows), self._noise(change, reach).requires_grad_()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,13 +166,20 @@ def test_the_course_is_the_one_it_was(squares: Examples, name: str) -> None:
 def test_what_must_be_in_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights, gradients and momentum, and the maps of a batch, in bytes; worked out by hand for one group of two channels."""
     asked: list[tuple[str, int, float]] = []
-    monkeypatch.setattr(fitting, "check_fits", lambda name, value, needs, **about: asked.append((name, value, needs(value))))
+    least: list[int] = []
+
+    def recorded(name: str, value: int, needs: Any, **about: Any) -> None:
+        asked.append((name, value, needs(value)))
+        least.append(about.get("least", 1))
+
+    monkeypatch.setattr(fitting, "check_fits", recorded)
     fitting._check_memory(replace(COURSE, batch=2), 2, torch.device("cpu"))
     fitting._check_memory(replace(BETTER, widths=(2,)), 2, torch.device("cpu"))
     fitting._check_memory(replace(BETTER, widths=(2, 3)), 5, torch.device("cpu"))
     first = 3 * 9 * 2 * (24 + 2)
     second = first + 3 * 9 * 3 * (2 + 3)
     maps = 2 * (31**2 + 4 * 16**2), 2 * (31**2 + 4 * 15**2)
+    assert least == [1, 1, 2, 1, 2]  # a network that is normalised needs two pictures
     assert asked[0] == ("a batch", 2, 8 * 2 * (32 * 26**2 + 64 * (11**2 + 9**2)))
     assert [(name, value) for name, value, _ in asked[1:]] == [("a width", 2), ("a batch", 2), ("a width", 3), ("a batch", 5)]
     assert asked[2][2] == 4 * (first + 2 * maps[1]) and maps[0] != maps[1]

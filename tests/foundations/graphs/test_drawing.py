@@ -36,6 +36,8 @@ def test_every_node_has_a_place_of_its_own(name: str) -> None:
 def test_nodes_edges_and_weights_are_drawn() -> None:
     graph = Graph.of([(0, 1), (1, 0), (1, 2), (2, 2)], weights=[1.5, 2.5, 3.5, 4.5], directed=True)
     axes = draw_graph(graph).axes[0]
+    loops = [text.get_text() for text in draw_graph(Graph.of([(0, 1), (1, 1)])).axes[0].texts]
+    assert loops.count("↻") == 1 and loops.count("") == 1  # the loop and the edge of a graph without direction
     texts = [text.get_text() for text in axes.texts]
     assert [t for t in texts if t in ("0", "1", "2")] == ["0", "1", "2"]
     assert {"1.5", "2.5", "3.5"} <= set(texts) and "↻" in texts

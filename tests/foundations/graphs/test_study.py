@@ -92,6 +92,8 @@ def test_every_layer_gets_its_published_settings(monkeypatch: pytest.MonkeyPatch
         return Fit(network, 0.5, 0.5, 1.0, 1, 0.25, [{"loss": 1.0, "val": 0.5}])
 
     asked: list[tuple[str, Any, int]] = []
+    wide: list[tuple[int, int]] = []
+    monkeypatch.setattr(study_room, "_check_memory", lambda data, hidden, depth: wide.append((hidden, depth)))
     monkeypatch.setattr(study_room, "fit", fitted)
     monkeypatch.setattr(
         study_room, "measure_failures", lambda data, *, seeds, epochs: asked.append(("failures", seeds, epochs))
@@ -102,6 +104,7 @@ def test_every_layer_gets_its_published_settings(monkeypatch: pytest.MonkeyPatch
         lambda data, layers, *, seeds, epochs: asked.append(("smoothing", (layers, seeds), epochs)) or [],
     )
     gcn("all", seeds=1, epochs=3)
+    assert wide == [(16, 2), (16, 2), (64, 2), (16, 2)]
     rest = (16, 0.5, 0.01, 5e-4, 3, 0)
     assert seen == [("mean", *rest), ("gcn", *rest), ("gat", 64, 0.6, 0.005, 5e-4, 3, 0), ("mlp", *rest)]
     gcn("all", seeds=4, epochs=3, failures=True, smoothing=True)
