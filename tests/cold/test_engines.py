@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +16,7 @@ from torch import Tensor, nn
 
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store, engines
-from coldframe.cold.engines import chosen, marked, tapped, tried
+from coldframe.cold.engines import chosen, marked, piece, precision_of, tapped, tried
 from coldframe.cold.extraction import extract
 from coldframe.cold.manifest import Source, extracted
 from coldframe.errors import InputError, ModelError
@@ -153,3 +158,109 @@ def test_compiled_gives_every_cut_for_any_number_of_images(tmp_path: Path) -> No
             found, expected = tapped(backbone, images(n), CUTS, run), tapped(backbone, images(n), CUTS)
         for cut in CUTS:
             torch.testing.assert_close(found[cut], expected[cut], rtol=1e-5, atol=1e-6)
+
+
+def device(kind: str, dtype: torch.dtype = torch.float32) -> Any:
+    return SimpleNamespace(name="m", device=SimpleNamespace(type=kind), dtype=dtype, module=nn.BatchNorm2d(1))
+
+
+def test_what_each_engine_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (piece(device("cpu")), piece(device("cuda"))) == (8, 2**30)
+    cpu, gpu, half = device("cpu"), device("cuda"), device("cpu", torch.bfloat16)
+    assert chosen("folded", cpu) == ("folded", "") and chosen("compile", gpu) == ("compile", "")
+    assert "expected float32 on a CPU, found float32 on cuda" in chosen("folded", gpu)[1]
+    assert "found bfloat16 on cpu" in chosen("folded", half)[1] and chosen("auto", half) == chosen("auto", gpu) == ("eager", "")
+    assert chosen("auto", cpu) == ("onnxruntime", "") and chosen("eager", gpu) == ("eager", "")
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else name)
+    assert "the package onnxscript is not installed; install it with" in chosen("onnxruntime", gpu)[1]
+    assert chosen("auto", cpu) == ("folded", "") and chosen("compile", cpu) == ("compile", "")
+    monkeypatch.undo()
+    marks = {name: marked(name) for name in ("eager", "auto", "onnxruntime", "folded", "compile")}  # type: ignore[arg-type]
+    torchs, onnxs = version_of("torch"), version_of("onnxruntime")
+    assert marks == {"eager": "", "auto": "", "onnxruntime": f"-onnxruntime-{onnxs}", "folded": f"-folded-{torchs}",
+                     "compile": f"-compile-{torchs}"}  # fmt: skip
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(engines, "version", missing)
+    assert marked("folded") == "-folded"
+
+
+def test_reduced_precision_is_told_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = (("highest", False, "000"), ("highest", True, "010"), ("high", False, "110"), ("medium", True, "110"))
+    for asked, tf32, names in ways:
+        monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda asked=asked: asked)
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", tf32)
+        found = [precision_of(device("cpu")), precision_of(device("cuda")), precision_of(device("cuda", torch.bfloat16))]
+        assert "".join(str(int(name.endswith("-reduced"))) for name in found) == names and found[2] == "bfloat16"
+
+
+def test_an_export_takes_any_number_of_images_and_a_session_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    class Exported:
+        def __init__(self) -> None:
+            empty = list[Any]()
+            graph = SimpleNamespace(node=empty, value_info=empty, input=empty, output=empty)
+            self.model_proto = SimpleNamespace(graph=graph, SerializeToString=lambda: b"exported")
+
+    def export(network: Any, example: Any, **options: Any) -> Exported:
+        asked.update(options, inference=torch.is_inference_mode_enabled(), example=example[0].shape, training=network.training)
+        return Exported()
+
+    class Session:
+        def __init__(self, path: str, options: Any, providers: list[str]) -> None:
+            asked.update(vars(options), read=Path(path).read_bytes(), providers=providers)
+
+        def run(self, outputs: None, given: dict[str, Any]) -> list[Any]:
+            return [given["pixels"][:, 0, 0, :2].astype("float32")]
+
+    monkeypatch.setattr(torch.onnx, "export", export)
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(SessionOptions=SimpleNamespace, InferenceSession=Session))
+    with torch.inference_mode():
+        run = engines._onnxruntime(TinyBackbone(), ["features"], tmp_path)
+        assert torch.equal(run(images())["features"], images()[:, 0, 0, :2].float())
+    (shapes,) = asked.pop("dynamic_shapes")
+    assert (shapes[0].min, shapes[0].max) == (1, 2**16) and len(shapes) == 1
+    assert asked == {
+        "dynamo": True, "input_names": ["pixels"], "output_names": ["at_0"], "opset_version": 18, "verbose": False,
+        "external_data": False, "inference": False, "example": (2, 3, 16, 16), "training": False, "intra_op_num_threads": 1,
+        "inter_op_num_threads": 1, "log_severity_level": 3, "read": b"exported", "providers": ["CPUExecutionProvider"],
+    }  # fmt: skip
+
+
+def test_a_compiled_network_always_runs_whole_pieces_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor import config
+
+    asked: list[Any] = []
+
+    def compiled(network: nn.Module, dynamic: bool | None) -> Any:
+        asked.append(dynamic)
+
+        def run(x: Tensor) -> Any:
+            asked.append((len(x), config.freezing, config.cpp.threads, torch.is_inference_mode_enabled()))
+            return network(x)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    backbone = TinyBackbone()
+    run = engines._compiled(backbone, CUTS, tmp_path)
+    with torch.inference_mode():
+        for n in (1, 5, 8):
+            found, expected = run(images(n)), tapped(backbone, images(n), CUTS)
+            for cut in CUTS:
+                torch.testing.assert_close(found[cut], expected[cut], rtol=1e-5, atol=1e-6)
+    assert asked == [False, *[(8, True, 1, False)] * 4]
+
+
+def test_a_difference_just_above_the_tolerance_is_refused() -> None:
+    backbone, pixels = TinyBackbone(), images()
+    expected = tapped(backbone, pixels, ["features"])["features"]
+    for share, said in ((0.9e-4, ""), (1.2e-4, "at features it differs by 1e-04 of the largest activation, more than 1e-04")):
+        shift = torch.zeros_like(expected)
+        shift[3] = share * expected[3].abs().max()
+        assert engines._differs(lambda _, shift=shift: {"features": expected + shift}, backbone, ["features"], pixels) == said
+    for wrong in (expected[:, :2], expected * float("nan")):
+        assert engines._differs(lambda _, wrong=wrong: {"features": wrong}, backbone, ["features"], pixels)

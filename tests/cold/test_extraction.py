@@ -209,3 +209,41 @@ def test_what_is_refused(tmp_path: Path) -> None:
         file.truncate(200)
     with pytest.raises(FileError, match="is damaged"):
         extracted(tmp_path / "a")
+
+
+def test_features_of_half_precision_are_written_as_floats(tmp_path: Path) -> None:
+    backbone = TinyBackbone().to(dtype=torch.bfloat16)
+    manifest = extract(backbone, source(), tmp_path, layers=["features", "pixels"], batch_size=23, workers=1)
+    assert manifest["precision"] == "bfloat16" and manifest["layers"]["features"]["dtype"] == "float32"
+    found = torch.from_numpy(extracted(tmp_path).copy())
+    assert torch.equal(found, found.bfloat16().float()) and (found - torch.from_numpy(straight("features"))).abs().max() < 0.1
+
+
+def test_lists_name_splits_labels_and_several_labels(tmp_path: Path) -> None:
+    items = split(5)
+    tags = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]], dtype=bool)
+    several = Source("d", items.images, (("a", 2), ("b", 0), ("c", 2)), items.labels, ("x", "y", "z"), {"bad": "damaged"}, tags)
+    manifest = extract(TinyBackbone(), several, tmp_path / "several")
+    rows = rows_of(tmp_path / "several")
+    assert [row["split"] for row in rows] == ["a", "a", "c", "c", ""]
+    assert [row["label"] for row in rows] == ["0|2", "", "1", "0|1|2", "2"]
+    assert [row["class"] for row in rows] == ["x|z", "", "y", "x|y|z", "z"] and manifest["left_out"] == {"bad": "damaged"}
+    assert np.array_equal(np.load(tmp_path / "several" / "labels.npy"), tags)
+    plain = extract(TinyBackbone(), Source("d", items.images), tmp_path / "plain")
+    assert {(row["split"], row["label"], row["class"]) for row in rows_of(tmp_path / "plain")} == {("", "", "")}
+    assert not (tmp_path / "plain" / "labels.npy").exists() and "left_out" not in plain and plain["seconds"] >= 0
+    told = {"n": 5, "first_row": 0, "images": 5, "data": "d", "precision": "float32", "splits": {}, "classes": []}
+    assert {key: plain[key] for key in told} == told and plain["normalised"] is False
+
+
+@pytest.mark.parametrize(("i", "n", "rows"), [(1, 5, 1), (5, 5, 1), (1, 2, 2), (2, 2, 3), (0, 2, 0), (3, 2, 0), (1, 6, 0)])
+def test_a_shard_exists_while_there_is_an_image_for_each(tmp_path: Path, i: int, n: int, rows: int) -> None:
+    held = Source("d", split(5).images)
+    if rows:
+        told: list[tuple[int, int]] = []
+        found = extract(TinyBackbone(), held, tmp_path, shard=(i, n), batch_size=2, progress=lambda *at: told.append(at))
+        assert found["n"] == rows and told[-1] == (rows, rows) and found["first_row"] == (i - 1) * 5 // n
+        assert [int(row["row"]) for row in rows_of(tmp_path / f"shard-{i}-of-{n}")] == list(range((i - 1) * 5 // n, i * 5 // n))
+        return
+    with pytest.raises(InputError, match=f"1 <= i <= n <= 5 images, found {i}/{n}"):
+        extract(TinyBackbone(), held, tmp_path, shard=(i, n))

@@ -35,6 +35,8 @@ def test_the_first_image_is_named() -> None:
     check_finite(torch.full((2, 3), 1e18), "m", "features", str)
     with pytest.raises(ModelError, match="finite values of m at features, found others for 1"):
         check_finite(torch.tensor([[1.0, 0.0], [1e25, -1e25]]), "m", "features", str)  # finite, and its length is not
+    with pytest.raises(ModelError, match="found others for 1; its weights"):
+        check_finite(torch.tensor([[1.0], [float("nan")]]), "m", "embed", str)
     x[2, 1, 0], x[3, 0, 0] = float("inf"), float("nan")
     with pytest.raises(ModelError, match="finite values of m at embed, found others for item 2 and 1 more"):
         check_finite(x, "m", "embed", lambda row: f"item {row}")
