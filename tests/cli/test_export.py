@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from fakes import coloured
 from PIL import Image
@@ -16,6 +18,7 @@ from coldframe.cli import main
 from coldframe.cold import ColdPass, Store
 from coldframe.data import load_dataset
 from coldframe.delivery import formats
+from coldframe.errors import InputError
 from coldframe.methods import method_class
 
 ROOT = Path(__file__).parents[2]
@@ -133,3 +136,28 @@ def test_the_models_of_the_bench(model: str) -> None:
     methods = "linear-probe,knn,kernel-ridge,pixel-prompt,fine-tune"
     done = subprocess.run([*words, "--methods", methods], capture_output=True, text=True, check=True)
     assert "5 files agree" in done.stdout
+
+
+def test_photographs_are_spread_over_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coldframe.types import Preprocess
+    from coldframe.verbs import export as verb
+
+    asked: list[tuple[int, list[int]]] = []
+
+    def load(images: Any, rows: list[int], preprocess: object) -> Any:
+        asked.append((len(images), rows))
+        return np.zeros((len(rows), 3, 8, 8), np.uint8)
+
+    monkeypatch.setattr(verb, "load_pixels", load)
+    preprocess = Preprocess(8, 8, (0.5,) * 3, (0.5,) * 3)
+    for count, taken in ((256, 256), (257, 129), (1, 1)):
+        monkeypatch.setattr(verb, "find_files", lambda places, count=count: [Path(f"{i}.png") for i in range(count)])
+        monkeypatch.setattr(verb, "readable", lambda files: (files, {}))
+        assert len(verb.photographs(preprocess, ["x"])) == taken and asked[-1] == (taken, list(range(taken)))
+    verb.photographs(preprocess)
+    n, rows = asked[-1]
+    assert rows == np.linspace(0, n - 1, 16).astype(int).tolist() and rows[-1] == n - 1
+    for wrong in (0.0, -1.0):
+        with pytest.raises(InputError, match="expected a tolerance above 0"):
+            monkeypatch.setattr(verb, "run_folder", Path)
+            verb.export(tmp_path, tmp_path / "m.safetensors", to="safetensors", tolerance=wrong)

@@ -2,12 +2,14 @@ import io
 import re
 from html.parser import HTMLParser
 
+import pytest
 from drawn import same_text
 from PIL import Image
 
 from coldframe.report import save_report
 from coldframe.report.figures.style import new_figure
-from coldframe.report.page import HardImage, Picture, page
+from coldframe.report.page import HardImage, Picture, _confused, _facts, _says, _worst, page
+from coldframe.results.parts import Comparison
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -122,3 +124,35 @@ def test_the_page_of_one_line_and_of_an_undecided_pair(make_table):
     pair = make_table(("linear-probe", "knn", "bias-tune"), seeds=1, n=900, classes=("a", "b", "c", "d"))
     pair.about.margin = 0.05
     same_text(__file__, "page_of_pair", words(page(pair, figures={})))
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [
+    (0.011, 0.02, "better"), (0.01, 0.02, "undecided"), (-0.009, 0.009, "equal within 1 point"), (-0.03, -0.011, "worse"),
+])  # fmt: skip
+def test_what_an_interval_says_against_the_recommended_line(low: float, high: float, said: str) -> None:
+    key = ("a", "m", "d")
+    assert _says(Comparison(key, key, (low + high) / 2, low, high, 100, None, 1, 0.0, 0.0), 0.01) == said
+
+
+def test_the_three_lowest_classes_of_more_than_three_are_named(make_table):
+    table = make_table(("knn",), n=60)
+    (main,) = table.details
+    main.per_class = [0.5, None, 0.25, 1.0, 0.125]
+    names = table.about.classes
+    assert _worst(table) == [(names[4], "12.5%"), (names[2], "25.0%"), (names[0], "50.0%")]
+    main.per_class = [0.5, None, 0.25, 1.0, None]
+    assert _worst(table) == []
+    table.about.classes = names[:4]
+    assert _worst(table) == _confused(table) == []
+
+
+def test_facts_are_those_that_are_known(make_table):
+    table = make_table(("knn",), seeds=2, n=20)
+    for number, row in enumerate(table.rows):
+        row["seed"] = 10 - 8 * number
+    table.about.cold, table.machine = "cold pass: 9 s", {"device": "cpu", "gpu": None, "torch": "2.0", "note": ""}
+    facts = dict(_facts(table))
+    assert facts["seeds"] == "2, 10" and facts["cold pass"] == "9 s" and facts["machine"] == "device cpu, torch 2.0"
+    assert facts["digest of weights"] == "0f" * 16 and facts["versions"].startswith("coldframe ")
+    table.about.splits = ""
+    assert "splits" not in dict(_facts(table)) and [row["seed"] for row in table.rows] == [10, 2]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fakes import coloured
+from fakes import TinyBackbone, coloured
 
 from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Dataset
 from coldframe.errors import InputError
+from coldframe.measures.significance import wilson
 from coldframe.verbs.rank import rank, sample
 
 
@@ -34,3 +37,18 @@ def test_the_sample_takes_classes_in_turn() -> None:
     assert sorted(few.labels.tolist()) == [0, 0, 0, 1, 1, 2]
     assert len(sample(rare, 100, seed=0)) == 11
     assert sample(rare, 6, seed=0).labels.tolist() == few.labels.tolist()
+
+
+def test_of_equal_candidates_the_faster_comes_first_and_a_name_twice_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, told = iter([3.0004, 1.0]), list[str]()
+    monkeypatch.setattr("coldframe.verbs.rank.load_backbone", lambda name, **_: TinyBackbone())
+    monkeypatch.setattr("coldframe.verbs.rank.measures.latency", lambda *_, **__: SimpleNamespace(median=next(times)))
+    monkeypatch.setattr("coldframe.verbs.rank.load_dataset", lambda spec, **_: Dataset(spec, *(coloured(30, 0, "train"),) * 3))
+    found, left = rank(["slow", "fast", "slow"], "d", images=12, cold=ColdPass(Store(tmp_path)), told=told.append)
+    assert [line.model for line in found] == ["fast", "slow"] and left == [] and told == ["slow", "fast"]
+    slow = found[1]
+    share = wilson(round(slow.top1 * 12), 12)
+    assert (slow.n, slow.latency_ms, slow.low, slow.high) == (12, 3.0, share.low, share.high)
+    assert slow.parameters == TinyBackbone().parameter_count and slow.as_dict()["n"] == 12

@@ -12,6 +12,7 @@ from matplotlib.text import Annotation
 
 from coldframe.measures import Correlation, pearson
 from coldframe.report.figures import benchmark as trade_offs
+from coldframe.report.figures.style import new_figure
 
 DRAWN: dict[str, Callable[[list[dict[str, Any]]], Figure | None]] = {
     "accuracy": lambda rows: trade_offs.accuracy_against_latency(rows, "top1"),
@@ -103,3 +104,48 @@ def test_bars_begin_at_nothing_and_leave_room_behind_the_longest() -> None:
 def test_every_figure_is_drawn_as_it_was(name: str) -> None:
     rows = seven().rows
     unchanged(__file__, f"benchmark_{name}", DRAWN[name](rows if name == "accuracy" else [*rows[2:4], rows[-1]]))
+
+
+def ticks(axis: Any) -> list[str]:
+    places = axis.get_major_locator()()
+    return [axis.get_major_formatter()(place) for place in places]
+
+
+def test_marks_are_1_2_and_5_and_of_many_the_powers_of_ten_alone() -> None:
+    def marked(low: float, high: float) -> list[str]:
+        axes = new_figure(4, 3).add_subplot()
+        trade_offs._logarithmic(axes, "x", [low, high], 2.0)
+        assert axes.get_xlim() == pytest.approx((low / 2, high * 2)) and axes.get_xscale() == "log"
+        assert not len(axes.xaxis.get_minor_locator()())
+        return ticks(axes.xaxis)
+
+    assert marked(2, 250) == ["1", "10", "100"], "there would be nine"
+    assert marked(2, 100) == ["1", "2", "5", "10", "20", "50", "100", "200"]
+    assert marked(0.04, 1000) == ["0.1", "1", "10", "100", "1,000"] and marked(3, 3) == ["2", "5"]
+    assert marked(0.002, 0.0025) == ["0.001", "0.002", "0.005"]
+
+
+def test_few_and_alike_models_leave_room_and_none_too_little() -> None:
+    assert DRAWN["accuracy"]([row("a", 10, 0.5, 1e6), row("b", 20, None, 1e6)]) is None
+    two = [row("a" * 40, 10, 0.5, 1e6), row("b", 20, 0.5, 2e6, top1_of_probe=True)]
+    figure = DRAWN["accuracy"](two)
+    assert figure is not None and figure.axes[0].get_ylim() == pytest.approx((49, 51))
+    assert sorted(note.get_text() for note in notes(figure)) == ["a" * 19 + "…" + "a" * 10, "b (probe)"]
+    measured = trade_offs.accuracy_against_latency([each | {"measured_top1": 0.25} for each in two], "measured_top1")
+    assert measured is not None and measured.axes[0].get_ylabel() == "top-1 on ImageNet, measured (%)"
+    assert "b" in [note.get_text() for note in notes(measured)] and measured.axes[0].get_ylim() == pytest.approx((24, 26))
+    assert DRAWN["parameters"](two[:1]) is None and DRAWN["parameters"](two) is not None
+    assert [trade_offs.mebibytes(value) for value in (9.94, 9.95, 0.04)] == ["9.9 MiB", "10 MiB", "0.0 MiB"]
+
+
+@pytest.mark.parametrize(("ms", "ends", "shown"), [(4.99 / 1.1, 4.99 * 1.05 * 1.16, "1.5"), (5 / 1.1, 5 * 1.05 * 1.16, "2")])
+def test_an_axis_of_times_ends_behind_the_slow_tenth_and_says_fractions_below_five(ms: float, ends: float, shown: str) -> None:
+    figure = DRAWN["time"]([row("a", ms, 0.5, 1e6)])
+    assert figure is not None
+    axes = figure.axes[0]
+    assert axes.get_xlim() == pytest.approx((0, ends)) and axes.xaxis.get_major_formatter()(1.5) == shown
+    spans = [line.get_xdata().tolist() for line in axes.lines]  # type: ignore[union-attr]
+    assert spans == [pytest.approx([0.97 * ms, 1.05 * ms]), pytest.approx([0.97 * 1.1 * ms, 1.05 * 1.1 * ms])]
+    assert [text.xy[0] for text in notes(figure)] == pytest.approx([1.05 * ms, 1.05 * 1.1 * ms])
+    nothing = trade_offs.memory_bars([row("a", ms, 0.5, 1e6, mib=0.0) | {"no_grad_held_mib": 0.0}])
+    assert nothing is not None and nothing.axes[0].get_xlim() == pytest.approx((0, 1.16))
