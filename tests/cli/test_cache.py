@@ -7,7 +7,7 @@ import torch
 
 from coldframe.cli import main
 from coldframe.cold import Store
-from coldframe.cold.store import Key
+from coldframe.cold.store import Key, ShelfInfo
 
 KEYS = [
     Key("lite0", "w", "p", "features", "plain", "float32", "float32"),
@@ -88,3 +88,20 @@ def test_what_is_not_there_is_one_sentence(
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and message in error and error.count("\n") == 1
     assert len(list(filled.shelves())) == 3
+
+
+def test_unfinished_units_are_said_and_shelves_stand_in_order(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shelf(model: str, unfinished: int) -> ShelfInfo:
+        return ShelfInfo(model, model, "c", "plain", "float32", 1234, 1_500_000, unfinished)
+
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(Store, "shelves", lambda self: iter([shelf("b", 1), shelf("a", 2)]))
+    run("show")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["a", "b"] and lines[1].split()[-3:] == ["1,234", "1.5", "MB"]
+    assert lines[3].startswith("3.0 MB in all at ") and lines[4].startswith("3 unfinished: ") and len(lines) == 5
+    monkeypatch.setattr(Store, "shelves", lambda self: iter([shelf("b", 0)]))
+    run("show")
+    assert len(capsys.readouterr().out.splitlines()) == 3

@@ -6,6 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from coldframe.cli.sweep import sweep
 
 
 def test_a_sweep_prints_a_line_a_cell_and_leaves_tables_and_maps(
@@ -28,3 +34,29 @@ def test_a_sweep_prints_a_line_a_cell_and_leaves_tables_and_maps(
     assert shown[-1] == f"report: {out / 'report.html'}"
     assert sum(", seed 0: top-1 " in line for line in progress) == 5
     assert (out / "report.html").exists() and list(out.rglob("*.svg"))
+
+
+def test_what_is_said_on_the_command_line_takes_the_place_of_the_plans(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    saved: list[Path] = []
+    done = SimpleNamespace(table=lambda: [["a", "b"], ["x", "1"]], results=lambda: {"rows": []}, save=saved.append)
+    monkeypatch.setattr("coldframe.verbs.sweep.sweep", lambda plan, **more: asked.append((plan, more)) or done)
+    (tmp_path / "p.toml").write_text("model = 'lite0'\ndata = 'mini:mnist'\nseeds = 2\nshots = 5\n[[runs]]\nmethod = 'knn'\n")
+    plan = str(tmp_path / "p.toml")
+    sweep(plan, device="cpu")
+    assert capsys.readouterr().out.splitlines()[:2] == ["a  b", "x  1"] and saved == []
+    kept, more = asked[0]
+    assert (kept.model, kept.data, kept.seeds, kept.shots) == ("lite0", ("mini:mnist",), 2, 5)
+    assert (more["latency"], more["only"], more["cold"].batch_size, more["out"]) == (False, None, 64, None)
+    said = {"model": "pocket", "data": ["a", "b"], "seeds": 3, "shots": 1, "grid": ["k=1,2"], "set_": ["knn.refit=true"]}
+    sweep(plan, device="cpu", out=tmp_path, **said)  # type: ignore[arg-type]
+    changed = asked[1][0]
+    assert (changed.model, changed.data, changed.seeds, changed.shots) == ("pocket", ("a", "b"), 3, 1)
+    assert changed.parts[0].grid == {"k": [1, 2]} and changed.parts[0].settings == {"refit": True} and saved == [tmp_path]
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {tmp_path / 'report.html'}"
+    sweep(plan, device="cpu", json=True)
+    assert json.loads(capsys.readouterr().out) == {"rows": []}
+    sweep(plan, device="cpu", only="1/2", out=tmp_path)
+    assert capsys.readouterr().out == "" and asked[3][1]["only"] == (1, 2) and saved == [tmp_path]

@@ -86,3 +86,23 @@ def test_what_a_plan_says_is_kept_and_the_rest_has_defaults(tmp_path: Path) -> N
     path.write_text("model = 'lite0'\ndata = 'mini:mnist'\nseeds = 2\nshots = 5\ntitle = 'T'\n[[runs]]\nmethod = 'knn'\n")
     said = read(str(path))
     assert (said.model, said.data, said.seeds, said.shots, said.title) == ("lite0", ("mini:mnist",), 2, 5, "T")
+
+
+def test_settings_of_a_class_of_ones_own_are_given_by_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from coldframe import NearestNeighbours\n\n\nclass Mine(NearestNeighbours):\n    name = 'mine'\n")
+    plan = read(f"{path}:Mine")
+    assert changed(plan, {"mine": {"k": 3}}, {"refit": [True]}).parts[0].settings == {"k": 3}
+    with pytest.raises(InputError, match="settings were given for knn, which is not in the plan"):
+        changed(plan, {"knn": {"k": 3}}, {})
+    two = Plan((Part("knn"), Part("ridge")), ())
+    assert [part.settings for part in changed(two, {"ridge": {"prior": "none"}}, {}).parts] == [{}, {"prior": "none"}]
+
+
+def test_values_of_a_grid_are_json_or_text() -> None:
+    assert grid_of(["a-b=1,x,true", "c=1e-3", "d+e=1+x"]) == {"a_b": [1, "x", True], "c": [0.001], "d+e": [[1, "x"]]}
+    for wrong in ("=1", "a=", "a"):
+        with pytest.raises(InputError, match="expected --grid NAME=VALUE,VALUE"):
+            grid_of([wrong])
+    with pytest.raises(InputError, match="expected 2 values together for"):
+        Part("knn", grid={"a+b": [[1, 2, 3]]}).cells()
