@@ -6,10 +6,11 @@ import random
 
 import pytest
 import torch
+from drawn import same_text
 
 from coldframe.backbones.pocket import CONTEXT
 from coldframe.backbones.words import Words, words_of
-from coldframe.recipes.pocket.captions import Question, questions, views
+from coldframe.recipes.pocket.captions import Question, questions, trained_texts, views
 from coldframe.recipes.pocket.colours import PALETTE
 from coldframe.recipes.pocket.corpus import CLASSES, COARSE, NAMES
 from coldframe.recipes.pocket.vocabulary import vocabulary
@@ -110,3 +111,19 @@ def test_no_word_is_listed_twice() -> None:
     trained, spelt = vocabulary()
     assert len(set(trained) | set(spelt)) == len(trained) + len(spelt)
     assert {"accordion", "zero", "7", "satellite"} <= set(spelt)
+
+
+def test_questions_and_views_are_the_ones_they_were(asked: dict[str, Question]) -> None:
+    lines = [
+        f"{q.name} {len(q.answers)} answers, {len(q.templates)} templates, weight {q.weight}, {q.target}"
+        for q in asked.values()
+    ]
+    for view in views(list(asked.values()), torch.device("cpu")):
+        told = None if view.target is None else (int((view.target >= 0).sum()), int(view.target.sum()))
+        left = None if view.excluded is None else int(view.excluded.sum())
+        lines.append(f"{view.name} {view.columns} weight {view.weight:g} labels {view.labels} target {told} left out {left}")
+    lines += asked["kind"].captions(random.Random(3))
+    lines += asked["synonym"].captions(random.Random(4))[:12]
+    same_text(__file__, "questions", "\n".join(lines) + "\n")
+    texts = trained_texts()
+    assert len(texts) == sum(len(answer) for q in asked.values() for answer in q.answers) + 19 + 9 + 11

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawn import same_numbers
 
 from coldframe.recipes.pocket.corpus import Pictures
-from coldframe.recipes.pocket.feed import PAD, Feed, coloured, moved, pasted
+from coldframe.recipes.pocket.feed import PAD, Feed, coloured, moved, normalised, pasted
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
@@ -74,3 +75,19 @@ def test_colour_answers_are_of_what_is_shown() -> None:
     pixels[:, 2] = 190
     batch = Feed(Pictures(pixels, np.arange(8)), 8, 0, MEAN, STD, torch.device("cpu")).batch(0)
     assert batch.channel.tolist() == [2] * 8
+
+
+def test_batches_are_the_ones_they_were(feed: Feed) -> None:
+    batch = feed.batch(4)
+    found = {"images": batch.images, "share": batch.share, "first": batch.first, "second": batch.second, "colour": batch.colour}
+    found |= {"channel": batch.channel, "rest": torch.rand(3, generator=batch.generator)}
+    same_numbers(__file__, "batch", found, 1e-4)
+    x = torch.rand(16, 3, 24, 24, generator=generator(3))
+    same_numbers(__file__, "moved", {"moved": moved(x, generator(4)), "coloured": coloured(x, generator(5))}, 1e-4)
+    y, share = pasted(x, generator(6))
+    same_numbers(__file__, "pasted", {"pasted": y, "share": share}, 1e-4)
+
+
+def test_pictures_are_normalised() -> None:
+    found = normalised(torch.tensor([[0, 255]], dtype=torch.uint8), torch.tensor(0.25), torch.tensor(0.5))
+    assert found.tolist() == [[-0.5, 1.5]]

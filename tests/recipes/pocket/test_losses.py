@@ -68,3 +68,20 @@ def test_channels_are_answered_by_the_pixels() -> None:
     asked = [v for v in views(questions(), torch.device("cpu")) if v.name == "channel"]
     true, _ = targets_of(asked, batch([0, 1], [1, 0], [0.5, 1.0], [2, -1]))[0]
     assert true.tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
+def test_smoothing_and_a_teacher_leave_out_what_may_be_true_too(logits: torch.Tensor) -> None:
+    excluded = torch.zeros(3, 3, dtype=torch.bool)
+    excluded[0, 2] = excluded[1, 2] = True
+    view = View("class", slice(0, 3), torch.tensor([0, 1, 2]), excluded, 0.5, slice(1, 4))
+    taught = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    b = batch([0, 0, 2], [1, 2, 1], [0.75, 0.5, 1.0])
+    (found,) = loss_of(logits, targets_of([view], b), [view], taught, 0.1, 0.25)
+    # Of the first picture two answers count; of the second the third one is part of the truth; all count for the whole third.
+    columns, truths = ([0, 1], [0, 1, 2], [0, 1, 2]), ([0.75, 0.25], [0.5, 0.0, 0.5], [0.0, 0.0, 1.0])
+    total = torch.zeros(())
+    for row, (mine, truth) in enumerate(zip(columns, truths, strict=True)):
+        logs, says = logits[row, mine].log_softmax(0), taught[row, 1:4][mine].softmax(0)
+        own = -0.9 * (torch.tensor(truth) * logs).sum() - 0.1 * logs.mean()
+        total += 0.75 * own - 0.25 * (says * logs).sum()
+    torch.testing.assert_close(found, 0.5 * total / 3)

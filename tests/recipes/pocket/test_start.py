@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from drawn import same_numbers
 
 from coldframe.backbones.pocket import CONTEXT, Shape, network
 from coldframe.backbones.words import Words
-from coldframe.recipes.pocket.start import OFFSETS, _rotation, _waves, initialise
+from coldframe.recipes.pocket.start import OFFSETS, _rotation, _waves, _whitening, initialise
 from coldframe.recipes.pocket.towers import patches_of
 
 
@@ -74,3 +75,17 @@ def test_the_same_generator_gives_the_same_weights() -> None:
         states.append(clip.state_dict())
     for name, tensor in states[0].items():
         torch.testing.assert_close(tensor, states[1][name], rtol=0, atol=0, msg=name)
+
+
+def test_first_weights_are_the_ones_they_were(model: Any) -> None:
+    found = {name: value for name, value in model.state_dict().items() if name != "visual.conv1.weight"}
+    same_numbers(__file__, "first", {name: value for name, value in found.items() if value.is_floating_point()}, 1e-4)
+
+
+def test_whitened_directions_are_damped_by_a_fiftieth_of_the_mean() -> None:
+    patches = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 2.0, 1.5, 1.0, 0.5, 0.25])
+    found = _whitening(patches, 4)
+    covariance = torch.cov(patches.T, correction=0)
+    values = torch.linalg.eigvalsh(covariance).flip(0)[:4]
+    expected = torch.diag(values / (values + 0.02 * values.mean()))
+    torch.testing.assert_close(found @ covariance @ found.T, expected, rtol=1e-3, atol=1e-4)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from drawn import same_numbers
 
-from coldframe.backbones.pocket import Shape
+from coldframe.backbones.pocket import CONTEXT, Shape
+from coldframe.backbones.words import Words
 from coldframe.errors import InputError, TrainingError
 from coldframe.recipes.pocket import train
 from coldframe.recipes.pocket.corpus import Pictures
 from coldframe.recipes.pocket.state import read_average
 from coldframe.recipes.pocket.train import Config, Run, Stage
+from coldframe.recipes.pocket.vocabulary import vocabulary
 
 TINY = Shape(size=12, patch=6, width=64, layers=2, text_width=32, text_layers=1, embedding=16)
 
@@ -97,3 +102,58 @@ def test_a_loss_that_is_no_number_stops_the_run(config: Config, pictures: Pictur
         model.visual.proj.fill_(float("nan"))
     with pytest.raises(TrainingError, match="not a number at step 0"):
         run.go(log_every=1)
+
+
+def test_rates_and_stages_are_the_formulas(config: Config) -> None:
+    usual = Config()
+    for f in (0.0, 0.01, 0.0299, 0.1, 0.3, 0.65, 0.9):
+        assert usual.rate(f) == pytest.approx(min(1, (f + 1e-4) / 0.03) * min(1, (1 - f) / 0.7))
+    assert [config.stage(f) for f in (0.499, 0.5, 1.5)] == [(0.75, [0]), (1.0, [0, 1]), (1.0, [0, 1])]
+    deep = replace(usual, stages=(Stage(1.0, 0.5, 4),))
+    assert deep.stage(0.0) == (0.5, [0, 3, 6, 9])
+
+
+def test_the_course_is_the_one_it_was(config: Config, pictures: Pictures) -> None:
+    run = Run(config, pictures, pictures)
+    summary = run.go(log_every=1, evaluate_every=5)
+    lines = [json.loads(line) for line in run.log.read_text().splitlines()]
+    found = {
+        name: [line[name] for line in lines if name in line] for name in ("step", "seen", "f", "lr", "loss", "class 10", "kind")
+    }
+    found |= {"evaluated": [line["step"] for line in lines if "val" in line], "steps": [summary["steps"], summary["seen"]]}
+    same_numbers(__file__, "course", found, 5e-3)
+
+
+def test_time_or_epochs_end_a_run_and_seconds_are_those_of_steps(
+    config: Config, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, saves = count(100.0, 1.5), []
+    monkeypatch.setattr(train, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    run = Run(replace(config, epochs=None, minutes=0.1), pictures, pictures)
+    monkeypatch.setattr(run.state, "save", lambda *_: saves.append(run.state.step))
+    assert run.go(save_every=2.0)["seconds"] == 6.0
+    assert saves == [2, 4, 4]  # every third second, and at the end
+    assert [json.loads(line)["s"] for line in run.log.read_text().splitlines()] == [6.0]
+
+
+def test_answers_are_counted_within_each_data_set(pictures: Pictures) -> None:
+    words = Words(*vocabulary(), CONTEXT)
+    both = Pictures(np.repeat(pictures.pixels[:12], 1, 0), np.array([0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 109]))
+
+    class Known(torch.nn.Module):
+        logit_scale = torch.zeros(())
+
+        def encode_image(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.eye(110)[
+                torch.tensor([0, 1, 2, 3, 9, 9] if len(x) == 6 and self.calls() else [0, 1, 2, 5, 6, 99])[: len(x)]
+            ][:, :100]
+
+        def calls(self) -> bool:
+            self.seen = getattr(self, "seen", 0) + 1
+            return self.seen % 2 == 1
+
+    texts = {10: torch.eye(10, 100), 100: torch.eye(100)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "encode_ids", lambda model, ids: texts[len(ids)])
+        assert train.accuracy(Known(), both, words) == {"cifar10": 4 / 6, "cifar100": 4 / 6}
+        assert train.accuracy(Known(), both.subset(np.arange(6)), words, limit=6) == {"cifar10": 4 / 6}
