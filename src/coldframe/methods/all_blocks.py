@@ -114,7 +114,9 @@ class AllBlocks(Headed):
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         last = float(chosen.choices["penalty"])
+        self._started = str(chosen.choices["head starts at"])
         self._learn(both, None, cold, [share for share in PATH if share > last] + [last])
+        self._started = ""
 
     @torch.no_grad()
     def _learn(self, train: Split, val: Split | None, cold: ColdPass, shares: Sequence[float]) -> None:

@@ -38,6 +38,8 @@ class Contract(Settings, ABC):
     """Whether it learns from unlabelled images too, the test images where a verb is given no others; its line says so."""
     crosses: ClassVar[bool] = False
     """Whether fitting chooses something on validation images that :meth:`tried` and :meth:`adopt` know, so that folds can."""
+    starts: ClassVar[tuple[Hashable, ...]] = ()
+    """Those of :meth:`tried` that leave everything as it was before training."""
     several: ClassVar[bool] = False
     """Whether it can learn and score several labels per image."""
     gradientless: ClassVar[str] = ""
@@ -174,6 +176,10 @@ class Contract(Settings, ABC):
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         """Return (top-1, cross-entropy) on the validation images of everything that was tried in the last fit."""
         return {}
+
+    def outdoes(self, values: Sequence[float], before: Sequence[float]) -> bool:
+        """Return whether a candidate is taken before those of ``starts``, by the top-1 of both in each fold."""
+        return True
 
     def adopt(self, fits: Sequence[Self], best: Any) -> None:
         """Take over, as one of several fits on folds, what they chose together, for :meth:`_refit` to learn with.

@@ -23,7 +23,6 @@ from coldframe.methods.base import Report
 from coldframe.methods.headed import head, probe_of
 from coldframe.methods.prompt_tokens import Keys, like_tokens
 from coldframe.methods.trained import SMALL, Beside, Logits, Trained
-from coldframe.training import better
 from coldframe.types import block
 
 LAST_BLOCKS = (2, 4)
@@ -82,6 +81,7 @@ class DeepPrompt(Trained):
         "schedule": "cosine", "warmup": 1_000_000,
     }  # fmt: skip
     """The warm-up is a tenth of the run, ten epochs of a hundred."""
+    starts: ClassVar[tuple[Hashable, ...]] = (0, LEFT_OUT)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "vpt-shallow": {**_published, "depth": 1},
         "vpt-deep": {**_published, "depth": "all"},
@@ -256,9 +256,10 @@ class DeepPrompt(Trained):
         validate = self.validation(val, cold)
         if not (self.probe or self.scores.now == "text") or validate is None or self.reached is None or self._short:
             return False
+        reached, right = validate(), validate.right
         learned, self.prompt = self.prompt, self.prompt[:, :0]
         plain = self._plain = validate()
-        if better(*self.reached, *plain):
+        if self.beats(reached, right, plain, validate.right):
             self.prompt = learned
             return False
         self.reached = plain

@@ -18,7 +18,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError, nearest
 from coldframe.methods import interpolation, templates
 from coldframe.methods.base import Report
-from coldframe.methods.headed import probe_of
+from coldframe.methods.headed import better_start, probe_of
 from coldframe.methods.sharing import shared_out
 from coldframe.methods.trained import Trained
 from coldframe.training import Group
@@ -48,11 +48,12 @@ class FineTune(Trained):
         layer_decay: further factor on the learning rate for each trained stage further down.
         weight_decay: on matrices and filters; never on biases and normalisation.
         label_smoothing: share of the target spread over all classes.
-        head: ``normal`` draws weights from N(0, 0.01^2) with bias 0; ``text`` starts from class embeddings, ``probe`` from a
-            linear probe of the frozen features.
-        template: texts of ``head="text"``.
-        wise: alpha of WiSE-FT: the weights end at (1 - alpha) start + alpha fine-tuned, which takes ``head="text"`` or
-            ``"probe"``; ``"auto"`` chooses alpha among 0, 0.1 .. 1 by ``val`` top-1; None leaves the fine-tuned weights.
+        head: where the head starts: ``text`` at the class embeddings, ``probe`` at a linear probe of the frozen features,
+            ``normal`` at N(0, 0.01^2) with bias 0; ``auto`` at the texts where the model knows every word and the probe does
+            not gain more than one standard error over them on ``val``, else at the probe.
+        template: texts of the class names.
+        wise: alpha of WiSE-FT: the weights end at (1 - alpha) start + alpha fine-tuned, which takes any head but
+            ``"normal"``; ``"auto"`` chooses alpha among 0, 0.1 .. 1 by ``val`` top-1; None leaves the fine-tuned weights.
         normalisation: ``weights`` as pretrained, or the channel statistics of ``cifar10`` or ``cifar100``.
         resize: ``weights`` as pretrained, or ``squash``: both sides to S, bilinear, nothing cropped.
 
@@ -69,6 +70,7 @@ class FineTune(Trained):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "uva-a2": {
             "layers": "head",
+            "head": "normal",
             "epochs": 30,
             "lr": 1e-3,
             "batch_size": 128,
@@ -102,7 +104,7 @@ class FineTune(Trained):
     backbone_lr: float = 0.3
     layer_decay: float = 1.0
     label_smoothing: float = 0.0
-    head: Literal["normal", "text", "probe"] = "normal"
+    head: Literal["auto", "normal", "text", "probe"] = "auto"
     template: str = templates.PHOTO
     wise: interpolation.Mix = None
     normalisation: Literal["weights", "cifar10", "cifar100"] = "weights"
@@ -114,7 +116,7 @@ class FineTune(Trained):
         super().__post_init__()
         backbone, head, wise = self.backbone, self.head, self.wise
         if head == "text" and backbone.text is None:
-            raise InputError(f"{backbone.name} has no text tower; use head probe or normal")
+            raise InputError(f"{backbone.name} has no text tower; use head auto, probe or normal")
         if wise is not None and head == "normal":
             starts = "head='text' (zero-shot) or head='probe'" if backbone.text is not None else "head='probe'"
             raise InputError(f"expected wise with a head that does not start at random, found head='normal'; use {starts}")
@@ -123,6 +125,8 @@ class FineTune(Trained):
         self.network = self.backbone
         self.linear = nn.Linear(backbone.feature_dim, 1)
         self._sharded: Sharded | None = None
+        self._started = ""
+        """Where the head of the fit started whose choices are learned with once more."""
 
     def _prepared(self, backbone: Backbone) -> Backbone:
         """Return the backbone with the preprocessing that is asked for."""
@@ -201,9 +205,12 @@ class FineTune(Trained):
 
     def _fit(self, train_split: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._prepare(len(train_split.classes))
-        if self.head == "text":
+        kind = self._started or self.head
+        if kind == "auto":
+            kind = better_start(self.backbone, train_split, val, cold, self.template)
+        if kind == "text":
             self._start_from_texts(train_split.classes)
-        if self.head == "probe":
+        if kind == "probe":
             weight, bias = probe_of(self.backbone, train_split, val, cold)
             with torch.no_grad():
                 self.linear.weight.copy_(weight)
@@ -215,6 +222,7 @@ class FineTune(Trained):
             dict(self.parameters()), train_split, val, cold=cold, run=run, report=report, groups=self._groups(),
             label_smoothing=self.label_smoothing,
         )  # fmt: skip
+        self.choices["head starts at"] = kind
         if self._sharded is not None:
             learned, self._sharded = {name: whole(value) for name, value in self.state().items()}, None
             self.load_state(learned)
@@ -224,8 +232,9 @@ class FineTune(Trained):
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         asked, self.wise = self.wise, chosen.choices.get("wise", self.wise)
+        self._started = str(chosen.choices["head starts at"])
         super()._refit(chosen, both, cold, run, report)
-        self.wise = asked
+        self.wise, self._started = asked, ""
 
     def _start_from_texts(self, classes: Sequence[str]) -> None:
         embeddings = templates.class_embeddings(self.backbone, classes, self.template)
@@ -233,10 +242,11 @@ class FineTune(Trained):
             self.linear.weight.copy_(self.backbone.logit_scale * embeddings)
 
     def labels_alone(self, classes: Sequence[str]) -> str:
-        if self.head == "text":
+        head = self.choices.get("head starts at", self.head)
+        if head == "text":
             return ""
         return (
-            f"{self.name} with head={self.head!r} learns its classes from labels and can score no others; "
+            f"{self.name} with head={head!r} learns its classes from labels and can score no others; "
             "set head='text' on a model that has texts"
         )
 

@@ -139,4 +139,10 @@ def best_over(fits: Sequence[Method]) -> Any:
         right = sum(count * mine[candidate][0] for count, mine in tried)
         return round(right, 6), -sum(count * mine[candidate][1] for count, mine in tried)
 
-    return max(common, key=rank)
+    best = max(common, key=rank)
+    starts = [candidate for candidate in common if candidate in fits[0].starts]
+    if not starts or best in starts:
+        return best
+    start = max(starts, key=rank)
+    values, before = ([mine[candidate][0] for _, mine in tried] for candidate in (best, start))
+    return best if fits[0].outdoes(values, before) else start

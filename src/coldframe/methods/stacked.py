@@ -23,7 +23,6 @@ from coldframe.errors import InputError
 from coldframe.methods import views
 from coldframe.methods.balance import Balanced
 from coldframe.methods.trained import Trained
-from coldframe.training import better
 from coldframe.training.stacked import train_stacked
 
 FREE = ("lr", "weight_decay", "clip")
@@ -116,13 +115,16 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
         parts = [answer(seen.gather(rows)).float().cpu() for rows in torch.split(torch.arange(len(truth)), 64)]
         return torch.cat(parts, dim=1)  # [S, N, K]
 
-    def validate() -> list[tuple[float, float]]:
+    def scored(logits: Tensor) -> list[tuple[float, float]]:
         assert truth is not None
-        logits = answers()
         right = (logits.argmax(-1) == truth).double().mean(1)
         return list(zip(right.tolist(), _cross_entropy(logits, truth).tolist(), strict=True))
 
-    zeroth = validate() if val is not None else None
+    def validate() -> list[tuple[float, float]]:
+        return scored(answers())
+
+    first_answers = answers() if val is not None else None
+    zeroth = None if first_answers is None else scored(first_answers)
     for value in parameters.values():
         value.requires_grad_(True)
     results = train_stacked(
@@ -130,10 +132,13 @@ def _group(runs: Sequence[Trained], train: Split, val: Split | None, cold: ColdP
     )
     for value in parameters.values():
         value.requires_grad_(False)
+    last_answers = answers() if val is not None else None
     for number, (run, result) in enumerate(zip(runs, results, strict=True)):
         epoch, kept = result.best_epoch, (result.best or 0.0, math.inf if result.best_loss is None else result.best_loss)
-        if zeroth is not None and not better(*kept, *zeroth[number]):
-            epoch, kept = 0, zeroth[number]
+        if zeroth is not None and first_answers is not None and last_answers is not None and truth is not None:
+            right, before_right = (torch.eq(found[number].argmax(-1), truth) for found in (last_answers, first_answers))
+            if not run.beats(kept, right, zeroth[number], before_right):
+                epoch, kept = 0, zeroth[number]
         if zeroth is not None and epoch == 0:
             for name, value in parameters.items():
                 value[number] = before[name][number]

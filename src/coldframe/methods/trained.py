@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coldframe.backbones.base import Backbone
 from coldframe.cold import Activations, ColdPass
 from coldframe.data.base import Split
 from coldframe.errors import TrainingError
@@ -20,6 +21,7 @@ from coldframe.machine.room import check_fits
 from coldframe.methods import trials, views
 from coldframe.methods.balance import Balance, Balanced
 from coldframe.methods.base import Method, Report, holdout
+from coldframe.methods.margin import Validation, beyond, gain, gain_over_folds
 from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
 from coldframe.training.ranks import here
 from coldframe.types import PIXELS
@@ -38,8 +40,10 @@ class Trained(Method):
     """A method that learns by cross-entropy and keeps the epoch that is best on ``val``.
 
     One rule for all of them: the highest top-1 on ``val``, among equals the lowest cross-entropy. The state before training
-    counts as epoch 0. Without ``val`` the last epoch is kept. A refit runs the epochs that were kept once more, on the same
-    schedule, over train and val.
+    counts as epoch 0, and is left only for a gain on ``val`` of more than ``margin`` standard errors of the paired difference
+    (over folds, of the differences of the folds). Presets, which keep the best epoch as published, have a margin of 0: then
+    the start is one candidate among equals. Without ``val`` the last epoch is kept. A refit runs the epochs that were kept
+    once more, on the same schedule, over train and val.
 
     With ``lr="auto"`` some rates are tried first, in short runs by successive halving that take no more epochs together than
     the run that follows, see :mod:`coldframe.methods.trials`; the best on ``val`` by the same rule is taken (without ``val``
@@ -61,10 +65,13 @@ class Trained(Method):
             ``sample`` draws as many images of each class in an epoch, on average; ``none`` takes images as they are.
         augment: ``none`` or ``flip`` (each image mirrored with probability 1/2, both views stored).
         patience: epochs without a better one on ``val`` before stopping; None never stops early.
+        margin: standard errors by which the best epoch must beat the start on ``val``, else the start is kept; 0 takes the
+            best.
         seed: decides where training starts, the order of the images and the augmentation.
     """
 
     crosses: ClassVar[bool] = True
+    starts: ClassVar[tuple[Hashable, ...]] = (0,)
     stacks: ClassVar[bool] = False
     """Whether several runs of it can be trained at once; see :func:`coldframe.methods.stacked.fit_stacked`."""
     stackable: ClassVar[tuple[str, ...]] = ()
@@ -84,6 +91,7 @@ class Trained(Method):
     balance: Balance = "none"
     augment: views.Augment = "none"
     patience: int | None = None
+    margin: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -198,6 +206,17 @@ class Trained(Method):
         """Take less than what was learned where that is better on ``val``; called once at the end. Return whether it was."""
         return False
 
+    @classmethod
+    def preset(cls, name: str, backbone: Backbone, **changes: Any) -> Self:
+        return super().preset(name, backbone, **{"margin": 0.0, **changes})
+
+    def beats(self, score: trials.Score, right: Tensor, before: trials.Score, right_before: Tensor) -> bool:
+        """Return whether what was learned is kept rather than what was there before, by their answers on ``val``."""
+        return beyond(*gain(right, right_before), self.margin) if self.margin else better(*score, *before)
+
+    def outdoes(self, values: Sequence[float], before: Sequence[float]) -> bool:
+        return not self.margin or beyond(*gain_over_folds(values, before), self.margin)
+
     def settle(self) -> None:
         """Compute what follows from the learned tensors once; called before each validation and at the end."""
 
@@ -205,21 +224,11 @@ class Trained(Method):
         """Return the activations of a split at ``cut``, one for each view."""
         return [cold.activations(self.backbone, split, self.cut, view) for view in self.views]
 
-    def validation(self, val: Split | None, cold: ColdPass) -> Callable[[], tuple[float, float]] | None:
-        """Return what measures the method as it is: (top-1, cross-entropy) on ``val``; None without images."""
+    def validation(self, val: Split | None, cold: ColdPass) -> Validation | None:
+        """Return what measures the method as it is on ``val``; None without images."""
         if val is None:
             return None
-        stored, truth = cold.activations(self.backbone, val, self.cut), torch.from_numpy(val.labels)
-
-        @torch.no_grad()
-        def measured() -> tuple[float, float]:
-            self.settle()
-            rows = torch.split(torch.arange(len(truth)), 64)
-            logits = torch.cat([self.warm(stored.gather(part)).float().cpu() for part in rows])
-            top1 = (logits.argmax(-1) == truth).double().mean()
-            return float(top1), float(functional.cross_entropy(logits, truth))
-
-        return measured
+        return Validation(self, cold.activations(self.backbone, val, self.cut), torch.from_numpy(val.labels))
 
     @property
     def settings_tried(self) -> int:
@@ -291,6 +300,7 @@ class Trained(Method):
         validate = self.validation(val, cold)
         start = {name: value.detach().clone() for name, value in parameters.items()}
         before = self._before = here().measured(validate) if validate is not None and not self._short else None
+        right = validate.right if validate is not None else None
         learned = [value for value in parameters.values() if value.is_floating_point()]
         for value in learned:
             value.requires_grad_(True)
@@ -302,14 +312,15 @@ class Trained(Method):
         for value in learned:
             value.requires_grad_(False)
         epoch = result.best_epoch
-        if before is not None and not better(result.best or 0.0, result.best_loss, *before):
-            epoch = 0
-            with torch.no_grad():
-                for name, value in parameters.items():
-                    value.copy_(start[name])
-            self.reached = before
-        elif result.best is not None and result.best_loss is not None:
+        if result.best is not None and result.best_loss is not None:
             self.reached = result.best, result.best_loss
+        if before is not None and validate is not None and right is not None:
+            reached = here().measured(validate)
+            if not here().from_first(lambda: self.beats(reached, validate.right, before, right)):
+                epoch, self.reached = 0, before
+                with torch.no_grad():
+                    for name, value in parameters.items():
+                        value.copy_(start[name])
         self.settle()
         self.history = result.history
         self.choices = {"epoch": epoch, "cut": self.cut, "cold": stored[0].note + note}
