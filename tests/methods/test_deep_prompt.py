@@ -84,7 +84,7 @@ def test_no_prompts_are_kept_where_the_network_is_best_without(
     truth = torch.from_numpy(val.labels)
     own = float((start.argmax(-1) == truth).double().mean()), float(functional.cross_entropy(start, truth))
     seen: list[tuple[float, ...]] = []
-    monkeypatch.setattr(deep_prompt, "better", lambda *scores: bool(seen.append(scores)))
+    monkeypatch.setattr(DeepPrompt, "beats", lambda _, score, right, before, others: bool(seen.append((*score, *before))))
     for position in ("back", "front"):
         method = DeepPrompt(plain, epochs=2, layer=0, lr=0.5, position=position)  # type: ignore[arg-type]
         method.fit(train, val, cold=cold)

@@ -65,7 +65,7 @@ def test_other_classes_take_their_texts_over_the_tuned_network(tmp_path: Path) -
     torch.testing.assert_close(other(pixels), zero(pixels), rtol=1e-5, atol=1e-4)
     assert method.classes == TRAIN.classes and len(method.linear.bias) == 3
     with pytest.raises(InputError, match="can score no others"):
-        FineTune(tiny_clip(), layers="head", epochs=1).fit(TRAIN, cold=cold).with_classes(["cat"])
+        FineTune(tiny_clip(), layers="head", head="probe", epochs=1).fit(TRAIN, cold=cold).with_classes(["cat"])
 
 
 @pytest.mark.parametrize(("settings", "words"), [

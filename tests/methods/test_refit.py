@@ -84,7 +84,8 @@ def test_neighbours_and_closed_forms_take_all_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fine-tune", "deep-prompt", "text-prompt"])
 def test_epochs_that_were_chosen_run_again_on_all_images(name: str, tmp_path: Path) -> None:
     cold = ColdPass(Store(tmp_path))
-    settings: dict[str, Any] = {"schedule": "constant", "warmup": 0, "lr": 0.05, "epochs": 4}
+    settings: dict[str, Any] = {"schedule": "constant", "warmup": 0, "lr": 0.05, "epochs": 4, "margin": 0.0}
+    settings |= {"head": "normal"} if name == "fine-tune" else {}
     method = made(name, **settings).fit(TRAIN, VAL, cold=cold)
     method.choices["epoch"] = 2
     whole = made(name, **{**settings, "epochs": 2}).fit(BOTH, cold=cold)

@@ -37,7 +37,8 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> ColdPass:
 
 
 def made(name: str, shared: dict[str, Any], own: list[dict[str, Any]]) -> list[Any]:
-    return [method_class(name)(BACKBONE, **shared, **each) for each in own]
+    """Return runs that keep what they learn even where the start is as good."""
+    return [method_class(name)(BACKBONE, **{"margin": 0.0, **shared, **each}) for each in own]
 
 
 @pytest.mark.parametrize(("name", "shared", "own"), CASES)
@@ -84,6 +85,16 @@ def test_prompts_that_are_best_left_out_are_left_out_beside_others_too(cold: Col
             assert run.divisor == pytest.approx(other.divisor, rel=1e-4)
             assert run.choices["validation"] == run.reached
         assert sum("prompts" in run.choices for run in runs) == left_out
+
+
+def test_the_start_is_kept_beside_others_where_it_is_kept_alone(cold: ColdPass) -> None:
+    for margin in (0.5, 1e6):
+        shared, own = {**PROMPT, "tokens": 2, "margin": margin}, [{"lr": 0.01}, {"lr": 0.2}, {"lr": 1.0}]
+        runs = made("text-prompt", shared, own)
+        fit_stacked(runs, TRAIN, VAL, cold=cold)
+        alone = [run.fit(TRAIN, VAL, cold=cold) for run in made("text-prompt", shared, own)]
+        assert [run.choices["epoch"] for run in runs] == [run.choices["epoch"] for run in alone]
+        assert any(run.choices["epoch"] for run in runs) == (margin < 1)
 
 
 def test_a_run_that_bursts_does_not_stop_the_others(cold: ColdPass) -> None:

@@ -24,6 +24,7 @@ from coldframe.backbones.base import Backbone
 from coldframe.backbones.checkpoint import drawn
 from coldframe.backbones.rewired import PACKED, Layer
 from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
 from coldframe.errors import InputError, ModelError
 from coldframe.methods import load, method_class
 from coldframe.methods.tuned import Tuned
@@ -331,7 +332,10 @@ def test_the_start_is_the_probe_or_the_texts(tmp_path: Path) -> None:
     texts = method_class("zero-shot")(tiny_clip()).fit(TRAIN, cold=cold)
     for name in METHODS:
         method: Any = method_class(name)(tiny_clip(), **(METHODS[name] | {"last": 1}))
-        assert method._start_head(TRAIN, VAL, cold) == "text"
+        assert method._start_head(TRAIN, VAL, cold) == "probe", "the probe knows the colours, the texts do not"
+        assert method._start_head(TRAIN, None, cold) == "text", "nothing to choose on"
+        told = Split("val", VAL.images, texts.predict(VAL, cold=cold).numpy(), VAL.classes)
+        assert method._start_head(TRAIN, told, cold) == "text", "nothing to gain over the texts"
         method.classes = TRAIN.classes
         torch.testing.assert_close(method.logits(VAL, cold=cold), texts.logits(VAL, cold=cold), rtol=1e-4, atol=1e-4)
     probed: Any = method_class("bn-tune")(tiny_classifier(), last=1)

@@ -17,7 +17,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
-from coldframe.methods.margin import beyond, gain
+from coldframe.methods.margin import gained
 from coldframe.types import FEATURES
 
 PROBE_L2 = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -94,7 +94,7 @@ def better_start(
     texts = templates.class_embeddings(backbone, train.classes, template).float()
     weight, bias = probe_of(backbone, train, val, cold)
     by_texts, by_probe = (features @ texts.T).argmax(-1) == truth, head(features, weight, bias, True).argmax(-1) == truth
-    return "probe" if beyond(*gain(by_probe, by_texts), 1.0) else "text"
+    return "probe" if gained(by_probe, by_texts) > 1 else "text"
 
 
 def probe_of(backbone: Backbone, train: Split, val: Split | None, cold: ColdPass) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""When a change counts as a gain on images: by a multiple of the standard error of the paired difference."""
+"""When a change counts as a gain: in standard errors of the paired difference, over images or over folds."""
 
 from __future__ import annotations
 
@@ -44,45 +44,44 @@ class Validation:
         return float(self.right.double().mean()), float(functional.cross_entropy(logits, self.truth))
 
 
-def gain(right: Tensor, before: Tensor) -> tuple[float, float]:
-    """Return how much more often one answer is right than another, and the standard error of that.
+def gained(right: Tensor, before: Tensor) -> float:
+    """Return by how many standard errors one answer is more often right than another, by McNemar's test.
 
-    With d_i in {-1, 0, 1}, one minus the other on image i: the mean of d, and sqrt(mean((d - mean d)^2) / N).
+    z = (b - c - 1) / sqrt(b + c), of b images that only the one and c that only the other answers rightly; the 1 is the
+    correction for counts. Without such images 0.
 
     Args:
         right: whether the one is right, bool [N].
         before: whether the other is, bool [N], of the same images.
 
+    Source:
+        Edwards, Note on the "correction for continuity" in testing the significance of the difference between correlated
+        proportions (1948), of McNemar's test (1947).
+
     Example:
         >>> import torch
-        >>> gain(torch.tensor([True, True, True, False]), torch.tensor([True, True, False, False]))
-        (0.25, 0.21650635094610965)
+        >>> gained(torch.tensor([True] * 5), torch.tensor([False] * 4 + [True]))
+        1.5
     """
-    difference = right.double() - before.double()
-    return float(difference.mean()), math.sqrt(float(difference.var(unbiased=False)) / len(difference))
+    b, c = int((right & ~before).sum()), int((before & ~right).sum())
+    return (b - c - 1) / math.sqrt(b + c) if b + c else 0.0
 
 
-def beyond(gained: float, error: float, margin: float) -> bool:
-    """Return whether a gain is one: above 0, and above ``margin`` standard errors.
-
-    Source:
-        Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), section 3.4.3, the rule of one
-        standard error: the simplest candidate whose error is within one of the best is taken.
-    """
-    return gained > 0 and gained > margin * error
-
-
-def gain_over_folds(values: Sequence[float], before: Sequence[float]) -> tuple[float, float]:
-    """Return the mean difference of the values of k folds, and its standard error, sd(d) / sqrt(k) with k - 1 below.
+def gained_over_folds(values: Sequence[float], before: Sequence[float]) -> float:
+    """Return the same over k folds: the mean difference of their values over its standard error, sd(d) / sqrt(k).
 
     Args:
         values: top-1 of one candidate in each fold.
         before: of another in the same folds.
 
+    Source:
+        Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), section 3.4.3: the rule of one
+        standard error over the folds.
+
     Example:
-        >>> gain_over_folds([0.75, 0.5], [0.5, 0.5])
-        (0.125, 0.125)
+        >>> gained_over_folds([0.75, 0.5], [0.5, 0.5])
+        1.0
     """
     difference = torch.tensor(values, dtype=torch.float64) - torch.tensor(before, dtype=torch.float64)
-    spread = float(difference.std()) if len(difference) > 1 else 0.0
-    return float(difference.mean()), spread / math.sqrt(len(difference))
+    mean, spread = float(difference.mean()), float(difference.std()) if len(difference) > 1 else 0.0
+    return math.copysign(math.inf, mean) if mean and not spread else mean * math.sqrt(len(difference)) / (spread or 1.0)

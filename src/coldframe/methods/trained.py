@@ -21,7 +21,7 @@ from coldframe.machine.room import check_fits
 from coldframe.methods import trials, views
 from coldframe.methods.balance import Balance, Balanced
 from coldframe.methods.base import Method, Report, holdout
-from coldframe.methods.margin import Validation, beyond, gain, gain_over_folds
+from coldframe.methods.margin import Validation, gained, gained_over_folds
 from coldframe.training import Group, Optimiser, Recipe, Schedule, better, train
 from coldframe.training.ranks import here
 from coldframe.types import PIXELS
@@ -40,8 +40,8 @@ class Trained(Method):
     """A method that learns by cross-entropy and keeps the epoch that is best on ``val``.
 
     One rule for all of them: the highest top-1 on ``val``, among equals the lowest cross-entropy. The state before training
-    counts as epoch 0, and is left only for a gain on ``val`` of more than ``margin`` standard errors of the paired difference
-    (over folds, of the differences of the folds). Presets, which keep the best epoch as published, have a margin of 0: then
+    counts as epoch 0, and is left only for a gain on ``val`` of more than ``margin`` standard errors (of McNemar's test; over
+    folds, of the differences of the folds). Presets, which keep the best epoch as published, have a margin of 0: then
     the start is one candidate among equals. Without ``val`` the last epoch is kept. A refit runs the epochs that were kept
     once more, on the same schedule, over train and val.
 
@@ -212,10 +212,10 @@ class Trained(Method):
 
     def beats(self, score: trials.Score, right: Tensor, before: trials.Score, right_before: Tensor) -> bool:
         """Return whether what was learned is kept rather than what was there before, by their answers on ``val``."""
-        return beyond(*gain(right, right_before), self.margin) if self.margin else better(*score, *before)
+        return gained(right, right_before) > self.margin if self.margin else better(*score, *before)
 
     def outdoes(self, values: Sequence[float], before: Sequence[float]) -> bool:
-        return not self.margin or beyond(*gain_over_folds(values, before), self.margin)
+        return not self.margin or gained_over_folds(values, before) > self.margin
 
     def settle(self) -> None:
         """Compute what follows from the learned tensors once; called before each validation and at the end."""
