@@ -81,6 +81,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "verbs/pictures.py": "tests/verbs/test_compare.py",
     "backbones/transformer.py": "tests/methods/test_exact.py",
     "methods/settings.py": "tests/methods/test_trained.py",
+    "methods/stages.py": "tests/methods/test_contract.py",
     "data/base.py": "the loaders' tests",
     "data/anything.py": "tests/methods/test_answers.py",
     "data/choices.py": "tests/data/test_lists.py and the other loaders' tests",

@@ -97,7 +97,7 @@ def test_no_prompts_are_kept_where_the_network_is_best_without(
 
 def test_layer_and_rate_are_chosen_on_validation_images(tmp_path: Path) -> None:
     cold, train, val, plain = ColdPass(Store(tmp_path / "store")), split(24), split(18, 1), tiny_clip(layers=4)
-    open_ = DeepPrompt(plain, tokens=2, epochs=4)
+    open_ = DeepPrompt(plain, tokens=2, epochs=10, margin=0.0)
     assert open_.cuts == ("block2", "block0") and open_.lr == "auto"
     cold.prepare(plain, [train, val], [(cut, "plain") for cut in open_.cuts])
     method = open_.fit(train, val, cold=cold)
@@ -106,11 +106,13 @@ def test_layer_and_rate_are_chosen_on_validation_images(tmp_path: Path) -> None:
     assert sum(row["epochs"] for row in tried) <= method.epochs
     best = max(tried, key=lambda row: (row["val"], -row["val_loss"]))
     assert (method.layer, method.lr, method.depth) == (best["layer"], best["lr"], "all")
-    alone = DeepPrompt(plain, tokens=2, epochs=4, layer=best["layer"], lr=best["lr"], depth="all").fit(train, val, cold=cold)
+    same: dict[str, Any] = {"layer": best["layer"], "lr": best["lr"], "depth": "all", "margin": 0.0}
+    alone = DeepPrompt(plain, tokens=2, epochs=10, **same).fit(train, val, cold=cold)
+    assert method.choices["epoch"] > 0
     assert "search" not in alone.choices and torch.equal(alone.prompt, method.prompt)
     # What was taken is what is saved, taken up by a method that leaves it open, and refitted; another fit chooses anew.
     method.save(tmp_path / "run")
-    for other in (load(tmp_path / "run", plain), DeepPrompt(plain, tokens=2, epochs=4)):
+    for other in (load(tmp_path / "run", plain), DeepPrompt(plain, tokens=2, epochs=10, margin=0.0)):
         restore(other, tmp_path / "run", train.classes)
         assert torch.equal(other.logits(val, cold=cold), method.logits(val, cold=cold))
     both = method.refitted(train, val, cold=cold)

@@ -16,7 +16,7 @@ from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.zero_shot import ZeroShot
 
 TRAIN, VAL, TEST = split(24), split(18, seed=1, name="val"), split(9, seed=2, name="test")
-SETTINGS: dict[str, Any] = {"layers": "last-half", "head": "text", "epochs": 3, "lr": 5e-3, "batch_size": 8}
+SETTINGS: dict[str, Any] = {"margin": 0.0, "layers": "last-half", "head": "text", "epochs": 3, "lr": 5e-3, "batch_size": 8}
 
 
 def test_the_ends_are_zero_shot_and_fine_tuning(tmp_path: Path) -> None:

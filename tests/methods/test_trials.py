@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,17 +14,39 @@ from coldframe.cold import ColdPass, Store
 from coldframe.errors import InputError, TrainingError
 from coldframe.methods import method_class
 from coldframe.methods.fine_tune import FineTune
-from coldframe.methods.trials import Score, Settings, rounds, search
+from coldframe.methods.trials import Score, Settings, search
+
+
+def rounds(costs: Sequence[float], epochs: int) -> list[tuple[int, int]]:
+    """Return (runs, epochs of each) of the rounds of a search, whose candidates cost so much and are better in turn."""
+    calls: list[tuple[float, int]] = []
+
+    def attempt(settings: Settings, length: int) -> Score:
+        calls.append((settings["cost"], length))
+        return settings["place"], 1.0
+
+    candidates = [{"place": float(place), "cost": cost} for place, cost in enumerate(costs)]
+    search(candidates, epochs, attempt, lambda settings: float(settings["cost"]))
+    assert sum(cost * length for cost, length in calls) <= epochs * min(costs), "the search costs more than the run"
+    lengths = list(dict.fromkeys(length for _, length in calls))
+    return [(sum(length == other for _, other in calls), length) for length in lengths]
 
 
 @pytest.mark.parametrize("candidates", [1, 2, 3, 4, 6, 9, 16])
 def test_a_search_costs_no_more_than_the_run_and_rounds_grow(candidates: int) -> None:
     for epochs in range(1, 120):
-        found = rounds(candidates, epochs)
-        assert sum(count * length for count, length in found) <= epochs
+        found = rounds([1.0] * candidates, epochs)
         assert all(later[0] < before[0] and later[1] >= 2 * before[1] for before, later in pairwise(found))
         assert not found or found[0][0] == min(candidates, epochs)
-    assert rounds(4, 10) == [(4, 1), (2, 3)] and rounds(1, 50) == [] and rounds(4, 20) == [(4, 2), (2, 6)]
+    assert rounds([1] * 4, 10) == [(4, 1), (2, 3)] and rounds([1], 50) == [] and rounds([1] * 4, 20) == [(4, 2), (2, 6)]
+
+
+def test_candidates_that_cost_more_have_fewer_epochs() -> None:
+    for epochs in range(1, 60):
+        rounds([1.5, 1.5, 3.5, 3.5], epochs)
+    # 15 in all: 10 for one epoch of each, then 5 are left, and two epochs of both last ones would cost 14.
+    assert rounds([1.5, 1.5, 3.5, 3.5], 10) == [(4, 1)] and rounds([3.5, 3.5, 1.5, 1.5], 10) == [(4, 1)]
+    assert rounds([3.5, 3.5, 1.5, 1.5], 20) == [(4, 1), (2, 6)] and rounds([1.5, 3.5], 3) == []
 
 
 def test_the_best_of_the_last_round_is_taken_by_accuracy_then_loss() -> None:

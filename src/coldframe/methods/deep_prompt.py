@@ -157,6 +157,10 @@ class DeepPrompt(Trained):
         starts = dict.fromkeys(max(0, layers - max(blocks, least)) for blocks in LAST_BLOCKS)
         return [{"layer": start, "depth": depth, **rate} for start in starts for rate in rates]
 
+    def cost(self, settings: Mapping[str, Any]) -> float:
+        """Return how many blocks run; the last one, which computes one token's output, counts half."""
+        return len(self.network.blocks) - int(settings.get("layer", self._start)) - 0.5
+
     @property
     def _start(self) -> int:
         """L; the first of those that are tried where it is open."""

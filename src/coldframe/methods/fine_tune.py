@@ -15,18 +15,18 @@ from torch.nn import functional
 from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.errors import InputError, nearest
+from coldframe.errors import InputError
 from coldframe.methods import interpolation, templates
 from coldframe.methods.base import Report
 from coldframe.methods.headed import better_start, probe_of
 from coldframe.methods.sharing import shared_out
+from coldframe.methods.stages import trained_stages
 from coldframe.methods.trained import Trained
 from coldframe.training import Group
 from coldframe.training.ranks import here
 from coldframe.training.sharded import Sharded, whole
-from coldframe.types import FEATURES, PROJECTION, block
+from coldframe.types import FEATURES
 
-NAMED_LAYERS = ("head", "last-conv", "first-conv", "last-block", "last-half", "all")
 STATISTICS = {
     "cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
@@ -258,51 +258,3 @@ class FineTune(Trained):
         other.linear.bias.zero_()
         other._start_from_texts(classes)
         return other
-
-
-def trained_stages(backbone: Backbone, layers: str) -> dict[str, list[nn.Parameter]]:
-    """Return the parameters that ``layers`` names, by the cut their stage starts at; none for ``head``.
-
-    Raises:
-        InputError: the backbone has no such stage, or no convolution where one is asked for.
-    """
-    stages = {cut: _parameters(backbone, cut) for cut in backbone.cuts[:-1]}
-    if PROJECTION in stages:  # a matrix after the last block trains with it
-        stages[block(backbone.layers - 1)] += stages.pop(PROJECTION)
-    learned = [cut for cut, parameters in stages.items() if parameters]
-    blocks = [cut for cut in learned if cut.startswith("block")]
-    if layers == "head":
-        return {}
-    if layers == "all":
-        return {cut: stages[cut] for cut in learned}
-    if layers == "last-half":
-        return {cut: stages[cut] for cut in learned[len(learned) // 2 :]}
-    if layers == "last-block":
-        last = blocks[-1] if blocks else learned[-1]
-        return {cut: stages[cut] for cut in learned if backbone.index(cut) >= backbone.index(last)}
-    if layers in ("first-conv", "last-conv"):
-        return _convolution(backbone, layers, stages)
-    chosen = [name.strip() for name in layers.split(",")]
-    for name in chosen:
-        if name not in learned:
-            raise InputError(f"{backbone.name} has no layers {name!r} to train{nearest(name, (*NAMED_LAYERS, *learned))}")
-    return {cut: stages[cut] for cut in chosen}
-
-
-def _parameters(backbone: Backbone, cut: str) -> list[nn.Parameter]:
-    found: list[nn.Parameter] = []
-    for part in backbone.stage_modules(cut):
-        found += [part] if isinstance(part, nn.Parameter) else list(part.parameters())
-    return found
-
-
-def _convolution(backbone: Backbone, layers: str, stages: Mapping[str, list[nn.Parameter]]) -> dict[str, list[nn.Parameter]]:
-    convolutions = []
-    for cut in stages:
-        for part in backbone.stage_modules(cut):
-            if isinstance(part, nn.Module):
-                convolutions += [(cut, module) for module in part.modules() if isinstance(module, nn.Conv2d)]
-    if not convolutions:
-        raise InputError(f"{backbone.name} has no convolution for layers={layers!r}; choose last-block, last-half or all")
-    cut, module = convolutions[0 if layers == "first-conv" else -1]
-    return {cut: list(module.parameters())}

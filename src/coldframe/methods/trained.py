@@ -45,8 +45,8 @@ class Trained(Method):
     the start is one candidate among equals. Without ``val`` the last epoch is kept. A refit runs the epochs that were kept
     once more, on the same schedule, over train and val.
 
-    With ``lr="auto"`` some rates are tried first, in short runs by successive halving that take no more epochs together than
-    the run that follows, see :mod:`coldframe.methods.trials`; the best on ``val`` by the same rule is taken (without ``val``
+    With ``lr="auto"`` some rates are tried first, in short runs by successive halving that cost no more together than the run
+    that follows, see :mod:`coldframe.methods.trials`; the best on ``val`` by the same rule is taken (without ``val``
     on a fifth of the training images, all of which the run then learns from). After ``fit`` the settings are those taken.
 
     A new one lists its own settings as fields, says at which ``cut`` it enters and what it does there (``warm``), and in
@@ -119,6 +119,10 @@ class Trained(Method):
         """Return the settings among which the best on validation images is taken before the run; none are tried of one."""
         return [{"lr": rate} for rate in (self.rates if self.lr == "auto" else (self.lr,))]
 
+    def cost(self, settings: trials.Settings) -> float:
+        """Return what an epoch with one of the candidates costs, relative to the others."""
+        return 1.0
+
     def take(self, settings: trials.Settings) -> None:
         super().take(settings)
         self.recipe = self._recipe()
@@ -151,7 +155,7 @@ class Trained(Method):
                 return -1.0, math.inf
             return short.reached or (-1.0, math.inf)
 
-        return trials.search(candidates, self.epochs, attempt)
+        return trials.search(candidates, self.epochs, attempt, self.cost)
 
     def calibrate(self, train: Split, held: Split | None, cold: ColdPass) -> None:
         if not self._short:
