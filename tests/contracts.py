@@ -77,6 +77,18 @@ def check_backbone(
     _check_bf16(backbone, images, features)
 
 
+@torch.no_grad()
+def cuts_of(backbone: Backbone, images: Tensor) -> str:
+    """Return every cut with the shape of its activation and the modules that a stage begins with, on one line."""
+    taps = backbone.taps(images[:1], backbone.cuts)
+    modules = {id(module): name for name, module in backbone.module.named_modules()}
+    found = []
+    for cut in backbone.cuts:
+        own = [modules.get(id(thing), "a parameter") for thing in backbone.stage_modules(cut)]
+        found.append(f"{cut} {list(taps[cut].shape[1:])} by {'+'.join(own) or 'none'}")
+    return "; ".join(found).replace(": ", " ")
+
+
 def _check_head(backbone: Backbone, images: Tensor, features: Tensor, own_logits: Callable[[Tensor], Tensor] | None) -> None:
     logits = backbone.head(features)
     if own_logits is None:

@@ -36,6 +36,16 @@ def same_text(test: str, name: str, found: str) -> None:
     assert found == kept, "\n".join(changed)
 
 
+def same_line(test: str, name: str, key: str, found: str) -> None:
+    """Assert that a text is that of the line ``KEY: ...`` of ``drawn/NAME.txt`` beside the test, which its cases share."""
+    path = Path(test).parent / "drawn" / f"{name}.txt"
+    if os.environ.get("RENEW_DRAWN"):
+        path.parent.mkdir(exist_ok=True)
+        lines = (_kept(path) if path.exists() else {}) | {key: found}
+        path.write_text("".join(f"{one}: {line}\n" for one, line in sorted(lines.items())), encoding="utf-8")
+    assert found == _kept(path)[key]
+
+
 def drawn(figure: Any) -> list[str]:
     """Return what stands on a figure or part of one, an artist a line."""
     size = f" {_numbers(figure.get_size_inches())} in" if hasattr(figure, "get_size_inches") else ""

@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 from fakes import tiny_classifier
-from timm.layers import ScaledStdConv2d
+from timm.layers import BatchNormAct2d, ScaledStdConv2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models import resnet18
@@ -172,3 +172,36 @@ def test_a_backbone_that_folds_wrongly_is_used_as_it_is(monkeypatch: pytest.Monk
     assert backbone.folded() is not backbone
     monkeypatch.setattr("coldframe.backbones.base.fold_batch_norm", lambda net: settled(copy.deepcopy(net), 3))
     assert backbone.folded() is backbone
+
+
+@pytest.mark.parametrize("hook", ["register_forward_hook", "register_forward_pre_hook"])
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_pair_that_somebody_listens_to_is_left(hook: str, part: int) -> None:
+    net = settled(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)))
+    assert find_pairs(net) == [Pair("0", "1")]
+    getattr(net[part], hook)(lambda *_: None)
+    assert find_pairs(net) == []
+
+
+def test_what_carries_more_than_the_normalisation_keeps_it() -> None:
+    norm = BatchNormAct2d(4, act_layer=nn.ELU)
+    net = settled(nn.Sequential(nn.Conv2d(4, 4, 1), norm, nn.Conv1d(1, 1, 1)))[:2]
+    x = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(7))
+    folded = fold_batch_norm(net)
+    assert isinstance(folded[1], nn.ELU) and torch.allclose(folded(x), net(x), atol=1e-5)
+    kinds = {nn.Linear(3, 4): 2, nn.Conv1d(3, 4, 1): 3, nn.ConvTranspose1d(3, 4, 1): 3, nn.Conv2d(3, 4, 1): None}
+    for layer, axes in kinds.items():
+        found = fold_batch_norm(settled(nn.Sequential(layer, nn.BatchNorm2d(4) if axes is None else nn.BatchNorm1d(4))))[1]
+        assert repr(found) == (f"Rows(axes={axes})" if axes else "Identity()")
+    grouped = settled(nn.Sequential(nn.Conv2d(4, 6, 3, groups=2, dilation=2, bias=False), nn.BatchNorm2d(6, eps=0.3)))
+    x = torch.randn(1, 4, 9, 9, generator=torch.Generator().manual_seed(8))
+    assert torch.allclose(fold_batch_norm(grouped)(x), grouped(x), atol=1e-5) and left(fold_batch_norm(grouped)) == 0
+
+
+def test_weights_that_learn_still_learn_after_folding() -> None:
+    net = settled(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
+    net[0].weight.requires_grad_(False)
+    folded = fold_batch_norm(net)
+    assert not folded[0].weight.requires_grad and not folded[0].bias.requires_grad
+    net[0].weight.requires_grad_(True)
+    assert fold_batch_norm(net)[0].bias.requires_grad and not fold_batch_norm(net).training

@@ -8,7 +8,8 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from contracts import check_backbone, same
+from contracts import check_backbone, cuts_of, same
+from drawn import same_line
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import nn
 
@@ -97,6 +98,7 @@ def test_other_towers(tower: str) -> None:
     assert len(backbone.cuts) >= cuts, backbone.cuts
     images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     check_backbone(backbone, images, net.encode_image, tower=net.visual)
+    same_line(__file__, "cuts", f"open_clip {tower}", cuts_of(backbone, images))
 
 
 @pytest.mark.parametrize(("kind", "bias"), [(CLIP, None), (CustomTextCLIP, -2.0)])

@@ -10,6 +10,7 @@ import torch
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.ids import parse
+from coldframe.backbones.options import Options, _value
 from coldframe.backbones.timm_weights import network
 from coldframe.errors import ModelError
 from coldframe.files import write_safetensors
@@ -77,3 +78,49 @@ def test_options_that_a_network_does_not_have(tmp_path: Path) -> None:
         load_backbone(f"timm:test_vit@{vit}?pad_type=same")
     with pytest.raises(ModelError, match=r"options behind the . are for timm's networks"):
         load_backbone(f"torchvision:resnet18@{vit}?mean=0.5")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("size", "1", 1), ("size", 4096, 4096), ("size", 4097, None), ("size", "0", None), ("resize", True, None),
+        ("size", 2.0, None),
+        ("mean", "0", (0.0, 0.0, 0.0)), ("mean", 1, (1.0, 1.0, 1.0)), ("mean", "1.001", None), ("mean", "-0.1", None),
+        ("std", "0.001", (0.001, 0.001, 0.001)), ("std", "0.0009", None), ("std", [0.1, 0.2, 0.3], (0.1, 0.2, 0.3)),
+        ("std", [0.1, 0.2], None), ("mean", "0.1,0.2,0.3", (0.1, 0.2, 0.3)), ("mean", "a", None), ("mean", [None], None),
+        ("mean", "0.1,0.2,0.3,0.4", None), ("pad_type", "pytorch", "pytorch"), ("interpolation", "lanczos", "lanczos"),
+    ],
+)  # fmt: skip
+def test_the_ends_of_every_option(key: str, value: object, found: object) -> None:
+    if found is None:
+        with pytest.raises(ModelError, match=f"expected {key} (as|of) "):
+            _value(key, value)
+    else:
+        assert _value(key, value) == found
+
+
+def test_a_new_size_keeps_the_share_of_the_crop_and_padding_is_said_where_there_are_two() -> None:
+    usual = Preprocess(224, 256, (0.1, 0.1, 0.1), (0.2, 0.2, 0.2), "bilinear")
+    sizes = [(found.size, found.resize) for found in (
+        Options().applied(usual), Options(size=112).applied(usual), Options(size=100).applied(usual),
+        Options(resize=224).applied(usual), Options(size=64, resize=65).applied(usual))]  # fmt: skip
+    assert sizes == [(224, 256), (112, 128), (100, 114), (224, 224), (64, 65)]
+    with pytest.raises(ModelError, match="expected resize of 224 or more"):
+        Options(resize=223).applied(usual)
+    assert Options(mean=(0.3, 0.3, 0.3)).applied(usual).mean == (0.3, 0.3, 0.3) and Options().applied(usual) == usual
+    assert [Options(pad).settings for pad in (None, "same", "pytorch")] == [{}, {"pad_type": "same"}, {"pad_type": ""}]
+    asked: list[str] = []
+    said = [Options(pad).padding("net.tag", lambda name, twin=twin: bool(asked.append(name)) or twin) for pad, twin in
+            ((None, True), (None, False), ("same", True), ("pytorch", True))]  # fmt: skip
+    assert said == [
+        " (with PyTorch's padding; if it came from TensorFlow, load timm:tf_net or add ?pad_type=same)", "",
+        " (with TensorFlow's padding)", " (with PyTorch's padding)",
+    ]  # fmt: skip
+    assert asked == ["tf_net", "tf_net"]
+
+
+@pytest.mark.parametrize("text", ["timm:a@b?=1", "timm:a@b?x", "timm:a@b?x=1&y"])
+def test_options_have_a_name_and_a_value(text: str) -> None:
+    with pytest.raises(ModelError, match="expected NAME=VALUE with & between"):
+        parse(text)
+    assert parse("timm:a@b?x=").options == (("x", ""),)

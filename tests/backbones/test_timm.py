@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from contracts import check_backbone
+from contracts import check_backbone, cuts_of
+from drawn import same_line
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.timm import IMAGENET, cut, preprocess_of
@@ -66,6 +67,7 @@ def test_contract(name: str) -> None:
     if head is None:
         tower = torch.nn.ModuleList([net.blocks, net.patch_embed, net.norm])
     check_backbone(backbone, images, lambda x: net.forward_head(net.forward_features(x), pre_logits=True), head, tower)
+    same_line(__file__, "cuts", f"timm {name}", cuts_of(backbone, images))
 
 
 def test_embed_is_the_convolution_alone() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from contracts import check_backbone
+from contracts import check_backbone, cuts_of
+from drawn import same_line
 from torch import Tensor, nn
 from torchvision import models
 
@@ -92,6 +93,7 @@ def test_contract(family: str) -> None:
     assert len(backbone.cuts) >= cuts, backbone.cuts
     images = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(2))
     check_backbone(backbone, images, penultimate(net), net)  # type: ignore[arg-type]
+    same_line(__file__, "cuts", f"torchvision {family}", cuts_of(backbone, images))
 
 
 def test_squeezenet_has_features_and_no_head() -> None:

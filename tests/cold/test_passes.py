@@ -300,6 +300,17 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, o
         ColdPass(Store(tmp_path), **settings)  # type: ignore[arg-type]
 
 
+def test_what_a_pass_keeps_is_said_in_a_word_and_counted_in_bytes(tmp_path: Path) -> None:
+    words = {(storage, engine): cold(tmp_path, storage=storage, engine=engine).kept
+             for storage in ("fp32", "bf16") for engine in ("eager", "folded")}  # fmt: skip
+    assert words == {("fp32", "eager"): "fp32", ("fp32", "folded"): "fp32-folded", ("bf16", "eager"): "bf16",
+                     ("bf16", "folded"): "bf16-folded"}  # fmt: skip
+    ways = (({}, torch.float32), ({}, torch.float64), ({}, torch.bfloat16), ({"storage": "bf16"}, torch.float64))
+    sizes = [cold(tmp_path, **how).sizes(TinyBackbone().to(dtype=kind), ["pixels", "features"]) for how, kind in ways]
+    assert sizes == [{"pixels": 768, "features": 6 * width} for width in (4, 8, 2, 2)]
+    assert "_over" not in repr(ColdPass(Store(tmp_path)))
+
+
 def test_unknown_cuts_and_views_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a view of plain, flip, found 'turned'"):
         cold(tmp_path).prepare(TinyBackbone(), [split(3)], [("features", "turned")])
