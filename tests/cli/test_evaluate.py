@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from fakes import TinyBackbone, tiny_clip
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from coldframe import methods
@@ -18,6 +21,8 @@ from coldframe.data import load_dataset
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.zero_shot import ZeroShot
+from coldframe.report.figures.style import PALETTE
+from coldframe.verbs.evaluate import union_figure
 
 
 def folder(path: Path, names: tuple[str, ...], n: int = 10) -> str:
@@ -173,3 +178,42 @@ def test_compare_takes_the_same_flags(capsys: pytest.CaptureFixture[str], data: 
             main(["compare", "--data", data, "--space", "pixel", "--corruptions", *words])
         said = capsys.readouterr().err
         assert stopped.value.code == 2 and expected in said and said.count("\n") == 1, said
+
+
+def test_the_figure_of_a_union_has_three_kinds_of_bars() -> None:
+    first = SimpleNamespace(name="a", alone=0.9, union=0.8, taken={"b": 0.125})
+    scores: Any = [first, SimpleNamespace(name="b", alone=0.5, union=0.25, taken={})]
+    axes: Any = union_figure(scores, "T").axes[0]
+    names = ["a: alone", "a: in the union", "a: taken for b", "b: alone", "b: in the union"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
+    assert [bar.get_width() for bar in axes.patches] == [90, 80, 12.5, 50, 25]
+    assert [text.get_text() for text in axes.texts] == ["90.0", "80.0", "12.5", "50.0", "25.0"]
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    assert colours == [PALETTE[place] for place in (6, 0, 1, 6, 0)]
+
+
+def test_options_of_an_attack_need_an_attack_and_have_usual_values(
+    probe: str, data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    class Enough(Exception):
+        pass
+
+    def measured(method: object, dataset: object, split: str, *, asked: Any, **more: Any) -> None:
+        seen.append((split, asked, more["cold"].batch_size))
+        raise Enough
+
+    monkeypatch.setattr("coldframe.verbs.evaluate.measure_run", measured)
+    from coldframe.cli.evaluate import evaluate as verb
+
+    for words, expected in (
+        ({}, (False, 20, 1)), ({"attack": "pgd"}, (True, 20, 1)), ({"attack": "pgd", "steps": 3, "restarts": 2}, (True, 3, 2)),
+    ):  # fmt: skip
+        with pytest.raises(Enough):
+            verb(Path(probe), data=data, device="cpu", **words)  # type: ignore[arg-type]
+        split, disturbances, batch = seen[-1]
+        assert (bool(disturbances.eps), disturbances.steps, disturbances.restarts) == expected
+        assert (split, batch) == ("test", 64)
+    for name in ("steps", "restarts"):
+        assert "add --attack pgd" in refused(capsys, probe, "--data", data, f"--{name}", "1")

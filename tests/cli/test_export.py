@@ -15,9 +15,11 @@ from PIL import Image
 
 from coldframe import load_backbone
 from coldframe.cli import main
+from coldframe.cli.export import export
 from coldframe.cold import ColdPass, Store
 from coldframe.data import load_dataset
 from coldframe.delivery import formats
+from coldframe.delivery.export import Exported
 from coldframe.errors import InputError
 from coldframe.methods import method_class
 
@@ -161,3 +163,18 @@ def test_photographs_are_spread_over_those_there_are(tmp_path: Path, monkeypatch
         with pytest.raises(InputError, match="expected a tolerance above 0"):
             monkeypatch.setattr(verb, "run_folder", Path)
             verb.export(tmp_path, tmp_path / "m.safetensors", to="safetensors", tolerance=wrong)
+
+
+def test_a_file_is_described_in_five_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"precision": "fp16", "input": "I", "output": "O", "method": "knn", "backbone": "net", "licence": "mit"}
+    done = Exported(Path("m.onnx"), "onnx", 1_234_560_000, 1.2e-6, 16, 0.02, told)
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("coldframe.verbs.export.export", lambda *words, **more: asked.append(more) or done)
+    export(Path("run"), out=Path("m.onnx"))
+    assert capsys.readouterr().out.splitlines() == [
+        "m.onnx: onnx, 1,234.6 MB, fp16", "  in   I", "  out  O", "  knn on net, licence of the weights: mit",
+        "  largest difference from coldframe: 1.2e-06 (at most 0.02) on 16 photographs",
+    ]  # fmt: skip
+    assert asked[0] == {
+        "to": "onnx", "takes": "uint8", "opset": None, "fp16": False, "check": (), "tolerance": None, "download": False,
+    }  # fmt: skip
