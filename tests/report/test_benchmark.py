@@ -102,3 +102,17 @@ def test_nothing_measured_and_one_model() -> None:
     assert not [line for line in found.says() if line.startswith("Nothing here")] and found.to_json()["pareto"] == ["zoo:VGG11"]
     found.rows = []
     assert found.accuracy == "top1" and "20 passes" in found.headline and found.to_csv() == "\n"
+
+
+def test_numbers_lose_their_digits_where_they_stop_to_matter() -> None:
+    found = seven()
+    found.rows = [row("a", 9.95, 0.5, 1e6, gmacs=0.095), row("b", 9.94, 0.5, 1e6, gmacs=0.0949), row("c", 9.96, 0.5, 1e6)]
+    head, *lines = found.cells()
+    told = [dict(zip(head, line, strict=True)) for line in lines]
+    assert [line["latency, ms"] for line in told] == ["10", "9.9", "10"]
+    assert [line["GMACs"] for line in told] == ["0.10", "0.095", "1.50"]
+    found.rows[0]["batch"], found.rows[1]["batch"] = 7, 8
+    assert [note for note in found.notes() if "timed at batch" in note] == ["a: timed at batch 7, because more might not fit."]
+    found.rows[0]["gradients_memory_batch"] = 63
+    assert found.cells()[1][head.index("with gradients")] == "1,000 (63)"
+    assert found.cells()[2][head.index("with gradients")] == "1,000"

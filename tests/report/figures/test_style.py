@@ -120,3 +120,27 @@ def test_an_ending_that_is_no_picture_stays_and_names_are_cut_in_the_middle(tmp_
     assert [path.name for path in save_figure(figure, tmp_path / "v1.2", dpi=30)] == ["v1.2.png", "v1.2.svg"]
     assert shorten("abcdefghijklmnopqrstuvwxyz", 10) == "abcdef…xyz" and shorten("abcdefghij", 10) == "abcdefghij"
     assert distinct(["alpha beta gamma"] * 2 + ["x"], 8) == ["alpha…ma [0]", "alpha…ma [1]", "x"]
+
+
+def test_names_of_bars_and_titles_of_pictures_are_cut_or_wrapped_to_their_room():
+    axes = bars({"x" * 60: 1.0, "y": 2.0}).axes[0]
+    assert [len(label.get_text()) for label in axes.get_yticklabels()] == [40, 1]
+    small = image_sheet([np.zeros((4, 4), np.uint8)] * 2, ["aaaa bbbb cccc", ""], columns=5, size=0.5)
+    assert small.axes[0].get_title() == "aaaa\nbbbb\ncccc" and small.axes[1].get_title() == " "
+    assert tuple(small.get_size_inches()) == pytest.approx((2 * 0.62 + 0.1, 0.62 + 3 * 0.17 + 0.1))
+    wide = image_sheet([np.zeros((4, 4), np.uint8)], ["aaaa bbbb cccc dddd"], size=1.0)
+    assert wide.axes[0].get_title() == "aaaa bbbb\ncccc dddd"
+    shown = image_sheet([np.full((2, 2), 1.5), np.full((2, 2), 9, np.uint8)]).axes
+    assert [axes.get_images()[0].get_clim() for axes in shown] == [(0, 1), (0, 255)]
+    assert shown[0].get_images()[0].get_array().max() == 1
+    for wrong in (np.zeros((1, 4)), np.zeros((1, 4, 4, 4)), np.zeros((1, 2, 4, 4, 3))):
+        with pytest.raises(InputError, match="move channels last"):
+            image_sheet(wrong)
+    with style():
+        figure = new_figure(3, 2)
+        axes = figure.add_subplot()
+        axes.set(xlim=(0, 1), ylim=(0, 1), title="$5")
+    assert b'width="216pt" height="144pt"' in as_svg(figure) and figure.dpi == 100
+    grid = axes.xaxis.get_major_ticks()[0].gridline
+    assert (grid.get_linewidth(), axes.get_axisbelow(), axes.title.get_parse_math()) == (0.8, True, False)
+    assert as_png(figure)[16:24] == (450).to_bytes(4) + (300).to_bytes(4)
