@@ -75,7 +75,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "verbs/tabulate.py": "tests/verbs/test_compare.py",
     "verbs/halving.py": "tests/verbs/test_budget.py",
     "verbs/look_ahead.py": "tests/hostile/test_cli_late.py",
-    "evaluation/predictions.py": "tests/verbs/test_hand_over.py",
     "verbs/answer_file.py": "tests/verbs/test_predict.py",
     "backbones/module.py": "tests/files/test_own.py",
     "verbs/pictures.py": "tests/verbs/test_compare.py",

@@ -15,7 +15,7 @@ from coldframe.data import load_dataset
 from coldframe.data.base import Dataset, Split
 from coldframe.data.names import by_wordnet, chosen_names
 from coldframe.errors import DataError, InputError
-from coldframe.evaluation.by_name import bound, folded, matched
+from coldframe.evaluation.by_name import _shown, bound, folded, matched
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.zero_shot import ZeroShot
 from coldframe.verbs.evaluate import measure_run
@@ -117,3 +117,9 @@ def test_no_split_is_forced_where_nothing_is_learned(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--classes for images without labels"):
         ask(f"folder:{flat}", tiny_clip())
     assert ask(f"folder:{tmp_path / 'd'}", tiny_clip(), split="all").n == 7
+
+
+def test_five_names_are_shown() -> None:
+    assert [_shown("abcdefg"[:n]) for n in (5, 6, 7)] == [
+        "a, b, c, d, e", "a, b, c, d, e and 1 more", "a, b, c, d, e and 2 more",
+    ]  # fmt: skip

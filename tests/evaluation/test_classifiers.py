@@ -18,7 +18,15 @@ from coldframe.backbones.base import Backbone
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Split
 from coldframe.errors import InputError
-from coldframe.evaluation.classifiers import FOLDED_FROM, logits_of, opened, own_classifier
+from coldframe.evaluation.classifiers import (
+    FOLDED_FROM,
+    in_set,
+    logits_of,
+    opened,
+    own_classifier,
+    set_limit,
+    thresholds_of,
+)
 from coldframe.methods import method_class
 from coldframe.registry import METHODS
 
@@ -161,3 +169,11 @@ def test_networks_with_batch_normalisation_lie_channels_last_on_a_cpu_and_as_usu
     assert layout(backbone) == layout(backbone.folded()) == (True, False)
     assert layout(backbone.clone().to("meta")) == (False, True)
     assert layout(TinyBackbone()) == (False, True), "a network without batch normalisation is left as it is"
+
+
+def test_a_set_holds_what_lies_within_its_limit_the_surest_first() -> None:
+    odds = torch.tensor([0.25, 0.5, 0.25, 0.0])
+    assert in_set(odds, 0.75) == [1, 0, 2] and in_set(odds, 0.7) == [1] and in_set(odds, 0.1) == [1]
+    with pytest.raises(InputError, match="expected a saved run with --conformal, found a model"):
+        set_limit(TinyBackbone(), 0.9)
+    assert thresholds_of(TinyBackbone()) == [] and thresholds_of("lite0") == []

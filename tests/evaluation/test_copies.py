@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from fakes import Pictures, TinyBackbone, coloured
 
 from coldframe.cold import ColdPass, Store
 from coldframe.data.base import Dataset, Split
+from coldframe.evaluation import copies
 from coldframe.evaluation.copies import copied, said
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.verbs.compare import compare
@@ -45,3 +47,33 @@ def test_a_near_copy_of_any_picture_is_found(tmp_path: Path) -> None:
     test = Split("test", Pictures(arrays), TEST.labels, TEST.classes)
     found = copied(Dataset("d", TRAIN, VAL, test), TinyBackbone(width=8), ColdPass(Store(tmp_path)))
     assert found.nonzero()[0].tolist() == [2, 7]
+
+
+class Named(Pictures):
+    """Many pictures that are known by a name, and never opened."""
+
+    def __init__(self, name: str, n: int) -> None:
+        super().__init__([])
+        self.label, self.n = name, n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def digest(self, index: int) -> str:
+        return f"{self.label}{index}"
+
+
+def test_near_copies_are_looked_for_among_all_training_images_where_they_are_not_too_many(monkeypatch) -> None:
+    n = 4100
+    sizes = {"train": n, "test": 3}
+    train, test = (Split(name, Named(name, size), np.zeros(size, dtype=np.int64), ("a",)) for name, size in sizes.items())
+    units = {"train": torch.zeros(n, 2), "test": torch.tensor([[1.0, 0.0], [0.99991, (1 - 0.99991**2) ** 0.5], [0.0, 1.0]])}
+    units["train"][4099, 0] = 1.0
+    monkeypatch.setattr(copies, "_unit", lambda backbone, split, cold: units[split.name])
+    data = Dataset("d", train, train.subset([]), test)
+    for most, found in ((3 * n, [True, True, False]), (3 * n - 1, [False, False, False])):
+        monkeypatch.setattr(copies, "MOST", most)
+        assert copied(data, TinyBackbone(), ColdPass()).tolist() == found
+    units["test"][1] = torch.tensor([0.99985, (1 - 0.99985**2) ** 0.5])
+    monkeypatch.setattr(copies, "MOST", 3 * n)
+    assert copied(data, TinyBackbone(), ColdPass()).tolist() == [True, False, False]

@@ -49,3 +49,13 @@ def test_an_attack_that_is_asked_for() -> None:
             Disturbances.of(**arguments)
     with pytest.raises(InputError, match="such as 8/255 for eps, found 'much'"):
         radii(["0,much"])
+
+
+def test_one_of_each_can_be_asked_for_and_all_images_are_said() -> None:
+    asked = Disturbances.of(0.2, images=1, attack_eps=0.1, steps=1, restarts=1)
+    assert (asked.images, asked.steps, asked.restarts, asked.named_eps) == (1, 1, 1, "25.5/255")
+    said = Disturbances.of(0.2, corruptions=True, attack_eps=4 / 255, images=18).notes(TEST)
+    assert "all 18 test images" in said[0] and "N(0, 0.2²)" in said[0] and "as the founding course does" in said[0]
+    assert "15 corruptions at 5 severities" in said[1] and "20 steps; all 18" in said[2] and len(said) == 3
+    assert "1 of 18 test images" in asked.notes(TEST)[0]
+    assert Disturbances.of(corruptions=True) and not Disturbances.of(corruptions=True).noise

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import TinyBackbone, split, tiny_clip
@@ -5,7 +7,7 @@ from fakes import TinyBackbone, split, tiny_clip
 from coldframe import DeepPrompt, FineTune, LinearProbe, NearestNeighbours, measures
 from coldframe.errors import InputError
 from coldframe.evaluation import serving as room
-from coldframe.evaluation.serving import serving
+from coldframe.evaluation.serving import Serving, _cost, serving
 from coldframe.measures.timing import Latency
 
 
@@ -75,4 +77,19 @@ def test_methods_of_several_backbones_are_refused(methods):
     with pytest.raises(InputError, match="several backbones"):
         serving({"a": methods["probe"], "b": NearestNeighbours(TinyBackbone(width=12))})
     with pytest.raises(InputError, match="found none"):
+        serving({})
+
+
+def test_what_a_method_adds_is_its_head_or_the_median_of_what_its_passes_take_more() -> None:
+    alone = Latency(10.0, 9.0, 11.0, 3, 1, 10.0, processor=8.0, passes=(9.0, 10.0, 11.0))
+    head = Latency(0.25, 0.2, 0.3, 3, 1, 0.25, processor=0.125, passes=(0.2, 0.25, 0.3))
+    whole = Latency(13.0, 12.0, 13.0, 3, 1, 13.0, processor=7.0, passes=(11.0, 14.0, 12.0))
+    found = [_cost(alone, head, True), _cost(alone, whole, False), _cost(whole, alone, False)]
+    assert [(one.backbone, one.added, one.total) for one in found] == [(10, 0.25, 10.25), (10, 2, 12), (13, 0, 13)]
+    assert [one.processor for one in found] == [8.125, 8.0, 8.0]
+    assert _cost(alone, replace(head, processor=None), True).processor is None
+    assert _cost(replace(alone, processor=None), head, True).processor is None
+    assert Serving(1.23456, 1.0, 2.34567).fields() == {"latency_ms": 2.2346, "latency_processor_ms": 2.3457}
+    assert Serving(1.0, 1.0).fields()["latency_processor_ms"] is None
+    with pytest.raises(InputError, match="at least one method to time"):
         serving({})

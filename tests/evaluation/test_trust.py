@@ -154,3 +154,32 @@ def test_neighbours_leave_each_image_out(cold: ColdPass) -> None:
         others = DATA.train.subset([at for at in range(30) if at != row])
         alone = NearestNeighbours(TinyBackbone(width=8), k=3).fit(others, cold=cold)
         torch.testing.assert_close(found[row], alone.logits(DATA.train.subset([row]), cold=cold)[0], rtol=1e-4, atol=1e-4)
+
+
+def test_every_interval_of_a_row_is_that_of_its_formula() -> None:
+    generator = np.random.default_rng(5)
+    p, y = generator.dirichlet(np.ones(3), size=20), np.arange(20) % 3
+    row = trust(p, p, y, None, 1.3, ("a", "b", "c"))
+    ends = row["intervals"]
+    losses = -np.log(p[np.arange(20), y])
+    half = 1.96 * losses.std(ddof=1) / 20**0.5
+    assert ends["nll"] == pytest.approx([max(0, losses.mean() - half), losses.mean() + half]) and row["temperature"] == 1.3
+    ranked = (p.argmax(1) != y)[np.argsort(-p.max(1), kind="stable")]
+    for name, count in (("risk80", 16), ("risk90", 18)):
+        assert row[name] == pytest.approx(ranked[:count].mean())
+        share = measures.wilson(ranked[:count].sum(), count)
+        assert ends[name] == pytest.approx([share.low, share.high])
+    half = measures.resampling.ece_half(p, y)
+    error = measures.ece(p, y)
+    assert ends["ece"] == pytest.approx([max(0, error - half), min(1, error + half)])
+    worst = ("a", "b", "c").index(row["worst_class_name"])
+    share = measures.wilson(row["worst_class"] * (y == worst).sum(), int((y == worst).sum()))
+    assert ends["worst_class"] == pytest.approx([share.low, share.high])
+    one = trust(np.array([[0.1, 0.9]]), np.array([[0.1, 0.9]]), np.array([0]), None, 1.0, ("a", "b"))
+    assert one["intervals"]["nll"] == pytest.approx([-np.log(0.1)] * 2) and one["intervals"]["ece"] == pytest.approx([0.9, 0.9])
+
+
+def test_names_that_both_have_are_listed_to_five() -> None:
+    split = DATA.test
+    five, six = (Unknown("x", split, tuple("abcdef"[:n])).doubts()[0] for n in (5, 6))
+    assert "(a, b, c, d, e):" in five and "(a, b, c, d, e and others):" in six and Unknown("x", split).doubts() == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from fakes import TinyBackbone, split, tiny_classifier, tiny_clip
+from torch import nn
 
 from coldframe.cold import ColdPass, Store
 from coldframe.errors import InputError, ModelError
@@ -194,3 +196,11 @@ def test_all_rows_or_evenly_many() -> None:
     assert reading.evenly(4, 4).tolist() == [0, 1, 2, 3] and reading.evenly(9, 4).tolist() == [0, 2, 4, 6]
     assert np.array_equal(reading.Rows.of([StoredColumn(torch.zeros(2, 3)), StoredColumn(torch.ones(3, 3))]).take(
         torch.tensor([1, 2, 4])).numpy()[:, 0], [0, 1, 1])  # fmt: skip
+
+
+def test_only_whole_convolutions_take_low_rank_filters() -> None:
+    method = method_class("conv-lora")(tiny_classifier(), last=1)
+    whole, grouped = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1, groups=2)
+    layers = [("conv", whole), ("conv", grouped), ("linear", whole), ("conv", nn.Linear(4, 4))]
+    found = [method._wants(SimpleNamespace(place=place, module=module)) for place, module in layers]
+    assert found == [True, False, False, False]

@@ -65,3 +65,22 @@ def test_equals_are_never_ahead_and_borders_belong_to_nobody():
     assert attack(groups_of(fooled={"linear-probe": 0.9, "fine-tune": 0.1}, attack=alone)) == ""
     counted = groups_of(noise_top1={"linear-probe": 0.8, "fine-tune": 0.9}, noise_n={"linear-probe": 9, "fine-tune": 9})
     assert "no method stands clearly ahead" in noise(counted), "nine disturbed images tell nothing"
+
+
+def test_what_is_left_under_attack_is_little_up_to_five_in_a_hundred():
+    both = {name: {"n": 10_000, "clean_top1": 1.0} for name in ("linear-probe", "fine-tune")}
+    for least, holds in ((0.9499, True), (0.9501, False)):
+        said = attack(groups_of(fooled={"linear-probe": 1.0, "fine-tune": least}, attack=both))
+        assert ("is the easiest to fool" in said) is holds and ("no method holds: at most 5.0%" in said) is not holds
+
+
+def test_what_is_clear_lies_beyond_the_chance_of_two_samples_and_the_seeds():
+    n = 100
+    for gap, clear in ((0.118, False), (0.122, True)):  # 1.96 sqrt((p q + p' q') / 100) = 0.1196
+        said = noise(groups_of(n=n, noise_top1={"linear-probe": 0.8 - gap, "fine-tune": 0.8}))
+        assert ("holds best" in said) is clear
+    lines = groups_of(noise_top1={"linear-probe": 0.7, "fine-tune": 0.9})
+    for line, values in zip(lines, ((0.6, 0.8), (0.8, 1.0)), strict=True):
+        for row, value in zip(line.rows, values, strict=True):
+            row["noise_top1"] = value
+    assert "no method stands clearly ahead" in noise(lines), "seeds differ by more than the methods"

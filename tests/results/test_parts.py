@@ -6,7 +6,7 @@ import pytest
 from coldframe.errors import InputError
 from coldframe.files.reading import typed
 from coldframe.report import Detail, Table
-from coldframe.results.parts import Shown
+from coldframe.results.parts import Shown, training_curves
 
 
 def test_details_sum_over_seeds(make_table):
@@ -46,3 +46,22 @@ def test_a_confusion_of_many_classes_is_short_and_comes_back():
     for wrong in (["5:1", ""], ["x:1", ""], ["0:y", ""]):
         with pytest.raises(InputError, match="in a confusion"):
             Detail("knn", sparse=wrong)
+
+
+def test_curves_of_training_need_two_epochs():
+    history = [{"epoch": 1, "loss": 2.0, "val": 0.5}, {"penalty": 3}, {"epoch": 2, "loss": 1.0, "val": 0.75}]
+    loss, val = training_curves(history)
+    assert (loss.x, loss.y, loss.kind, val.y, val.y_label) == ([1, 2], [2, 1], "training", [0.5, 0.75], "top-1")
+    assert training_curves(history[:2]) == [] and len(training_curves([{"epoch": e, "loss": 1.0} for e in (1, 2)])) == 1
+
+
+def test_a_confusion_of_fifty_classes_is_whole_and_columns_end_with_the_classes():
+    for classes, whole in ((50, True), (51, False)):
+        found = Detail("knn", confusion=np.eye(classes, dtype=int).tolist()).to_json()
+        assert ("confusion" in found, "sparse" in found) == (whole, not whole)
+    assert Detail("knn", sparse=["1:3", ""]).confusion == [[0, 3], [0, 0]]
+    for wrong in ("2:1", "-1:1", "1:"):
+        with pytest.raises(InputError, match="below 2 columns"):
+            Detail("knn", sparse=[wrong, ""])
+    with pytest.raises(InputError, match="20,000 rows of a confusion at most"):
+        Detail("knn", sparse=[""] * 20_001)

@@ -56,3 +56,31 @@ def test_the_interval_over_images_is_that_of_a_share_of_n():
     assert (found.low, found.high) == pytest.approx((0.7672, 0.9069), abs=1e-4)  # Wilson, 85 of 100
     assert groups([complete({"method": "knn", "n": 100})])[0].over_images() is None
     assert groups([complete({"method": "knn", "top1": 0.5})])[0].over_images() is None
+
+
+def test_a_group_says_what_its_rows_hold():
+    known = {"top1": [0.5, 0.7], "map": [0.25, 0.75]}
+    rows = [
+        complete({"method": "knn", "model": "m", "data": d, "seed": s, "n": 10, "kappa": k, "intervals": i, "map": v})
+        for d in ("folder:a", "folder:b")
+        for s, (k, i, v) in enumerate([(-0.5, known, None), (-0.9, {"top1": [0.3, 0.9]}, 0.5), (-1.0, None, 0.7)])
+    ]
+    a, b = groups(rows)
+    assert (a.label, b.label) == ("nearest neighbours · a", "nearest neighbours · b") and b.subject == "nearest neighbours · b"
+    assert a.ends("top1") == pytest.approx((0.4, 0.8)) and a.ends("map") == (0.25, 0.75) and a.ends("ece") is None
+    assert a.main == "top1", "the first row has no mAP"
+    kappa = a.over_seeds("kappa")
+    assert kappa.low == -1.0 and kappa.mean == pytest.approx(-0.8) and kappa.high < 0
+    assert a.over_seeds("ece") is None and a.mean("ece") is None and a.half("ece") is None
+    assert groups([row | {"map": 0.5} for row in rows])[0].main == "map"
+    apart = groups([rows[0], rows[0] | {"split": "val"}, rows[0] | {"model": "timm:other"}])
+    assert [group.label.removeprefix("nearest neighbours") for group in apart] == [" · m", " · m · val", " · other"]
+
+
+def test_images_of_all_folds_count_and_a_share_may_be_0_or_1():
+    row = {"method": "knn", "n": 10, "images_in_all": 100, "top1": 0.5}
+    assert groups([complete(row)])[0].over_images().n == 100
+    assert complete(row | {"top1": 0.0})["top1"] == 0 and complete(row | {"top1": 1.0, "own": 3})["own"] == 3
+    with pytest.raises(InputError, match=r"found -0\.1; divide by 100"):
+        complete(row | {"top1": -0.1})
+    assert [short(name) for name in ("parquet:a/b.parquet", "mini:cifar10", "./here/")] == ["b.parquet", "cifar10", "here"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from coldframe import files
 from coldframe.errors import FileError, InputError
 from coldframe.training import checkpoint
 from coldframe.training.checkpoint import Progress
@@ -81,3 +82,25 @@ def test_half_written_checkpoints_are_swept(tmp_path: Path) -> None:
     (tmp_path / f".{checkpoint.NAME}.abc.part").write_bytes(b"half")
     checkpoint.restore(tmp_path, "key", parameters, optimiser)
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
+
+
+def test_a_checkpoint_that_lacks_something_is_one_sentence(tmp_path: Path) -> None:
+    parameters, optimiser = made("adam", 2)
+    best = {key: value.detach().clone() for key, value in parameters.items()}
+    checkpoint.save(tmp_path, "key", Progress(best_epoch=1), parameters, optimiser, best)
+    path = tmp_path / checkpoint.NAME
+    tensors, note = files.read_safetensors(path)
+    assert "1/step" not in note["scalars"] and {"optimiser/0/exp_avg", "now/a", "best/b.c"} <= tensors.keys()
+    wrong: list[dict[str, Tensor]] = [
+        {name: value for name, value in tensors.items() if not name.startswith("best/")},
+        tensors | {"best/a": torch.zeros(1, 2)},
+        {name: value for name, value in tensors.items() if name != "now/a"},
+        tensors | {"now/a": torch.zeros(4, 4)},
+        tensors | {"optimiser/9/exp_avg": torch.zeros(3, 2)},
+    ]
+    for held in wrong:
+        files.write_safetensors(path, held, note)
+        with pytest.raises(FileError, match=r"its tensors are not those of this run; remove .* to start anew"):
+            checkpoint.restore(tmp_path, "key", *made("adam", 0))
+    files.write_safetensors(path, tensors, note)
+    assert checkpoint.restore(tmp_path, "key", *made("adam", 0)) is not None

@@ -31,3 +31,23 @@ def test_the_loop_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     value = torch.zeros(1, requires_grad=True)
     with pytest.raises(InputError, match="expected a training that ends within ten years, found 100,000 epochs"):
         train({"w": value}, lambda items, epoch: (value - 1).square().sum(), 8, Recipe(100_000, 4, 0.1))
+
+
+def test_two_steps_and_ten_seconds_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(lifetime.time, "monotonic", lambda: now[0])
+    endless = Lifetime(10**12, 1000)
+    for seconds, steps in ((9.9, 2), (50.0, 1)):
+        now[0] = seconds
+        endless.check(steps)
+    with pytest.raises(InputError, match="not one epoch ends in a day: take fewer or smaller images"):
+        endless.check(2)
+    now[0] = 0.0
+    slow = Lifetime(5 * 10**8, 20_000)
+    now[0] = 20.0
+    with pytest.raises(InputError, match="which take 32 years at the speed of the first seconds; 1 epochs take a day"):
+        slow.check(10)
+    now[0] = 0.0
+    just = Lifetime(int(LONGEST), 1000)
+    now[0] = 10.0
+    just.check(10)  # a second a step: ten years to the day

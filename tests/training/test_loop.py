@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from coldframe.errors import InputError, TrainingError
-from coldframe.training import Group, Recipe, Result, order, train
+from coldframe.training import Group, Recipe, Result, checkpoint, order, train
 from coldframe.training.checkpoint import NAME
+from coldframe.training.loop import better
 
 RECIPE = Recipe(epochs=4, batch_size=8, lr=0.05, optimiser="sgd", warmup=3)
 
@@ -313,3 +314,40 @@ def test_a_run_killed_again_and_again_equals_the_one_that_was_not(tmp_path: Path
             del row["seconds"]
         assert logs[0] == logs[1] and len(logs[0]) == 3
         assert list(killed.glob(".checkpoint*")) == []
+
+
+def test_what_is_better_is_higher_then_of_lower_loss() -> None:
+    for value, loss, best, best_loss, expected in (
+        (0.0, None, None, None, True), (0.5, 9.0, 0.4, 1.0, True), (0.4, 0.1, 0.5, 1.0, False), (0.5, 0.9, 0.5, 1.0, True),
+        (0.5, 1.0, 0.5, 1.0, False), (0.5, 1.1, 0.5, 1.0, False), (0.5, None, 0.5, 1.0, False), (0.5, 1.0, 0.5, None, False),
+        (0.5, None, 0.5, None, False),
+    ):  # fmt: skip
+        assert better(value, loss, best, best_loss) is expected
+
+
+def test_the_order_of_a_seed_is_that_of_earlier_runs() -> None:
+    assert order(2, 3, 8).tolist() == torch.randperm(8, generator=torch.Generator().manual_seed(2_000_009)).tolist()
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(0.0, 16), (1e9, 1)])
+def test_a_run_is_saved_after_the_seconds_and_at_its_end(
+    seconds: float, saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    plain = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda *about: (seen.append(about[2].step), plain(*about)))
+    Problem().train(run=tmp_path, save_seconds=seconds)
+    assert len(seen) == saves == len(set(seen)) and seen[-1] == 16
+
+
+def test_a_log_tells_step_loss_and_rate_of_each_epoch() -> None:
+    problem = Problem()
+    told: list[dict[str, float]] = []
+    result = problem.train(replace(RECIPE, epochs=2, schedule="linear", warmup=0), report=told.append, stop=1)
+    assert told == result.history and [line["epoch"] for line in told] == [1], "stop ends a run, not its schedule"
+    assert told[0]["step"] == 4 and told[0]["lr"] == pytest.approx(0.05 * (1 - 3 / 8)) and 0 <= told[0]["seconds"] < 60
+    one = Problem().train(Recipe(epochs=1, batch_size=8, lr=1e-9, optimiser="sgd"))
+    with torch.no_grad():
+        mean = -Problem().value()
+    assert one.history[0]["loss"] == pytest.approx(mean, rel=1e-4), "the mean over images, not over batches"
+    assert Problem().train(replace(RECIPE, epochs=1), stop=9).best_epoch == 1

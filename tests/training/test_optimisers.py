@@ -45,3 +45,21 @@ def test_adam_takes_steps_of_the_learning_rate_and_adamw_decays_beside_them() ->
 def test_bad_settings_are_refused(name: str, settings: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(name, [Group([torch.zeros(1, requires_grad=True)])], **({"lr": 0.1} | settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["nesterov", "adam", "adamw", "nadam", "radam", "muon"])
+def test_steps_are_those_of_torch(name: str) -> None:
+    """Each with what stands in its name: Nesterov's step, or a decay beside the gradient."""
+    kind, more = {
+        "nesterov": (torch.optim.SGD, {"momentum": 0.5, "nesterov": True}), "adam": (torch.optim.Adam, {}),
+        "muon": (torch.optim.SGD, {"momentum": 0.5, "nesterov": True}), "adamw": (torch.optim.AdamW, {}),
+        "nadam": (torch.optim.NAdam, {"decoupled_weight_decay": True}),
+        "radam": (torch.optim.RAdam, {"decoupled_weight_decay": True}),
+    }[name]  # fmt: skip
+    value = torch.tensor([2.0], requires_grad=True)
+    other = kind([value], lr=0.01, weight_decay=0.1, **more)
+    for _ in range(7):
+        other.zero_grad()
+        (3 * value).sum().backward()
+        other.step()
+    assert one_step(name, steps=7)[0] == pytest.approx(float(value.detach()), rel=1e-6)

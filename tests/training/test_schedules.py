@@ -30,3 +30,7 @@ def test_warm_up_climbs_to_the_peak_and_the_rest_falls_from_it(schedule: str) ->
 def test_an_unknown_schedule_is_refused() -> None:
     with pytest.raises(InputError, match="expected a schedule of constant, cosine, linear, found 'step'"):
         factor("step", 0, 10)  # type: ignore[arg-type]
+
+
+def test_one_step_and_a_warm_up_to_the_end() -> None:
+    assert factor("linear", 0, 0) == 1.0 and factor("linear", 4, 4, warmup=4) == 1.0 and factor("constant", 0, 2, 1) == 1.0

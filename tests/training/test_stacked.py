@@ -53,3 +53,46 @@ def test_runs_that_differ_in_more_are_refused() -> None:
         train_stacked({"weight": weight}, lambda items, epoch: weight.sum((1, 2)), 4, [muon, muon])
     with pytest.raises(InputError, match="at least one training item"):
         train_stacked({"weight": weight}, lambda items, epoch: weight.sum((1, 2)), 0, [first, first])
+
+
+def test_each_run_keeps_its_best_epoch_as_the_ordinary_loop_does() -> None:
+    first = Recipe(epochs=5, batch_size=6, optimiser="sgd", schedule="linear", warmup=2, lr=0.3)
+    recipes = [first, replace(first, lr=0.02), replace(first, lr=1e9, weight_decay=1e9)]
+    weight = START.expand(3, -1, -1).clone().requires_grad_()
+    seen, truth = X[::2] * 1.5, Y[1::2]
+
+    def score(one: Tensor) -> tuple[float, float]:
+        logits = seen @ one.T
+        return float((logits.argmax(1) == truth).double().mean()), float(functional.cross_entropy(logits, truth))
+
+    def losses(items: Tensor, epoch: int) -> Tensor:
+        return torch.stack([functional.cross_entropy(X[items] @ each.T, Y[items]) for each in weight])
+
+    results = train_stacked({"weight": weight}, losses, 20, recipes, validate=lambda: [score(each) for each in weight.detach()])
+    for run, recipe in enumerate(recipes[:2]):
+        own = START.clone().requires_grad_()
+        expected = train(
+            {"weight": own}, lambda items, epoch, own=own: functional.cross_entropy(X[items] @ own.T, Y[items]), 20, recipe,
+            validate=lambda own=own: score(own.detach()),
+        )  # fmt: skip
+        torch.testing.assert_close(weight[run].detach(), own.detach(), rtol=1e-4, atol=1e-5)
+        assert results[run].best_epoch == expected.best_epoch
+        for mine, theirs in zip(results[run].history, expected.history, strict=True):
+            assert mine == pytest.approx({name: theirs[name] for name in mine}, rel=1e-4)
+            assert set(mine) == {"epoch", "step", "loss", "lr", "val", "val_loss"}
+    assert "not finite in epoch 1 at learning rate 1e+09; the state before training is kept" in results[2].failed
+    assert torch.equal(weight[2].detach(), START) and results[2].history == []
+
+
+def test_a_run_that_bursts_ends_at_its_start_though_the_others_go_on() -> None:
+    """Once it was put back and then took the steps of the epochs that were left: its weights were not finite at the end."""
+    first = Recipe(epochs=3, batch_size=6, optimiser="sgd", lr=0.1)
+    recipes = [first, replace(first, lr=1e9, weight_decay=1e9)]
+    for scores in (None, [(0.5, 1.0), (0.5, 1.0)]):
+        weight = START.expand(2, -1, -1).clone().requires_grad_()
+
+        def losses(items: Tensor, epoch: int, weight: Tensor = weight) -> Tensor:
+            return torch.stack([functional.cross_entropy(X[items] @ each.T, Y[items]) for each in weight])
+
+        results = train_stacked({"weight": weight}, losses, 20, recipes, validate=scores and (lambda scores=scores: scores))
+        assert "in epoch 1 " in results[1].failed and torch.equal(weight[1].detach(), START) and not results[0].failed

@@ -69,7 +69,7 @@ def train_stacked(
             sums += each.detach().double().cpu() * len(items)
             step += 1
         now = alive & sums.isfinite() & _finite(parameters)
-        _end(results, alive & ~now, parameters, best, recipes, epoch)
+        _end(results, alive & ~now, recipes, epoch)
         alive = now
         if not bool(alive.any()):
             break
@@ -83,10 +83,11 @@ def train_stacked(
                     result.best, result.best_loss, result.best_epoch = metrics["val"], metrics["val_loss"], epoch + 1
                     _copy(best, parameters, run)
             result.history.append(metrics)
-    for run in alive.nonzero().flatten().tolist():
-        if validate is not None:
+    for run, result in enumerate(results):
+        if validate is not None or result.failed:  # a run that failed took the later steps of the others, too
             _copy(parameters, best, run)
-        results[run].best_epoch = results[run].best_epoch or first.epochs
+        if not result.failed:
+            result.best_epoch = result.best_epoch or first.epochs
     return results
 
 
@@ -101,13 +102,9 @@ def _copy(into: Mapping[str, Tensor], source: Mapping[str, Tensor], run: int) ->
         value[run] = source[name][run]
 
 
-def _end(
-    results: Sequence[Result], gone: Tensor, parameters: Mapping[str, Tensor], best: Mapping[str, Tensor],
-    recipes: Sequence[Recipe], epoch: int,
-) -> None:  # fmt: skip
-    """Put runs that are not finite back to their best state, and say so."""
+def _end(results: Sequence[Result], gone: Tensor, recipes: Sequence[Recipe], epoch: int) -> None:
+    """Say which runs are no longer finite, and which of their states is kept."""
     for run in gone.nonzero().flatten().tolist():
-        _copy(parameters, best, run)
         kept = f"the state after epoch {results[run].best_epoch}" if results[run].best_epoch else "the state before training"
         results[run].failed = (
             f"the loss or a weight was not finite in epoch {epoch + 1} at learning rate {recipes[run].lr:g}; {kept} is kept: "
