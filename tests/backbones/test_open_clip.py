@@ -177,6 +177,14 @@ def test_preprocessing_is_that_of_the_weights(small_architectures: Path) -> None
     assert load_backbone("open_clip:Tiny/openai").preprocess.mean == (0.1, 0.2, 0.3)
     assert load_backbone("open_clip:Tiny/openai").preprocess.mode == "squash"
     assert load_backbone("open_clip:Tiny/later").preprocess.std == (0.4, 0.4, 0.4)
+    about = {"size": 32, "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "interpolation": "random", "resize_mode": "shortest"}
+    found = preprocess_of(about)
+    assert (found.size, found.resize, found.interpolation, found.mode) == (32, 32, "bicubic", "crop")
+    assert (found.mean, found.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    squashed = preprocess_of(about | {"size": (40, 40), "interpolation": "bilinear", "resize_mode": "squash"})
+    assert (squashed.size, squashed.interpolation, squashed.mode) == (40, "bilinear", "squash")
+    with pytest.raises(ModelError, match="resized by 'longest'"):
+        preprocess_of(about | {"resize_mode": "longest"})
     with pytest.raises(ModelError, match="expected square images"):
         preprocess_of({"size": (32, 48), "resize_mode": "shortest"})
 

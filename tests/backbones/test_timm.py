@@ -11,12 +11,12 @@ from contracts import check_backbone, cuts_of
 from drawn import same_line
 
 from coldframe.backbones import load_backbone
-from coldframe.backbones.timm import IMAGENET, cut, preprocess_of
+from coldframe.backbones.timm import IMAGENET, _names, cut, preprocess_of
 from coldframe.backbones.timm_weights import network
 from coldframe.backbones.transformer import Block, PreNormBlock, transformer_of
 from coldframe.errors import ModelError, WeightsNotFound
 from coldframe.files import write_safetensors
-from coldframe.types import Preprocess
+from coldframe.types import Preprocess, digest_of
 
 ROWS = {
     "vit_tiny_patch16_224": ({"img_size": 64, "depth": 3, "embed_dim": 48}, 6),
@@ -180,3 +180,28 @@ def test_a_block_with_a_gate_is_taken_whole() -> None:
     assert [type(each) for each in transformer_of(backbone).blocks] == [PreNormBlock, PreNormBlock]
     net.blocks[1].attn.gate = torch.nn.Linear(48, 48)
     assert [type(each) for each in transformer_of(backbone).blocks] == [PreNormBlock, Block]
+
+
+def test_names_of_imagenets_classes_are_as_they_were() -> None:
+    """They are what a picture is called: another word moves every table and page that shows them."""
+    cranes = ["crane (large long-necked wading bird)", "crane (lifts and moves heavy)"]
+    assert [name for name in IMAGENET() if "(" in name] == cranes
+    assert digest_of(IMAGENET()) == "322665bcf017e8f29f6774a3ac60d682" and len(_names("imagenet-22k")) == 21841
+    assert digest_of(_names("imagenet-22k")) == "3675f613710c6663eae533139d2e0f0b"
+
+
+@pytest.mark.parametrize(
+    ("size", "share", "mode", "filter_", "expected"),
+    [
+        (224, 0.9, "center", "bilinear", (248, "bilinear", "crop")),
+        (224, 0.875, "squash", "lanczos", (224, "bicubic", "squash")),
+        (288, 1.0, "border", "nearest", (288, "nearest", "crop")), (160, 0.95, "center", "bicubic", (168, "bicubic", "crop")),
+    ],
+)  # fmt: skip
+def test_the_resize_is_the_size_over_the_share_of_the_crop(
+    size: int, share: float, mode: str, filter_: str, expected: tuple[int, str, str]
+) -> None:
+    config = {"input_size": (3, size, size), "crop_pct": share, "crop_mode": mode, "interpolation": filter_}
+    found = preprocess_of(config | {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)})
+    assert (found.resize, found.interpolation, found.mode) == expected and found.size == size
+    assert (found.mean, found.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))

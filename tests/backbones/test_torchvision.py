@@ -105,7 +105,8 @@ def test_squeezenet_has_features_and_no_head() -> None:
 
 def test_preprocessing_and_figures_are_those_of_the_weights() -> None:
     backbone = load_backbone("torchvision:resnet18/IMAGENET1K_V1/random")
-    assert backbone.published["top1"] == 0.69758
+    assert (backbone.published["top1"], backbone.published["top5"]) == (0.69758, 0.89078)
+    assert (backbone.preprocess.mean, backbone.preprocess.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert "not these weights" in backbone.published["source"]
     assert (backbone.preprocess.size, backbone.preprocess.resize, backbone.preprocess.interpolation) == (224, 256, "bilinear")
     assert backbone.classes[945] == "bell pepper" and backbone.weights == "random"
