@@ -52,3 +52,8 @@ def test_the_page_says_what_it_said() -> None:
     body = re.sub(r"\n\s*\n+", "\n", re.sub(r"coldframe \d[\w.+-]*", "VERSION", body))
     same_text(__file__, "disagreements", body)
     assert "no test." in sentences(("a", "b"), (1, 1, 1, 1), Paired(0.0, -0.1, 0.1, 4, None))[2]
+
+
+def test_long_names_are_cut_to_forty_letters() -> None:
+    page = differing_page(("a" * 60, "b"), "h", (1, 0, 0, 0), Paired(0.0, 0.0, 0.0, 1, None), [], ([], []), "c", [])
+    assert f"{'a' * 26}…{'a' * 13} right" in page and "a" * 27 not in page

@@ -301,3 +301,14 @@ def answers(files: list[Path]) -> list[str]:
     pixels = torch.from_numpy(load_pixels(Files(tuple(files)), [0, 1, 2], Headed().preprocess)).float() / 255
     assert torch.equal(done.images, pixels)
     return [done.names[int(label)] for label in done.labels]
+
+
+def test_long_names_above_pictures_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[list[str]] = []
+    monkeypatch.setattr(results, "_sheet", lambda pictures, words, *more: titles.append(words))
+    monkeypatch.setattr(results, "as_png", lambda figure, dpi: b"PNG")
+    results.write(replace(given(1), classes=("a" * 40, "b" * 40, "c" * 40)), tmp_path, {})
+    (first, _, last), (after, _) = titles
+    assert [len(title.split(" ")[0]) for title in (first, last)] == [28, 28]
+    _, now, before = after.split("\n")
+    assert len(now.split(" ")[0]) == 18 and len(before.split(" ")[1]) == 16

@@ -149,3 +149,9 @@ def test_an_axis_of_times_ends_behind_the_slow_tenth_and_says_fractions_below_fi
     assert [text.xy[0] for text in notes(figure)] == pytest.approx([1.05 * ms, 1.05 * 1.1 * ms])
     nothing = trade_offs.memory_bars([row("a", ms, 0.5, 1e6, mib=0.0) | {"no_grad_held_mib": 0.0}])
     assert nothing is not None and nothing.axes[0].get_xlim() == pytest.approx((0, 1.16))
+
+
+def test_long_names_beside_bars_are_cut_to_thirty_letters() -> None:
+    for name in ("time", "memory"):
+        figure = DRAWN[name]([row("a" * 40, 5, 0.5, 1e6)])
+        assert figure is not None and [len(label.get_text()) for label in figure.axes[0].get_yticklabels()] == [30]

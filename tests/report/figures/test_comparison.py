@@ -200,3 +200,13 @@ def test_confusion_and_reliability_stand_where_they_stood(make_table) -> None:
     table = make_table(("zero-shot", "linear-probe", "knn"), n=120)
     placed(__file__, "placed_confusion", confusion_figure(table))
     placed(__file__, "placed_reliability", reliability_figure(table))
+
+
+def test_long_names_of_methods_and_classes_are_cut() -> None:
+    name, bins = "m" * 50, {"count": [10], "confidence": [0.5], "accuracy": [0.4]}
+    figure = reliability_figure(Table([{"method": name, "top1": 0.5}], details=[Detail(name, reliability=bins)]))
+    assert len(figure.axes[0].get_title(loc="left")) == 24
+    about = About(classes=("a" * 40, "b", "c"))
+    detail = Detail("knn", confusion=[[1, 0, 0]] * 3)
+    figure = confusion_figure(Table([{"method": "knn", "top1": 0.5}], about=about, details=[detail]))
+    assert [len(label.get_text()) for label in figure.axes[0].get_xticklabels()] == [18, 1, 1]

@@ -53,3 +53,8 @@ def test_the_figure_is_one_of_the_reports_and_absent_where_nothing_was_measured(
 def test_it_is_drawn_as_it_was() -> None:
     for name, methods in {"one": ("knn",), "two": ("knn", "linear-probe")}.items():
         unchanged(__file__, f"corruptions_of_{name}", corruption_figure(table_of(*methods)))
+
+
+def test_long_names_are_cut_to_twenty_letters() -> None:
+    figure = corruption_figure(table_of("m" * 40))
+    assert figure is not None and [len(label.get_text()) for label in figure.axes[0].get_xticklabels()] == [20]

@@ -86,3 +86,9 @@ def test_at_most_so_many_maps_a_row_and_squares_of_a_twelfth_of_an_inch() -> Non
     for width, inches in ((53, 4.5), (54, 4.5), (60, 5.0), (108, 9.0), (120, 9.0)):
         figure = filters_figure(np.zeros((width // 2, width, 3), np.float32), "F")
         assert tuple(figure.get_size_inches()) == (inches, inches * (width // 2) / width + 0.45)
+
+
+def test_long_names_of_classes_and_models_are_cut() -> None:
+    figure = differing_figure([("A", [PICTURE], [("t" * 40, "a" * 40, "b" * 40)])], ("p" * 40, "k" * 40), 1)
+    (axes,) = figure.get_axes()
+    assert len(axes.get_title()) == 20 and [len(line) for line in axes.texts[0].get_text().split("\n")] == [18 + 2 + 20] * 2
