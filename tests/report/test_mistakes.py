@@ -81,3 +81,7 @@ def test_shares_counts_and_kinds_of_pictures(make_table):
     assert found["wrong"][1][2][0][1:] == ("a", "b", "90%", "a/3.jpg")
     assert found["wrong_words"].endswith("most confident first: 4.")
     assert mistakes(make_table())["wrong_words"] == ""
+
+
+def test_twenty_classes_are_still_a_matrix(make_table):
+    assert len(mistakes(make_table(("knn",), classes=[f"c{i}" for i in range(MOST_CLASSES)]))["matrix"]) == 20 == MOST_CLASSES

@@ -121,6 +121,13 @@ def costing(*lines: tuple[str, float, float, dict[str, object]]) -> Table:
     ])  # fmt: skip
 
 
+@pytest.fixture
+def unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the names beside points out: finding a place for them takes the longest."""
+    monkeypatch.setattr("coldframe.report.figures.comparison.place_labels", lambda *words: None)
+
+
+@pytest.mark.usefixtures("unnamed")
 def test_times_are_marked_in_words_from_a_millisecond_to_a_hundred_hours() -> None:
     axes = accuracy_against_cost(costing(("a", 0.5, 0.0015, {}), ("b", 0.6, 120_000.0, {}))).axes[0]
     words = (label.get_text() for label in axes.get_xticklabels())
@@ -134,6 +141,7 @@ def test_times_are_marked_in_words_from_a_millisecond_to_a_hundred_hours() -> No
     assert [label.get_text() for label in between.get_xticklabels()] == ["1.3e+02 s"] and list(between.get_xticks()) == [130.0]
 
 
+@pytest.mark.usefixtures("unnamed")
 def test_what_trains_nothing_stands_beside_a_line_and_an_axis_of_a_second_to_ten() -> None:
     axes = accuracy_against_cost(costing(("zero-shot", 0.5, 0.0, {}), ("prompt-ensemble", 0.6, 0.0, {}))).axes[0]
     assert list(axes.get_xticks()) == pytest.approx([1 / 30, 1, 10])
@@ -210,3 +218,23 @@ def test_long_names_of_methods_and_classes_are_cut() -> None:
     detail = Detail("knn", confusion=[[1, 0, 0]] * 3)
     figure = confusion_figure(Table([{"method": "knn", "top1": 0.5}], about=about, details=[detail]))
     assert [len(label.get_text()) for label in figure.axes[0].get_xticklabels()] == [18, 1, 1]
+
+
+@pytest.mark.parametrize("k", [30, 31])
+def test_thirty_classes_are_the_most_that_are_drawn_one_by_one(k: int) -> None:
+    about = About(classes=tuple(f"c{i}" for i in range(k)))
+    share = [i / k for i in range(k)]
+    details = [
+        Detail("knn", per_class=share, confusion=np.ones((k, k), int).tolist()), Detail("a", per_class=share),
+        Detail("b", per_class=share, data="other"), Detail("c", per_class=share[1:]), Detail("d"),
+    ]  # fmt: skip
+    table = Table([{"method": name, "top1": 0.5} for name in ("knn", "a", "b", "c", "d")], about=about, details=details)
+    axes = per_class_bars(table).axes[0]
+    title = "Accuracy of each class" if k == 30 else "The 15 worst and 5 best of 31 classes"
+    assert axes.get_title(loc="left") == title and len(axes.lines) == 1
+    places = [float(place) for place in axes.get_yticks()]
+    assert places == ([30.0 - i for i in range(30)] if k == 30 else [20 - i - 0.7 * (i >= 15) for i in range(20)])
+    assert axes.get_xlim() == (0, 102) and axes.get_ylim() == pytest.approx((min(places) - 0.6, max(places) + 0.6))
+    assert bool(confusion_figure(table).axes[0].images) == (k == 30)
+    table.details[0].per_class = [None, *share[1:]]
+    assert len(per_class_bars(table).axes[0].get_yticks()) == (29 if k == 30 else 30)
