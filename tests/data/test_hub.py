@@ -66,6 +66,11 @@ def test_what_the_hubs_tables_hold_is_read_as_before(tmp_path: Path) -> None:
         "real": (hub(datasets.Value("float32"), [0.5] * 10), [""]),
         "splits": (datasets.DatasetDict({"train": hub(names, half), "test": hub(names, [1, 0])}), [""]),
     }  # fmt: skip
+    (tmp_path / "empty").mkdir()
+    for name, end in (("empty", "; check the name"), ("gone", "; check the name, or fetch it with --download")):
+        with pytest.raises(DataError) as caught:
+            load_dataset(f"hf:{tmp_path / name}")
+        assert str(caught.value).endswith(end)
     lines: list[str] = []
     for name, (table, ends) in cases.items():
         table.save_to_disk(str(tmp_path / name))  # type: ignore[attr-defined]

@@ -139,6 +139,7 @@ TABLES: list[Case] = [
     (SIX, {"t.jsonl": '{"file": "a1.png", "label": {"a": 1}}\n\n[1]\n'}, ["csv:ROOT/t.jsonl"]),
     (SIX, {"t.jsonl": '{"file": "a1.png", "label": {"a": 1}}\n{"file"\n'}, ["csv:ROOT/t.jsonl"]),
     (SIX, {"t.jsonl": "\n"}, ["csv:ROOT/t.jsonl"]),
+    (SIX, {"t.jsonl": '{"file": "a1.png", "label": 1}\n{"file": "z.png", "label": 2}\n'}, ["csv:ROOT/t.jsonl"]),
     (SIX, {"metadata.csv": f"file_name,label\n{TABLE}"}, ["folder:ROOT", "folder:ROOT?label=folders",
                                                                "folder:ROOT?label=kind"]),
     (f"{SIX} c{{1..3}}.png", {"metadata.csv": f"file_name,text\n{TABLE}"}, ["folder:ROOT"]),
