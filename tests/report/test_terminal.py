@@ -122,3 +122,10 @@ def test_what_waits_and_what_is_done_in_the_live_table(monkeypatch):
     assert [column.header.plain for column in narrow._render().columns] == ["method", "top-1", ""]
     narrow.console = Console(file=io.StringIO(), width=61)
     assert [column.header.plain for column in narrow._render().columns] == ["method", "top-1", "training", ""]
+
+
+def test_a_name_that_is_wider_than_the_live_table_is_cut_and_not_wrapped():
+    out = io.StringIO()
+    Console(file=out, width=30).print(live_table(Table(), ["m" * 50], file=Screen())._render())
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2 and "…" in lines[1]
