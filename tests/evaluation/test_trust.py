@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from coldframe.evaluation.unknown import Strangers, Unknown, evenly, unknown_ima
 from coldframe.measures import conformal
 from coldframe.measures.temperature import temperature
 from coldframe.methods import load
+from coldframe.methods.folds import numbered
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
 from coldframe.methods.ridge import Ridge
@@ -44,7 +46,10 @@ def test_the_temperature_is_that_of_the_validation_images_and_is_kept(
     assert few.divisor == 1  # a handful of validation images does not show that another one helps
     monkeypatch.setattr("coldframe.methods.calibrated.worthwhile", lambda *_: True)
     probe = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)
-    expected = temperature(probe.logits(DATA.val, cold=cold), DATA.val.labels)
+    spare = probe.spare_logits(DATA.train, cold)
+    assert spare is not None
+    every = torch.cat([probe.logits(DATA.val, cold=cold), spare[0]])
+    expected = temperature(every, np.concatenate([DATA.val.labels, DATA.train.labels]))
     assert probe.divisor == pytest.approx(expected) != 1
     logits = probe.logits(DATA.test, cold=cold)
     torch.testing.assert_close(probe.predict_proba(DATA.test, cold=cold), (logits / expected).softmax(-1))
@@ -54,6 +59,33 @@ def test_the_temperature_is_that_of_the_validation_images_and_is_kept(
         torch.testing.assert_close(back.validated.conformity[kind], probe.validated.conformity[kind])  # type: ignore[union-attr]
     refit = probe.refitted(DATA.train, DATA.val, cold=cold)
     assert refit.divisor == probe.divisor  # chosen before the validation images were learned
+
+
+@pytest.mark.parametrize("settings", [{}, {"normalise": "standard"}, {"solver": "ridge"}, {"balance": "loss"}])
+def test_spare_logits_are_those_of_probes_without_the_image(settings: dict[str, Any], cold: ColdPass) -> None:
+    backbone = TinyBackbone(width=8)
+    probe = LinearProbe(backbone, **settings).fit(DATA.train, DATA.val, cold=cold)
+    found, labels = probe.spare_logits(DATA.train, cold)  # type: ignore[misc]
+    assert labels.tolist() == DATA.train.labels.tolist()
+    fold = numbered(labels, 10).numpy()
+    for number in range(10):
+        out = np.flatnonzero(fold == number)
+        others = DATA.train.subset(np.flatnonzero(fold != number))
+        alone = LinearProbe(backbone, **settings, refit=False).again(l2=probe.choices["l2"])
+        alone._chosen = probe._chosen
+        alone.classes = others.classes
+        alone._solve(others, cold)
+        torch.testing.assert_close(found[out], alone.logits(DATA.train.subset(out), cold=cold), rtol=1e-4, atol=1e-4)
+
+
+def test_many_validation_images_need_no_others(cold: ColdPass, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold).choices["calibration"]
+    assert few["on"] == "validation images and training images, left out in folds"
+    assert few["images"] == len(DATA.train) + len(DATA.val)
+    monkeypatch.setattr("coldframe.methods.learning.FEW", len(DATA.val))
+    many = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)
+    assert many.choices["calibration"]["on"] == "validation images" and many.choices["calibration"]["images"] == len(DATA.val)
+    assert many.validated is not None and len(many.validated.right) == len(DATA.val)
 
 
 def test_without_validation_images_each_training_image_is_left_out(cold: ColdPass) -> None:

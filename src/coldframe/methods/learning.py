@@ -20,6 +20,8 @@ from coldframe.methods.contract import CALIBRATION, THRESHOLDS
 from coldframe.methods.scoring import Scoring
 
 Report = Callable[[dict[str, Any]], None]
+FEW = 500
+"""Validation images below which the temperature is chosen on training images too, where a method leaves them out cheaply."""
 
 
 class Learning(Scoring):
@@ -71,21 +73,40 @@ class Learning(Scoring):
         return self
 
     def calibrate(self, train: Split, held: Split | None, cold: ColdPass) -> None:
-        """Choose the temperature on ``held``, else on ``train`` where the method has answers without each image itself."""
+        """Choose the temperature on ``held``, else on ``train`` where the method has answers without each image itself.
+
+        Where ``held`` is small, :meth:`spare_logits` of ``train`` join it.
+        """
         logits = self.out_of_sample_logits(train, cold) if held is None else self.logits(held, cold=cold)
         labels = torch.from_numpy((train if held is None else held).labels)
         if held is None and logits is not None:  # an image that is alone in its class is left out by no one who knows the class
             several = torch.bincount(labels)[labels] > 1
             logits, labels = logits[several] if bool(several.any()) else None, labels[several]
-        self.keep_held(logits, labels, "left-out training images" if held is None else "validation images")
+        spare = self.spare_logits(train, cold) if held is not None and len(held) < FEW else None
+        on = "left-out training images" if held is None else "validation images"
+        self.keep_held(logits, labels, on if spare is None else f"{on} and training images, left out in folds", spare)
 
-    def keep_held(self, logits: Tensor | None, labels: Tensor, on: str) -> None:
-        """Choose the temperature on logits [N, K] of images that had no part in learning; none where there are no logits."""
+    def keep_held(
+        self, logits: Tensor | None, labels: Tensor, on: str, spare: tuple[Tensor, Tensor] | None = None
+    ) -> None:
+        """Choose the temperature on logits [N, K] of images that had no part in learning; none where there are no logits.
+
+        Args:
+            logits: of these images.
+            labels: [N].
+            on: which images they are.
+            spare: logits [M, K] and labels [M] of others, on which the temperature is chosen too.
+        """
         self.validated = None
         self.choices.pop(CALIBRATION, None)
         if logits is not None and bool(torch.isfinite(logits).all()):
-            self.validated, divisor = HeldOut.of(logits, labels)
-            self.choices[CALIBRATION] = {"temperature": divisor, "on": on, "images": len(labels)}
+            self.validated, divisor = HeldOut.of(logits, labels, spare)
+            images = len(labels) + (0 if spare is None else len(spare[1]))
+            self.choices[CALIBRATION] = {"temperature": divisor, "on": on, "images": images}
+
+    def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
+        """Return logits [M, K] of training images by models that did not learn from them, and labels [M]; None without any."""
+        return None
 
     def choose_thresholds(self, split: Split, cold: ColdPass) -> None:
         """Choose the probability from which each label is given, with the highest F1 on a split's images."""
