@@ -24,6 +24,8 @@ def test_names_of_classes_are_no_groups() -> None:
     patients = ["p1", "p2", "p3"] * 4
     assert leaking(patients, ["train"] * 9 + ["test"] * 3, [0, 1] * 6) == {"p1": 1, "p2": 1, "p3": 1}
     assert leaking(["p1"] * 3 + ["p2"] * 3, ["train"] * 3 + ["test"] * 3, [0, 1] * 3) == {}
+    # Only four of ten pictures carry a minute: that is a visit, not the name of the class.
+    assert leaking(["10:00"] * 4 + [""] * 6, ["train", "test"] * 5, [0] * 10) == {"10:00": 2}
 
 
 def test_the_minute_of_a_camera(tmp_path: Path) -> None:

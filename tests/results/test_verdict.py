@@ -133,7 +133,11 @@ def test_what_guessing_gives_is_said():
     assert "Guessing gives 50.0%, always naming the largest class 80.0%." in verdict(table)
     poor = table_of({"knn": (0.81, 0.1, 0)}, n=100)
     poor.details = table.details
-    assert "80.0%: no method is surely better than that." in verdict(poor)
+    begin = "Guessing gives 50.0%, always naming the largest class 80.0%: no method is surely better than that"
+    assert verdict(poor).startswith(f"{begin}, so none is ready to ship. Nearest neighbours reaches 81.0% top-1")
+    two = table_of({"knn": (0.81, 0.1, 0), "probe": (0.8, 0.1, 0)}, {("knn", "probe"): (0.01, -0.1, 0.1)}, n=100)
+    two.details = table.details
+    assert " ready to ship. The first would be nearest neighbours: 81.0" in verdict(two) and "Ship" not in verdict(two)
 
 
 def test_methods_that_learn_nothing_need_no_seeds():

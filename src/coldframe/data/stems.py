@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,8 +46,8 @@ def taken(path: str) -> str:
 def leaking(keys: Sequence[str], splits: Sequence[str], labels: Sequence[int]) -> dict[str, int]:
     """Return the keys that test and another split share, with how many test images each has.
 
-    Keys that tell classes and nothing more (one a class, or one for nearly all images of one) are none: names such as
-    ``rose_12.jpg`` say what is in the picture, not which pictures belong together.
+    Keys that tell classes and nothing more (one a class, or one for most images of one, with or without a key) are none: names
+    such as ``rose_12.jpg`` say what is in the picture, not which pictures belong together.
     """
     held: dict[str, set[str]] = {}
     count: dict[str, int] = {}
@@ -56,5 +57,6 @@ def leaking(keys: Sequence[str], splits: Sequence[str], labels: Sequence[int]) -
             held.setdefault(key, set()).add(split)
             count[key] = count.get(key, 0) + (split == "test")
             classes.setdefault(label, {})[key] = classes.setdefault(label, {}).get(key, 0) + 1
-    dull = {key for mine in classes.values() for key, number in mine.items() if number > 0.5 * sum(mine.values())}
+    sizes = Counter(labels)
+    dull = {key for label, mine in classes.items() for key, number in mine.items() if number > 0.5 * sizes[label]}
     return {key: count[key] for key, where in held.items() if "test" in where and len(where) > 1 and key not in dull}

@@ -12,7 +12,9 @@ SIDE = 16
 NEAR = 0.985
 """Correlation of two small copies from which they count as nearly the same."""
 BLANK = 4.0
-"""Standard deviation of a small copy, of 255, under which a picture counts as blank: blank ones resemble each other."""
+"""Standard deviation of a small copy, of 255, under which a picture counts as blank."""
+PLAIN = 2.0
+"""Standard deviation of a small copy after the mean of each channel is taken off, under which rounding alone makes it alike."""
 _FEW, _COMPONENTS = 2048, 96
 """So many copies are compared in full and give the components by which more are compared first."""
 _SLACK = 1e-4
@@ -24,9 +26,10 @@ _TRIED = 65536
 def near_pairs(copies: NDArray[np.uint8], *, threshold: float = NEAR, rows: int = 1024) -> list[tuple[int, int, float]]:
     """Return pairs (i, j, r) with i < j whose small copies have r = corr(x_i, x_j) or corr(x_i, mirrored x_j) >= threshold.
 
-    x is a copy minus its mean, over its length; blank copies have no pairs. Of many copies only those pairs are computed whose
-    r may reach the threshold: with u the first components of x and v what they leave, x_i . x_j <= u_i . u_j + |v_i| |v_j|.
-    So nothing is missed.
+    x is a copy minus the mean of each of its channels, over its length: with these left in, all pictures of one colour, such as
+    the sea from above, would be alike. Copies without any shape (``PLAIN``) have no pairs. Of many copies only those pairs are
+    computed whose r may reach the threshold: with u the first components of x and v what they leave,
+    x_i . x_j <= u_i . u_j + |v_i| |v_j|. So nothing is missed.
 
     Args:
         copies: [N, S, S, 3].
@@ -34,10 +37,9 @@ def near_pairs(copies: NDArray[np.uint8], *, threshold: float = NEAR, rows: int 
         rows: rows of the matrix of correlations in memory at once.
     """
     x = torch.from_numpy(copies.astype(np.float32))
-    mirrored = x.flip(2).flatten(1)
-    x = x.flatten(1)  # [N, 3 S^2]
-    told = (x.std(1) >= BLANK)[:, None]
-    x, mirrored = (torch.nn.functional.normalize(v - v.mean(1, keepdim=True), dim=1) * told for v in (x, mirrored))
+    x = x - x.mean((1, 2), keepdim=True)
+    told = (x.flatten(1).std(1) >= PLAIN)[:, None]
+    x, mirrored = (torch.nn.functional.normalize(v.flatten(1), dim=1) * told for v in (x, x.flip(2)))  # [N, 3 S^2]
     bounded, bounded_mirrored = _bounds(x, mirrored)
     least = threshold - (_SLACK if bounded is not x else 0.0)
     best: dict[tuple[int, int], float] = {}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coldframe.results.parts import Comparison
     from coldframe.results.results import Results
 
+_NOT_READY = ": no method is surely better than that, so none is ready to ship."
 MOST_IMAGES = 100_000
 """Above so many test images the sentence says no number."""
 
@@ -59,8 +60,10 @@ def verdict(table: Results) -> str:
         lines = [group for group in labelled if group.data == name]
         where = f"On {name}: " if len(data) > 1 else ""
         under = disturbed.noise(lines), disturbed.attack(lines, table.about.attack)
-        parts = _choice(table, lines), _chance(table, lines), _trust(table, lines), *under
-        said.append(where + " ".join(part for part in parts if part))
+        choice, chance = _choice(table, lines), _chance(table, lines)
+        if chance.endswith(_NOT_READY):  # the first thing to know
+            choice, chance = chance, choice.replace("Ship ", "The first would be ", 1)
+        said.append(where + " ".join(part for part in (choice, chance, _trust(table, lines), *under) if part))
     return " ".join(part for part in (*said, _seeds(labelled), table.about.choices) if part)
 
 
@@ -208,7 +211,7 @@ def _chance(table: Results, lines: list[Group]) -> str:
     text = f"Guessing gives {wording.percent(chance)}%, always naming the largest class {wording.percent(largest)}%"
     top = max(lines, key=lambda group: group.mean("top1") or 0.0).over_images()
     if top is not None and top.low is not None and top.low <= max(chance, largest):
-        return f"{text}: no method is surely better than that."
+        return f"{text}{_NOT_READY}"
     return f"{text}."
 
 

@@ -30,6 +30,10 @@ from coldframe.registry import EMBEDDED
 from coldframe.types import FEATURES
 
 _MOST_SHORTCUT = 4000
+_LOOKED = 128
+"""Rows and columns of a picture from which the spread of its pixels is told, about."""
+_GRAIN = 10.0
+"""Standard deviation of pixels, of 255, under which a picture may be blank: what a sensor adds to a wall or a lens cap."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,21 @@ class Checked:
 
 @dataclass
 class _Looked:
-    """What one look at every picture gives: small copies [N, S, S, 3], digests of pixels, sizes [N, 2], borders [N, 6]."""
+    """What one look at every picture gives.
+
+    Args:
+        copies: small copies [N, S, S, 3].
+        digests: of the pixels.
+        sizes: width and height [N, 2].
+        borders: mean and standard deviation of the border's colours [N, 6].
+        spread: standard deviation of the pixels themselves [N], of 255, as far as every n-th row and column tells.
+    """
 
     copies: NDArray[np.uint8]
     digests: list[str]
     sizes: NDArray[np.int64]
     borders: NDArray[np.float64]
+    spread: NDArray[np.float64]
 
 
 def check(
@@ -121,6 +134,7 @@ def _look(images: Images) -> _Looked:
     n = len(images)
     copies = np.zeros((n, SIDE, SIDE, 3), dtype=np.uint8)
     sizes, borders, digests = np.zeros((n, 2), dtype=np.int64), np.zeros((n, 6)), [""] * n
+    spread = np.zeros(n)
 
     def look(row: int) -> None:
         image = images.open(row)
@@ -128,6 +142,7 @@ def _look(images: Images) -> _Looked:
         digests[row] = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
         copies[row] = np.asarray(image.resize((SIDE, SIDE), 4))
         sizes[row] = image.size
+        spread[row] = pixels[:: max(1, pixels.shape[0] // _LOOKED), :: max(1, pixels.shape[1] // _LOOKED)].std()
         small = copies[row].astype(np.float64)
         edge = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
         borders[row] = [*edge.mean(0), *edge.std(0)]
@@ -135,7 +150,7 @@ def _look(images: Images) -> _Looked:
     with ThreadPoolExecutor(2) as pool:
         for _ in pool.map(look, range(n)):
             pass
-    return _Looked(copies, digests, sizes, borders)
+    return _Looked(copies, digests, sizes, borders, spread)
 
 
 def _repeats(found: Checked, looked: _Looked) -> None:
@@ -167,18 +182,21 @@ def _repeats(found: Checked, looked: _Looked) -> None:
     if exact_count or near_count:
         said = f"{exact_count:,} of {test:,} test images repeat one outside test pixel by pixel, {near_count:,} nearly"
         found.lines.append(f"{said}: an accuracy counts them")
-    within = sum((i, j) in exact and found.splits[i] == found.splits[j] for i, j in pairs)
-    if within:
-        found.lines.append(f"{within:,} images repeat another of their own split pixel by pixel")
+    inside = [(i, j) for i, j in pairs if found.splits[i] == found.splits[j]]
+    repeated = {j for i, j in inside if (i, j) in exact}
+    within, nearly = len(repeated), len({j for _, j in inside} - repeated)
+    if within or nearly:
+        found.lines.append(f"{within:,} images repeat another of their own split pixel by pixel, {nearly:,} nearly")
     twice = len(found.of("two labels"))
     if twice:
         found.lines.append(f"{twice:,} pictures have two labels")
 
 
 def _odd(found: Checked, looked: _Looked) -> None:
-    spread = looked.copies.reshape(len(looked.copies), -1).std(1)
-    for row in np.flatnonzero(spread < BLANK).tolist():
-        found.faults.append(Fault(row, "blank", 1 - float(spread[row]) / 255, f"pixels differ by {spread[row]:.1f} of 255"))
+    flat = looked.copies.reshape(len(looked.copies), -1).std(1) < BLANK
+    for row in np.flatnonzero(flat & (looked.spread < _GRAIN)).tolist():  # fine texture is flat in a small copy alone
+        spread = float(looked.spread[row])
+        found.faults.append(Fault(row, "blank", 1 - spread / 255, f"pixels differ by {spread:.1f} of 255"))
     short = looked.sizes.min(1)
     limit = float(np.median(short)) / 4
     for row in np.flatnonzero(short < limit).tolist():
