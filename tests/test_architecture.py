@@ -88,6 +88,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "data/tables.py": "tests/data/test_lists.py",
     "cli/check.py": "tests/verbs/test_check.py",
     "verbs/check_files.py": "tests/verbs/test_check.py",
+    "verbs/looking.py": "tests/verbs/test_check.py",
     "verbs/attack_results.py": "tests/verbs/test_attack.py",
     "data/tree.py": "tests/data/test_class_folders.py and tests/data/test_layout.py",
     "backbones/timm_folder.py": "tests/backbones/test_timm_weights.py",

@@ -22,8 +22,9 @@ from coldframe.data.base import Dataset, Split
 from coldframe.data.folder import Files
 from coldframe.errors import DataError
 from coldframe.verbs import check as verb
-from coldframe.verbs.check import Checked, Fault, _Looked, check
+from coldframe.verbs.check import Checked, Fault, check
 from coldframe.verbs.check_files import _cleaned, write
+from coldframe.verbs.looking import Looked, look
 
 
 def draw(path: Path, seed: int) -> np.ndarray:
@@ -165,12 +166,12 @@ def checked(labels: list[int], splits: list[str] | None = None, images: Any = No
     return Checked(Dataset("here", *parts, "made here"), held, own, splits or ["train"] * len(labels))
 
 
-def looked(n: int, **known: Any) -> _Looked:
+def looked(n: int, **known: Any) -> Looked:
     """Return what a look at n pictures gives: noise, all different, 40 x 30 pixels, unless something else is said."""
     copies = np.random.default_rng(0).integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
     usual: dict[str, Any] = {"copies": copies, "digests": [str(i) for i in range(n)], "borders": np.zeros((n, 6))}
     usual["spread"] = known.get("copies", copies).reshape(n, -1).std(1)
-    return _Looked(**(usual | {"sizes": np.array([[40, 30]] * n)} | known))
+    return Looked(**(usual | {"sizes": np.array([[40, 30]] * n)} | known))
 
 
 def test_a_look_gives_digests_of_pixels_sizes_and_the_mean_and_spread_of_the_border() -> None:
@@ -178,7 +179,7 @@ def test_a_look_gives_digests_of_pixels_sizes_and_the_mean_and_spread_of_the_bor
     framed[1:-1, 1:-1] = 77
     framed[0], framed[-1, :, 1] = (10, 20, 30), 60
     wide = np.full((32, 48, 3), 9, np.uint8)
-    seen = verb._look(Pictures([framed, wide, framed.copy(), framed.reshape(8, 32, 3)]))
+    seen = look(Pictures([framed, wide, framed.copy(), framed.reshape(8, 32, 3)]))
     assert seen.digests[0] == seen.digests[2] and len(set(seen.digests)) == 3
     assert seen.sizes.tolist() == [[16, 16], [48, 32], [16, 16], [32, 8]]
     assert (seen.copies[0] == framed).all() and (seen.copies[1] == 9).all()

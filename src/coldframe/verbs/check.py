@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,14 +22,13 @@ from coldframe.evaluation.copies import copied
 from coldframe.evaluation.copies import said as said_of_copies
 from coldframe.evaluation.predictions import relative
 from coldframe.measures.outliers import outliers, to_label
-from coldframe.measures.repeats import BLANK, SIDE, near_pairs, neighbour_accuracy
+from coldframe.measures.repeats import BLANK, near_pairs, neighbour_accuracy
 from coldframe.methods.ridge import Ridge
 from coldframe.registry import EMBEDDED
 from coldframe.types import FEATURES
+from coldframe.verbs.looking import Looked, look
 
 _MOST_SHORTCUT = 4000
-_LOOKED = 128
-"""Rows and columns of a picture from which the spread of its pixels is told, about."""
 _GRAIN = 10.0
 """Standard deviation of pixels, of 255, under which a picture may be blank: what a sensor adds to a wall or a lens cap."""
 
@@ -76,25 +73,6 @@ class Checked:
         return sorted((fault for fault in self.faults if fault.kind == kind), key=lambda fault: -fault.score)
 
 
-@dataclass
-class _Looked:
-    """What one look at every picture gives.
-
-    Args:
-        copies: small copies [N, S, S, 3].
-        digests: of the pixels.
-        sizes: width and height [N, 2].
-        borders: mean and standard deviation of the border's colours [N, 6].
-        spread: standard deviation of the pixels themselves [N], of 255, as far as every n-th row and column tells.
-    """
-
-    copies: NDArray[np.uint8]
-    digests: list[str]
-    sizes: NDArray[np.int64]
-    borders: NDArray[np.float64]
-    spread: NDArray[np.float64]
-
-
 def check(
     data: Dataset, *, model: str | None = EMBEDDED, device: str = "cpu", cold: ColdPass | None = None,
     unlabelled: Sequence[Path] = (), count: int = 20,
@@ -116,7 +94,7 @@ def check(
     refuse_several(data)
     whole = everything(data)
     found = Checked(data, whole.images, whole.labels, [part.name for part in data.splits for _ in range(len(part))])
-    looked = _look(found.images)
+    looked = look(found.images)
     _repeats(found, looked)
     _odd(found, looked)
     _balance(found)
@@ -130,30 +108,7 @@ def check(
     return found
 
 
-def _look(images: Images) -> _Looked:
-    n = len(images)
-    copies = np.zeros((n, SIDE, SIDE, 3), dtype=np.uint8)
-    sizes, borders, digests = np.zeros((n, 2), dtype=np.int64), np.zeros((n, 6)), [""] * n
-    spread = np.zeros(n)
-
-    def look(row: int) -> None:
-        image = images.open(row)
-        pixels = np.asarray(image)  # [H, W, 3]
-        digests[row] = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
-        copies[row] = np.asarray(image.resize((SIDE, SIDE), 4))
-        sizes[row] = image.size
-        spread[row] = pixels[:: max(1, pixels.shape[0] // _LOOKED), :: max(1, pixels.shape[1] // _LOOKED)].std()
-        small = copies[row].astype(np.float64)
-        edge = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
-        borders[row] = [*edge.mean(0), *edge.std(0)]
-
-    with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(look, range(n)):
-            pass
-    return _Looked(copies, digests, sizes, borders, spread)
-
-
-def _repeats(found: Checked, looked: _Looked) -> None:
+def _repeats(found: Checked, looked: Looked) -> None:
     first: dict[str, int] = {}
     pairs: dict[tuple[int, int], float] = {}
     for row, digest in enumerate(looked.digests):
@@ -192,7 +147,7 @@ def _repeats(found: Checked, looked: _Looked) -> None:
         found.lines.append(f"{twice:,} pictures have two labels")
 
 
-def _odd(found: Checked, looked: _Looked) -> None:
+def _odd(found: Checked, looked: Looked) -> None:
     flat = looked.copies.reshape(len(looked.copies), -1).std(1) < BLANK
     for row in np.flatnonzero(flat & (looked.spread < _GRAIN)).tolist():  # fine texture is flat in a small copy alone
         spread = float(looked.spread[row])
@@ -222,7 +177,7 @@ def _balance(found: Checked) -> None:
         found.lines.append(f"classes are unequal: {said}")
 
 
-def _shortcut(found: Checked, looked: _Looked) -> None:
+def _shortcut(found: Checked, looked: Looked) -> None:
     n = len(found.labels)
     rows = np.linspace(0, n - 1, min(n, _MOST_SHORTCUT)).astype(int)
     labels = found.labels[rows]
