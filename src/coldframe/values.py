@@ -126,7 +126,7 @@ NAMED: Mapping[str, Number] = {
     "l2": POSITIVE, "text_weight": FINITE, "alpha": FINITE, "beta": FINITE, "weight_decay": FINITE, "backbone_lr": FINITE,
     "neighbours": COUNT, "rounds": STEPS, "queries": WIDTH,
     "layer": PLACE, "rank": WIDTH, "bottleneck": WIDTH, "factor": WIDTH, "last": DEPTH,
-    "ratio": FRACTION, "reduction": COUNT, "steps": STEPS,
+    "ratio": FRACTION, "reduction": COUNT, "steps": STEPS, "margin": FINITE,
 }  # fmt: skip
 """Argument of a method's constructor or a network's function -> what is accepted for it."""
 

@@ -143,6 +143,7 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_file_that_fits_two_paddings_is_marked(tmp_path: Path) -> None:
+    torch.manual_seed(0)  # weights whose answers are as sure with either padding: without a warning
     path = write_safetensors(tmp_path / "w.safetensors", timm.create_model("efficientnet_lite0").state_dict())
     marked = load_backbone(f"timm:efficientnet_lite0@{path}").weights
     assert "if it came from TensorFlow, load timm:tf_efficientnet_lite0" in marked

@@ -19,6 +19,7 @@ def test_a_sweep_prints_a_line_a_cell_and_leaves_tables_and_maps(
 ) -> None:
     out = tmp_path / "out"
     words = ["sweep", "deep-prompt", "--data", f"folder:{fruit}", "--grid", "tokens=1,2", "--grid", "layer=10,11"]
+    words += ["--set", "deep-prompt.margin=0"]
     shown, progress = say(*words, "--set", "deep-prompt.epochs=1", "--out", out)
     results = json.loads((out / "results.json").read_text())
     cells = [line for line in shown if line.startswith("folder:")]

@@ -26,7 +26,7 @@ from coldframe.methods import Method, method_class
 def method(tmp_path_factory: pytest.TempPathFactory) -> Method:
     cold = ColdPass(Store(tmp_path_factory.mktemp("store")))
     train, val = coloured(12, 0, "train"), coloured(6, 1, "val")
-    return method_class("deep-prompt")(tiny_clip(), epochs=1, tokens=2).fit(train, val, cold=cold)
+    return method_class("deep-prompt")(tiny_clip(), epochs=1, tokens=2, margin=0.0, head="linear").fit(train, val, cold=cold)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,14 @@ def test_a_file_agrees_and_says_what_it_is(to: str, method: Method, images: torc
     text_tower = method.backbone.module.state_dict()["token_embedding.weight"]
     if to != "safetensors":
         assert done.bytes < text_tower.numel() * text_tower.element_size()  # what is not used is not in it
+
+
+@pytest.mark.parametrize("to", formats.KINDS)
+def test_prompts_that_were_left_out_are_written_too(to: str, images: torch.Tensor, tmp_path: Path) -> None:
+    cold, train, val = ColdPass(Store(tmp_path / "store")), coloured(12, 0, "train"), coloured(6, 1, "val")
+    method = method_class("deep-prompt")(tiny_clip(), epochs=1, tokens=2, margin=1e6).fit(train, val, cold=cold)
+    assert method.choices["prompts"] == "left out"
+    assert export(method, tmp_path / "file", images, to=to, takes="float").difference < 1e-5  # type: ignore[arg-type]
 
 
 def test_a_copy_in_half_precision_calls_its_own_modules(method: Method, images: torch.Tensor) -> None:

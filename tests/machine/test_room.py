@@ -88,7 +88,7 @@ CASES: list[tuple[str, int, Callable[[int], Any]]] = [
     ("a number of channels", 4096, lambda n: vae_fitting.Settings(channels=n, batch=1).check_memory(100, torch.device("cpu"))),
     ("a length of codes", 4096, lambda n: vae_fitting.Settings(n, batch=1).check_memory(100, torch.device("cpu"))),
     ("a batch", 65536, lambda n: vae_fitting.Settings(levels=256, batch=n).check_memory(10**5, torch.device("cpu"))),
-    ("a batch", 65536, lambda n: adversarial_fitting.Settings(batch=n).check_memory(10**5)),
+    ("a batch", 65536, lambda n: adversarial_fitting.Settings(batch=n).check_memory(10**5, torch.device("cpu"))),
     ("a number of nodes", 4000, lambda n: power(named(f"cycle:{n}"), 1)),
     ("a number of tokens", 4096, lambda n: DeepPrompt(tiny_clip(), tokens=n).check_data(TRAIN, None)),
     ("a batch", 9000, lambda n: FineTune(tiny_clip(), layers="all", batch_size=n).check_data(MANY, None)),

@@ -261,7 +261,7 @@ class DeepPrompt(Trained):
         if not (self.probe or self.scores.now == "text") or validate is None or self.reached is None or self._short:
             return False
         reached, right = validate(), validate.right
-        learned, self.prompt = self.prompt, self.prompt[:, :0]
+        learned, self.prompt = self.prompt, self.prompt[:, :0].clone()  # without the storage of those
         plain = self._plain = validate()
         if self.beats(reached, right, plain, validate.right):
             self.prompt = learned

@@ -242,11 +242,10 @@ class FineTune(Trained):
             self.linear.weight.copy_(self.backbone.logit_scale * embeddings)
 
     def labels_alone(self, classes: Sequence[str]) -> str:
-        head = self.choices.get("head starts at", self.head)
-        if head == "text":
+        if self.head == "text":
             return ""
         return (
-            f"{self.name} with head={head!r} learns its classes from labels and can score no others; "
+            f"{self.name} with head={self.head!r} learns its classes from labels and can score no others; "
             "set head='text' on a model that has texts"
         )
 
