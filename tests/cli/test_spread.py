@@ -48,7 +48,8 @@ def test_shared_weights_learn_what_one_process_learns(model: str, layers: str, f
     found = {}
     for name, launch in (("one", []), ("two", ["torch.distributed.run", "--nproc-per-node", "2", "-m"])):
         words = [sys.executable, "-m", *launch, "coldframe", *asked, *(["--shard-weights"] if launch else [])]
-        words += ["--clip", "1", "--margin", "0", "--head", "normal", "--data", f"folder:{fruit}", "--out", str(tmp_path / name)]
+        words += ["--clip", "1", "--margin", "0", "--head", "normal"]
+        words += ["--data", f"folder:{fruit}", "--out", str(tmp_path / name)]
         done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
         found[name] = json.loads(done.stdout), load_file(tmp_path / name / "adaptation.safetensors")
