@@ -70,6 +70,8 @@ def test_preprocessing_at_another_size_is_timms() -> None:
 def test_a_size_that_cannot_be() -> None:
     with pytest.raises(ModelError, match=r"expected size as whole pixels from 1 to 4096, found '0'"):
         load_backbone("timm:test_vit/random?size=0")
+    with pytest.raises(ModelError, match=r"test_vit cannot have images of 33 pixels \(.*patch size \(16\)\); choose"):
+        load_backbone("timm:test_vit/random?size=33")
     with pytest.raises(ModelError, match=r"options behind the . are for timm's networks"):
         load_backbone("open_clip:ViT-B-32?size=384")
 

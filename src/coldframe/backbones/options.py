@@ -81,9 +81,13 @@ def built(build: Callable[..., nn.Module], name: str, settings: Mapping[str, Any
     except (AssertionError, ValueError, RuntimeError, ZeroDivisionError) as error:
         if "img_size" not in settings:
             raise
-        reason = visible(" ".join(str(error).split())[:120]) or type(error).__name__
-        said = f"{name} cannot have images of {settings['img_size']} pixels ({reason}); choose another size"
-        raise ModelError(said) from error
+        raise no_size(name, settings["img_size"], error) from error
+
+
+def no_size(name: str, size: int, error: Exception) -> ModelError:
+    """Return the error of a network that does not take images of a size."""
+    reason = visible(" ".join(str(error).split())[:120]).rstrip(".") or type(error).__name__
+    return ModelError(f"{name} cannot have images of {size} pixels ({reason}); choose another size")
 
 
 def options_of(model: ModelId) -> Options:

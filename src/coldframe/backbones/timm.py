@@ -24,7 +24,7 @@ from coldframe.backbones.chain import ChainBackbone, Link, Stages, left_over, st
 from coldframe.backbones.checkpoint import read_weights
 from coldframe.backbones.entry import Entry, Place
 from coldframe.backbones.ids import ModelId
-from coldframe.backbones.options import Options, built, options_of
+from coldframe.backbones.options import Options, built, no_size, options_of
 from coldframe.backbones.pooling import Pooling, classifier_of, features_of, forward_features
 from coldframe.backbones.quickgelu import activated, corrected
 from coldframe.backbones.timm_folder import FILES, Described
@@ -250,7 +250,12 @@ def load(model: ModelId) -> Backbone:
             _watch_padding(replace(about, name=named.name), model, net, state, settings, said)
     config = dict(getattr(net, "pretrained_cfg", config)) if not outside else config
     classes = about.classes if len(about.classes) == getattr(net, "num_classes", 0) else classes_of(net, config)
-    return cut(str(model), net, said.applied(preprocess_of(config, said.size)), classes=classes, weights=words)
+    try:
+        return cut(str(model), net, said.applied(preprocess_of(config, said.size)), classes=classes, weights=words)
+    except (AssertionError, RuntimeError) as error:
+        if said.size is None or isinstance(error, ModelError):
+            raise
+        raise no_size(about.name, said.size, error) from error
 
 
 def _names_like(text: str) -> list[str]:

@@ -62,7 +62,9 @@ def verdict(table: Results) -> str:
         under = disturbed.noise(lines), disturbed.attack(lines, table.about.attack)
         choice, chance = _choice(table, lines), _chance(table, lines)
         if chance.endswith(_NOT_READY):  # the first thing to know
-            choice, chance = chance, choice.replace("Ship ", "The first would be ", 1)
+            tested = int(lines[0].rows[0].get("n") or 0)
+            more = "" if "--folds" in choice else _more(table, tested, {group.key: group for group in lines})
+            choice, chance = chance, choice.replace("Ship ", "The first would be ", 1) + more
         said.append(where + " ".join(part for part in (choice, chance, _trust(table, lines), *under) if part))
     return " ".join(part for part in (*said, _seeds(labelled), table.about.choices) if part)
 
