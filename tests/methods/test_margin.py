@@ -12,6 +12,7 @@ from fakes import coloured, tiny_clip
 from scipy.stats import chi2
 
 from coldframe.cold import ColdPass, Store
+from coldframe.data.base import Split
 from coldframe.methods import folds, method_class
 from coldframe.methods.margin import gained, gained_over_folds
 from coldframe.methods.trained import Trained
@@ -106,3 +107,18 @@ def test_a_head_starts_where_it_is_better_and_a_refit_starts_there_again(cold: C
         assert again._started == "" and again.choices["head starts at"] == "probe"
         own = kind(tiny_clip(), **settings, **short, head="text").fit(TRAIN, VAL, cold=cold)
         assert own.choices["head starts at"] == "text"
+
+
+def test_lp_plus_is_zero_shot_unless_it_gains_beyond_the_margin(cold: ColdPass) -> None:
+    kind, zero = method_class("lp++"), method_class("zero-shot")(tiny_clip()).fit(TRAIN, cold=cold)
+    right_already = Split("val", VAL.images, zero.predict(VAL, cold=cold).cpu().numpy(), VAL.classes)
+    kept: Any = kind(tiny_clip(), steps=9).fit(TRAIN, right_already, cold=cold)
+    for method in (kept, kept.refitted(TRAIN, right_already, cold=cold)):
+        assert method.choices["step"] == 0
+        torch.testing.assert_close(method.logits(VAL, cold=cold), zero.logits(VAL, cold=cold), rtol=1e-5, atol=1e-5)
+    assert kept.tried()[0] == (1.0, pytest.approx(kept.history[0]["val_loss"]))
+    left = kind(tiny_clip(), steps=9).fit(TRAIN, VAL, cold=cold)
+    published = kind.preset("huang2024", tiny_clip(), steps=9).fit(TRAIN, right_already, cold=cold)
+    assert left.choices["step"] > 0 and published.choices["step"] > 0 and 0 not in published.tried()
+    fits = [kind(tiny_clip(), margin=margin) for margin in (0.0, 2.0)]
+    assert [fit.outdoes([0.5, 0.75], [0.5, 0.5]) for fit in fits] == [True, False]

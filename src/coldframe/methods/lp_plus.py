@@ -16,6 +16,7 @@ from coldframe.methods import templates
 from coldframe.methods.base import Report
 from coldframe.methods.contexts import text_of
 from coldframe.methods.linear_head import LinearHead
+from coldframe.methods.margin import gained, gained_over_folds
 from coldframe.types import FEATURES
 
 MOMENTUM, EVERY, START = 0.9, 10, 250.0
@@ -27,10 +28,13 @@ class ProbePlus(LinearHead):
     w starts at the sums of each class's features, b at 0, every a_k at 250 times the mean cosine of images and texts. w and b
     take steps of 4 N / lambda_max(F^T F) with momentum 0.9; a takes steps of N / (4 max_k sum_i (f_i^T t_k)^2) every tenth
     time. The step with the best top-1 on ``val`` is kept, among equals the lowest cross-entropy; without ``val`` the last.
+    Step 0 is zero-shot, and is left only for a gain on ``val`` of more than ``margin`` standard errors (of McNemar's test).
 
     Args:
         backbone: a vision-language model.
         steps: of gradient descent, each over all images.
+        margin: standard errors by which the best step must beat zero-shot on ``val``; with 0, as published, zero-shot is no
+            candidate.
         template: texts of the class names.
 
     Published: CLIP ViT-B/16, 16 shots: DTD 71.3, EuroSAT 85.3, Pets 93.1; 4 shots: Pets 91.9 (linear probe 69.6).
@@ -42,10 +46,12 @@ class ProbePlus(LinearHead):
     name: ClassVar[str] = "lp++"
     spoken: ClassVar[str] = "LP++"
     crosses: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"huang2024": {"steps": 300}}
+    starts: ClassVar[tuple[Hashable, ...]] = (0,)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"huang2024": {"steps": 300, "margin": 0.0}}
 
     steps: int = 300
     template: str | Sequence[str] = templates.PHOTO
+    margin: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +69,9 @@ class ProbePlus(LinearHead):
     def tried(self) -> dict[Hashable, tuple[float, float]]:
         return {line["step"]: (line["val_top1"], line["val_loss"]) for line in self.history}
 
+    def outdoes(self, values: Sequence[float], before: Sequence[float]) -> bool:
+        return not self.margin or gained_over_folds(values, before) > self.margin
+
     def adopt(self, fits: Sequence[Self], best: Any) -> None:
         self.choices["step"] = self.choices["step"] if best is None else int(best)
 
@@ -70,6 +79,13 @@ class ProbePlus(LinearHead):
         asked, self.steps = self.steps, int(chosen.choices["step"])
         self._fit(both, None, cold, run, report)
         self.steps = asked
+
+    def _noted(self, step: int, logits: Tensor, truth: Tensor) -> Tensor:
+        """Note what a step reaches on validation images; return which are right [N]."""
+        right = logits.argmax(-1) == truth
+        loss = float(functional.cross_entropy(logits, truth))
+        self.history.append({"step": step, "val_top1": float(right.double().mean()), "val_loss": loss})
+        return right
 
     def _fit(self, train: Split, val: Split | None, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         x, y = self._unit(train, cold)
@@ -86,7 +102,10 @@ class ProbePlus(LinearHead):
         blend_step = n / (4 * near.square().sum(0).max())
         moved_weight, moved_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         best: tuple[tuple[float, float], int, Tensor, Tensor] | None = None
+        right: Tensor | None = None
         self.history = []
+        start = self.backbone.logit_scale * texts
+        before = self._noted(0, seen[0] @ start.T, seen[1]) if seen is not None and self.margin else None
         for number in range(1, self.steps + 1):
             error = ((x @ weight.T + bias + blend * near).softmax(-1) - own) / n  # [N, K], slope of the mean cross-entropy
             moved_weight = MOMENTUM * moved_weight + error.T @ x
@@ -96,13 +115,16 @@ class ProbePlus(LinearHead):
             if number % EVERY == 0:
                 blend = blend - blend_step * blend_slope
             if seen is not None:
-                logits = seen[0] @ (weight + blend[:, None] * texts).T + bias
-                top1 = float((logits.argmax(-1) == seen[1]).double().mean())
-                loss = float(functional.cross_entropy(logits, seen[1]))
-                self.history.append({"step": number, "val_top1": top1, "val_loss": loss})
-                if best is None or (top1, -loss) > best[0]:
-                    best = (top1, -loss), number, weight + blend[:, None] * texts, bias
-        if best is None:
+                found = self._noted(number, seen[0] @ (weight + blend[:, None] * texts).T + bias, seen[1])
+                score = self.history[-1]["val_top1"], -self.history[-1]["val_loss"]
+                if best is None or score > best[0]:
+                    best, right = (score, number, weight + blend[:, None] * texts, bias), found
+        zero_shot = self.steps == 0
+        if before is not None and right is not None:
+            zero_shot = gained(right, before) <= self.margin
+        if zero_shot:
+            self.weight, self.bias, kept = start.clone(), x.new_zeros(K), 0
+        elif best is None:
             self.weight, self.bias, kept = weight + blend[:, None] * texts, bias, self.steps
         else:
             _, kept, self.weight, self.bias = best
