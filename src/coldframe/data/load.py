@@ -45,7 +45,7 @@ def load_dataset(
         spec: a kind and a place, such as ``folder:PATH`` or ``csv:FILE?label=species`` (docs/data.md has all kinds), a path
             (its ending tells the kind), or several joined by ``+``: the classes of the second follow those of the first,
             and a class name that both have gets the name of its data set behind it, in brackets.
-        shots: training images per class, or what a small class has beside one for each drawn split; None uses all. Of joined
+        shots: training images per class; a class too small for them is split as without, its test share kept. Of joined
             sets each has so many a class.
         seed: decides which images are drawn, wherever a split is drawn.
         val: share of each class of train that becomes the validation split where the data has none, in (0, 1); or a number
