@@ -44,6 +44,7 @@ class Laplace(Method):
     """
 
     name: ClassVar[str] = "laplace"
+    spoken: ClassVar[str] = "Laplace"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -110,6 +110,7 @@ class NormTune(Tuned):
     """
 
     name: ClassVar[str] = "ln-tune"
+    spoken: ClassVar[str] = "LN-tune"
     _place: ClassVar[str] = "layer-norm"
     _instead: ClassVar[str] = "choose bn-tune, ssf or fine-tune"
 
@@ -139,6 +140,7 @@ class BatchNormTune(NormTune):
     """
 
     name: ClassVar[str] = "bn-tune"
+    spoken: ClassVar[str] = "BN-tune"
     _place: ClassVar[str] = "batch-norm"
     _instead: ClassVar[str] = "choose ln-tune, ssf or fine-tune"
 

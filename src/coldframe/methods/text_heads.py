@@ -212,6 +212,7 @@ class CrossModal(TextHead):
     """
 
     name: ClassVar[str] = "cross-modal"
+    spoken: ClassVar[str] = "cross-modal"
     stackable: ClassVar[tuple[str, ...]] = ("text_weight",)
 
     text_weight: float = 1.0
