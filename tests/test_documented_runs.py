@@ -24,7 +24,7 @@ MODEL = "pocket"
 MODELS = r"(open_clip|timm|torchvision):.*|lite0"
 WORDS: Mapping[str, tuple[str, ...]] = {
     "PLAN": ("knn",), "METHOD": ("linear-probe",), "NETWORK": ("mlp",), "MODELS": (MODEL,), "FILES": ("photos",),
-    "REPO": ("./hub",),
+    "REPO": ("./hub",), "MODEL": (MODEL,),
     "DATA": ("folder:PATH",), "SPEC": ("folder:PATH",), "FOLDER": ("photos",), "PHOTOS": ("photos",), "F": ("model.onnx",),
     "OWNER/NAME": ("./hub",), "[--robust]": (), "812": ("3",), "9": ("4",), "340": ("5",), "920": ("6",),
     "space shuttle": ("3",), "folder:other-photos": ("folder:others",),
@@ -35,6 +35,8 @@ DATA = {"mnist": "mini:mnist", "torchvision:CIFAR10": "folder:PATH", "parquet:ci
         "mini:cifar10+mini:mnist": "folder:PATH+folder:others"}  # fmt: skip
 LAYOUTS = ("folder:", "csv:labels", "json:", "npz:")
 """Data of the reader's own; every layout is read in tests/data."""
+OWN = ("folder:DATA/", "parquet:DATA/", "csv:sheets/")
+"""Data that is named in full, wherever it stands in a command."""
 SMALLER = {"--epochs": "1", "--seeds": "1", "--disturbed": "4", "--noise": "0,0.1", "--n": "4", "--passes": "1",
            "--seconds": "1", "--shard": "1/2", "--minutes": "0.01", "--teacher-minutes": "0", "--abstain": "0.1",
            "--attack-eps": "0,1/255", "--budget": "10s", "--conformal": "0.5"}  # fmt: skip
@@ -98,6 +100,8 @@ def reduced(command: str) -> list[str]:
             skip = True
         elif before in SMALLER:
             found.append(SMALLER[before])
+        elif word.startswith(OWN):
+            found.append("folder:PATH")
         elif before in ("--data", "--rank-on", "datasets"):
             found.append(DATA.get(word, "folder:PATH" if word.startswith(LAYOUTS) else word))
         elif before in ("--width", "--hidden"):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
+from coldframe.backbones.ids import HUB, ModelId
 from coldframe.errors import WeightsNotFound
 
 FETCH = "--download (download=True in Python)"
@@ -109,3 +110,25 @@ def find(name: str, *, hub: str = "", files: Sequence[str] = (), url: str = "", 
         f"the weights of {name} are not on this disk (looked in {looked}); fetch them with {FETCH}, "
         f"pass a local file as {name}@PATH, or ask for random weights with {name}/random"
     )
+
+
+def beside(model: ModelId, folder: Path, names: Sequence[str]) -> Path | None:
+    """Return the weights of a model that a folder or a repository of the hub describes; None for random ones.
+
+    Args:
+        model: its id; a checkpoint named there comes first.
+        folder: where its description lies.
+        names: names that its weights may have, best first.
+
+    Raises:
+        WeightsNotFound: there are none.
+    """
+    if model.random or model.checkpoint is not None:
+        return model.checkpoint
+    if model.name.startswith(HUB):
+        return find(str(model), hub=model.name.removeprefix(HUB), files=names, download=model.download)
+    found = next((folder / name for name in names if (folder / name).is_file()), None)
+    if found is None:
+        advice = f"copy them there or ask for random weights with {model}/random"
+        raise WeightsNotFound(f"expected weights in {folder} ({', '.join(names)}), found none; {advice}")
+    return found

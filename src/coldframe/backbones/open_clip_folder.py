@@ -9,7 +9,7 @@ from typing import Any
 
 from coldframe.backbones import hub
 from coldframe.backbones.ids import HUB, LOCAL, ModelId
-from coldframe.errors import ModelError, WeightsNotFound
+from coldframe.errors import ModelError
 from coldframe.files.reading import read
 
 CONFIG = "open_clip_config.json"
@@ -64,19 +64,7 @@ def find(model: ModelId) -> Outside:
     if not isinstance(found, dict) or not all(isinstance(found.get(key), dict) for key in ("vision_cfg", "text_cfg")):
         raise ModelError(f"expected model_cfg with vision_cfg and text_cfg in {config}, found none; fetch it again")
     own = model.name.startswith(LOCAL) and any((config.parent / name).is_file() for name in TOKENIZER)
-    return Outside(f"{LOCAL}{config.parent}", found, _weights(model, config.parent), own)
-
-
-def _weights(model: ModelId, folder: Path) -> Path | None:
-    if model.random or model.checkpoint is not None:
-        return model.checkpoint
-    if model.name.startswith(HUB):
-        return hub.find(str(model), hub=model.name.removeprefix(HUB), files=FILES, download=model.download)
-    found = next((folder / name for name in FILES if (folder / name).is_file()), None)
-    if found is None:
-        advice = f"copy them there or ask for random weights with {model}/random"
-        raise WeightsNotFound(f"expected weights in {folder} ({', '.join(FILES)}), found none; {advice}")
-    return found
+    return Outside(f"{LOCAL}{config.parent}", found, hub.beside(model, config.parent, FILES), own)
 
 
 def text_of(config: Mapping[str, Any], key: str) -> str:

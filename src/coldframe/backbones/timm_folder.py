@@ -11,7 +11,7 @@ import timm
 
 from coldframe.backbones import hub
 from coldframe.backbones.ids import HUB, LOCAL, ModelId
-from coldframe.errors import ModelError, WeightsNotFound, nearest
+from coldframe.errors import ModelError, nearest
 from coldframe.files.reading import read
 
 CONFIG = "config.json"
@@ -60,7 +60,7 @@ def find(model: ModelId) -> Described:
             advice = "name the folder that holds it, or an architecture with timm:NAME@FILE"
             raise ModelError(f"expected {CONFIG} in {file.parent}, found none; {advice}")
     described = _described(read(file, dict[str, Any], remedy="fetch it again"), file)
-    return replace(described, weights=_weights(model, file.parent))
+    return replace(described, weights=hub.beside(model, file.parent, FILES))
 
 
 def _described(found: Mapping[str, Any], file: Path) -> Described:
@@ -87,15 +87,3 @@ def _described(found: Mapping[str, Any], file: Path) -> Described:
         settings["num_classes"] = config["num_classes"]
     classes = tuple(map(str, names)) if isinstance(names, list) else ()
     return Described(name, config, settings, classes=classes if len(set(classes)) == len(classes) else ())
-
-
-def _weights(model: ModelId, folder: Path) -> Path | None:
-    if model.random or model.checkpoint is not None:
-        return model.checkpoint
-    if model.name.startswith(HUB):
-        return hub.find(str(model), hub=model.name.removeprefix(HUB), files=FILES, download=model.download)
-    found = next((folder / name for name in FILES if (folder / name).is_file()), None)
-    if found is None:
-        advice = f"copy them there or ask for random weights with {model}/random"
-        raise WeightsNotFound(f"expected weights in {folder} ({', '.join(FILES)}), found none; {advice}")
-    return found
