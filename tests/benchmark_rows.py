@@ -28,7 +28,7 @@ def row(label: str, ms: float, top1: float | None, parameters: float, mib: float
         "uncounted": "", "top1": top1, "top1_source": "the makers" if top1 else "", "top1_of_probe": False,
         "precision": "fp32", "channels_last": False, "compiled": False, "batch": 8, "passes": 20, **times,
         "switches_per_second": 1.0, "interference": "", "memory_batch": 64, **memory, "memory_way": "saved tensors",
-        "memory_note": "", "measured_top1": None, "images": None, **others,
+        "memory_note": "", "measured_top1": None, "measured_by": "", "images": None, **others,
     }  # fmt: skip
 
 

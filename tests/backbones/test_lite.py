@@ -14,6 +14,7 @@ from PIL import Image
 
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
+from coldframe.backbones.lite import FAMILY
 from coldframe.errors import MissingPackage, ModelError
 from coldframe.files import read_json, write_safetensors
 
@@ -38,6 +39,7 @@ def test_contract(lite0: Backbone) -> None:
     check_backbone(lite0, images, lambda x: net.forward_head(net.forward_features(x), pre_logits=True), net)  # type: ignore[operator]
     assert (lite0.feature_dim, len(lite0.classes), lite0.layers) == (1280, 1000, 17)
     assert lite0.parameter_count == 4_652_008
+    assert lite0.published is not None and lite0.published["top1"] == FAMILY["lite0"].published["top1"]
 
 
 def test_padding_and_epsilon_are_tensorflows(lite0: Backbone) -> None:

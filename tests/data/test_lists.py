@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from layouts import CLASSES, check, flat, split_of
 
@@ -42,6 +45,14 @@ def test_paths_with_folders_labels_first_numbers_and_windows_marks(tmp_path: Pat
     check(load_dataset(str(path)), ("0", "1", "2"))
     write(path, [(f"{label}.0", name) for label, name in rows])
     check(load_dataset(str(path)), ("0", "1", "2"))
+
+
+def test_numbers_in_parquet_have_the_names_that_the_hub_gives(tmp_path: Path) -> None:
+    names, labels = zip(*flat(tmp_path), strict=True)
+    said = {"info": {"features": {"label": {"names": list(CLASSES), "_type": "ClassLabel"}}}}
+    table = pa.table({"file_name": names, "label": labels}).replace_schema_metadata({"huggingface": json.dumps(said)})
+    pq.write_table(table, tmp_path / "metadata.parquet")
+    check(load_dataset(f"csv:{tmp_path / 'metadata.parquet'}"))
 
 
 def test_names_without_endings(tmp_path: Path) -> None:

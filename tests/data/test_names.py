@@ -58,6 +58,9 @@ def test_names_can_be_given_as_list_or_file(tmp_path: Path) -> None:
     assert chosen_names(["a", "b"], str(tmp_path / "names.txt")) == ("cat", "dog")
     (tmp_path / "keyed.csv").write_text("b,dog\n\na, cat\n")
     assert chosen_names(["a", "b"], tmp_path / "keyed.csv") == ("cat", "dog")
+    assert chosen_names(["a", "b"], {"b": "dog", "a": "cat", "c": "cow"}) == ("cat", "dog")
+    with pytest.raises(DataError, match="for each class of the data in classes, found none for 'a'; add it"):
+        chosen_names(["a", "b"], {"b": "dog"})
 
 
 def test_names_of_the_wrong_number_or_twice_are_refused() -> None:

@@ -92,6 +92,36 @@ def test_logistic_solution_has_no_gradient_left() -> None:
     assert bias.grad is not None and bias.grad.abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("start", [False, True])
+def test_with_a_prior_the_penalty_pulls_to_it(start: bool) -> None:
+    x, y = problem()
+    x, generator = x.double(), torch.Generator().manual_seed(1)
+    prior = solvers.Linear(torch.randn(5, 12, generator=generator).double(), torch.randn(5, generator=generator).double())
+    begin = solvers.Linear(prior.weight + 1, prior.bias) if start else None
+    path = solvers.logistic_path(x, y, 5, [1e6, 1e-2], solvers.Basis.of(x), tolerance=1e-10, prior=prior, start=begin)
+    held, found = list(path)
+    torch.testing.assert_close(held.weight, prior.weight, atol=1e-5, rtol=0)
+    for l2, linear in ((1e6, held), (1e-2, found)):
+        error = (linear(x).softmax(-1) - functional.one_hot(y, 5)) / len(x)
+        torch.testing.assert_close(error.sum(0), torch.zeros(5).double(), atol=1e-5, rtol=0)
+        slope = error.T @ x + l2 * (linear.weight - prior.weight)
+        assert float(slope.norm()) <= math.sqrt(2 * l2 * 1e-4)  # what is left is at most slope^2 / (2 l2)
+
+
+def test_without_an_intercept_the_priors_stays() -> None:
+    x, y = problem()
+    x, generator = x.double(), torch.Generator().manual_seed(1)
+    prior = solvers.Linear(torch.randn(5, 12, generator=generator).double(), torch.randn(5, generator=generator).double())
+    values, vectors = torch.linalg.eigh(x.T @ x / len(x))
+    basis = solvers.Basis(x.new_zeros(12), vectors, values)
+    for given, bias in ((prior, prior.bias), (None, torch.zeros(5).double())):
+        (found,) = solvers.logistic_path(x, y, 5, [1e-2], basis, tolerance=1e-8, prior=given, intercept=False)
+        torch.testing.assert_close(found.bias, bias)
+        error = (found(x).softmax(-1) - functional.one_hot(y, 5)) / len(x)
+        away = found.weight - (0 if given is None else given.weight)
+        assert float((error.T @ x + 1e-2 * away).norm()) < 1e-3
+
+
 def test_basis_of_other_features_changes_the_speed_and_not_the_solution() -> None:
     x, y = problem()
     own = next(solvers.logistic_path(x, y, 5, [1e-3], solvers.Basis.of(x)))

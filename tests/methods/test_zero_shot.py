@@ -11,7 +11,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from fakes import split
+from fakes import coloured, split
 from matplotlib.figure import Figure
 from open_clip.model import CLIP
 from PIL import Image
@@ -26,7 +26,7 @@ from coldframe.data.base import Dataset
 from coldframe.data.decode import load_pixels
 from coldframe.errors import FileError, InputError, TextWarning
 from coldframe.files import write_json
-from coldframe.methods import load, templates
+from coldframe.methods import load, method_class, templates
 from coldframe.methods.fine_tune import FineTune
 from coldframe.methods.zero_shot import ZeroShot
 from coldframe.types import Preprocess
@@ -105,6 +105,10 @@ def test_texts_by_class_from_a_file(clip: OpenClipBackbone, tmp_path: Path) -> N
     assert method.choices["texts"] == texts[:1]
     with pytest.raises(InputError, match=r"texts for the class 'cod' in the prompts, found none; known: cat fish, dog"):
         method.for_classes(["dog", "cod"])
+    data = coloured(4, 0, "train")
+    for name in ("ridge", "taskres", "deep-prompt", "zero-shot"):  # before an image is read
+        with pytest.raises(InputError, match="expected texts for the class 'red' and 2 more in the prompts"):
+            method_class(name)(clip, template=method.template).check_data(data, None)
     with pytest.raises(InputError, match=r"found a longer one for the class 'dog': 'bark bark"):
         ZeroShot(clip, str(write_json(file, {"dog": ["short", "bark " * 20]}))).for_classes(["dog"])
     with pytest.raises(InputError, match=r"expected texts for every class of the prompts, found none for 'dog'"):

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from fakes import TinyBackbone
+from fakes import TinyBackbone, tiny_clip
 from PIL import Image
 
+from coldframe.backbones import load_backbone
 from coldframe.errors import InputError, ModelError
 from coldframe.files import write_json
 from coldframe.measures import Fitted, Latency, machine
 from coldframe.measures.activation_memory import ForwardMemory
+from coldframe.methods.zero_shot import ZeroShot
 from coldframe.verbs import benchmark as verb
 from coldframe.verbs import cost
 from coldframe.verbs.benchmark import DEFAULTS, PROBES, Settings, benchmark, label, measure
@@ -113,6 +115,22 @@ def test_top1_is_measured_on_labelled_images(tmp_path: Path) -> None:
     assert row["images"] == 3 and 0 <= row["measured_top1"] <= 1
     backbone.weights = "random"
     assert measure(backbone, SMALL, settings)["measured_top1"] is None
+
+
+def test_top1_of_a_text_tower_is_zero_shots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (16, 16), (0, 128, 0)).save(tmp_path / "a_x.png")
+    pixels = torch.tensor([0, 128, 0], dtype=torch.uint8)[None, :, None, None].expand(1, 3, 16, 16)
+    backbone = tiny_clip(context_length=77)
+    backbone.weights = "pretend"
+    right = int(ZeroShot(backbone, "clip-7").for_classes(verb.IMAGENET()).predict_proba(pixels).argmax())
+    settings = Settings(batch=2, memory_batch=2, passes=5, warmup=0, seconds=0, images=tmp_path)
+    monkeypatch.setattr(verb, "_load", lambda *_: backbone)
+    for index in (right, (right + 1) % 1000):
+        write_json(tmp_path / "classes.json", {"a": index})
+        found = benchmark(["tiny"], settings, machine())
+        assert found.rows[0]["images"] == 1 and found.rows[0]["measured_top1"] == float(index == right)
+    assert "tiny: measured top-1 is that of zero-shot on 1,000 class names in 7 templates." in str(found)
+    assert measure(load_backbone("pocket"), "pocket", settings)["measured_top1"] is None  # it has no word for a tench
 
 
 @pytest.mark.shared_data

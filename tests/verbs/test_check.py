@@ -63,7 +63,7 @@ def test_planted_faults_are_found_and_the_cleaned_list_is_read(
     said = capsys.readouterr().out
     assert stopped.value.code == 0
     assert "1 of 9 test images repeat one outside test pixel by pixel, 1 nearly" in said
-    assert "1 pictures have two labels" in said
+    assert "1 picture has two labels" in said
     with (out / "issues.csv").open() as file:
         listed = list(csv.DictReader(file))
     rows = {(Path(row["image"]).name, row["issue"]) for row in listed}
@@ -203,7 +203,7 @@ def test_repeats_are_told_by_pixels_by_likeness_by_split_and_by_label() -> None:
     same_text(__file__, "check_repeats", "\n".join([*found.lines, *faults, ""]))
     assert found.lines == [
         "2 of 5 test images repeat one outside test pixel by pixel, 2 nearly: an accuracy counts them",
-        "1 images repeat another of their own split pixel by pixel, 2 nearly", "1 pictures have two labels",
+        "images that repeat another of their own split: 1 pixel by pixel, 2 nearly", "1 picture has two labels",
     ]  # fmt: skip
     alone = checked([0, 1], ["train", "test"])
     verb._repeats(alone, looked(2))
@@ -226,7 +226,7 @@ def test_blank_tiny_and_turned_pictures_at_their_limits() -> None:
         (22, "tiny", pytest.approx(0.1), "9 x 10 pixels"), (23, "tiny", pytest.approx(0.1), "12 x 9 pixels"),
         (22, "turned", 0.5, "upright, where nearly all others are not"),
     ]  # fmt: skip
-    assert found.lines == ["1 images are blank", "2 images are tiny", "1 images are turned"]
+    assert found.lines == ["1 image is blank", "2 images are tiny", "1 image is turned"]
     for wide, upright, lying in ((20, 1, 1), (19, 1, 0), (1, 20, 1), (1, 19, 0), (0, 9, 0), (40, 2, 2)):
         found = checked([0] * (wide + upright))
         verb._odd(found, looked(wide + upright, sizes=np.array([[50, 40]] * wide + [[40, 50]] * upright)))

@@ -109,9 +109,9 @@ def test_a_gpu_is_tried_and_without_one_the_build_is_named(monkeypatch: pytest.M
 
 
 def test_data_and_weights_are_listed_and_none_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("COLDFRAME_DATA", raising=False)
+    monkeypatch.setattr("coldframe.files.data_root", lambda: None)
     assert doctor._data().said.endswith("; COLDFRAME_DATA names no other folder") and "mini:cifar10, " in doctor._data().said
-    monkeypatch.setenv("COLDFRAME_DATA", str(tmp_path))
+    monkeypatch.setattr("coldframe.files.data_root", lambda: tmp_path)
     assert doctor._data().said.endswith(f"; more under {tmp_path}")
     lines = [SimpleNamespace(id=name) for name in "ab"]
     asked: list[dict[str, object]] = []

@@ -197,7 +197,8 @@ class LoadOptions:
         seed: decides which images are drawn, wherever a split is drawn.
         val: share of the training images that becomes the validation split where the data has none, in (0, 1); or how many
             images of train it gets, a whole number, drawn at once whatever their class.
-        classes: K class names in label order, or a text file of K lines, in place of the data's own.
+        classes: K class names in label order, a dictionary of them by the data's names, or a text file of K lines, in
+            place of the data's own.
         on_error: ``"raise"`` or ``"skip"``.
         download: whether data that is not on this machine may be fetched.
         whole: every image in the test split, labelled or not in the other ones; nothing is drawn.
@@ -207,7 +208,7 @@ class LoadOptions:
     shots: int | None = None
     seed: int = 0
     val: float | int = 0.2
-    classes: Sequence[str] | str | Path | None = None
+    classes: Mapping[str, str] | Sequence[str] | str | Path | None = None
     on_error: OnError = "raise"
     download: bool = False
     whole: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def load_dataset(
     shots: int | None = None,
     seed: int = 0,
     val: float | int = 0.2,
-    classes: Sequence[str] | str | Path | None = None,
+    classes: Mapping[str, str] | Sequence[str] | str | Path | None = None,
     on_error: OnError = "raise",
     download: bool = False,
     whole: bool = False,
@@ -50,7 +50,8 @@ def load_dataset(
         seed: decides which images are drawn, wherever a split is drawn.
         val: share of each class of train that becomes the validation split where the data has none, in (0, 1); or a number
             of images, drawn from the whole of train as ``torch.utils.data.random_split`` draws them with this seed.
-        classes: K class names in label order, or a text file of K lines, in place of the data's own.
+        classes: K class names in label order, a dictionary of them by the data's names, or a text file of K lines, in
+            place of the data's own.
         on_error: ``"raise"`` stops at the first image that does not decode, when it is used; ``"skip"`` tries all images
             first, leaves unreadable ones out, and lists them in ``Dataset.skipped``.
         download: whether data that is not on this machine may be fetched.
@@ -133,7 +134,7 @@ def _load_one(part: str, options: LoadOptions) -> Dataset:
     )
 
 
-def join(parts: Sequence[Dataset], classes: Sequence[str] | str | Path | None = None) -> Dataset:
+def join(parts: Sequence[Dataset], classes: Mapping[str, str] | Sequence[str] | str | Path | None = None) -> Dataset:
     """Return the union of label sets: labels of each part are moved up by the number of classes before it.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coldframe.errors import DataError
@@ -83,7 +83,9 @@ def _clean(name: str, numbered: bool) -> str:
     return " ".join(re.sub(r"[_-]", " ", bare).split()) or name
 
 
-def chosen_names(raw: Sequence[str], classes: Sequence[str] | str | Path | None) -> tuple[str, ...]:
+def chosen_names(
+    raw: Sequence[str], classes: Mapping[str, str] | Sequence[str] | str | Path | None
+) -> tuple[str, ...]:
     """Return the class names to use: those given, checked against the data's own in number, or its own, cleaned.
 
     Names that are keyed by those of the data (``{"n01": "tench"}`` in JSON, ``n01,tench`` or ``n01<tab>tench`` a line) are
@@ -92,7 +94,7 @@ def chosen_names(raw: Sequence[str], classes: Sequence[str] | str | Path | None)
 
     Args:
         raw: K names as the data has them, in label order.
-        classes: K names, a text or JSON file of them, or None.
+        classes: K names, a dictionary of them by the data's names, a text or JSON file of them, or None.
 
     Raises:
         DataError: another number of names than K, a key that is missing, or one name twice.
@@ -100,7 +102,10 @@ def chosen_names(raw: Sequence[str], classes: Sequence[str] | str | Path | None)
     if classes is None:
         return clean_names(raw)
     source = "in classes"
-    if isinstance(classes, str | Path):
+    if isinstance(classes, Mapping):
+        keyed = _all_of(classes, raw, source)
+        classes, order = keyed, list(range(len(raw)))
+    elif isinstance(classes, str | Path):
         source = f"in {classes}"
         keyed = _keyed(classes, raw)
         lines = [line.strip() for line in read_text(classes).splitlines() if line.strip()] if keyed is None else []
@@ -124,13 +129,17 @@ def _keyed(path: str | Path, raw: Sequence[str]) -> list[str] | None:
     """Return the names of a file in the order of ``raw`` where it says for each which it is; else None."""
     if Path(path).suffix.lower() == ".json":
         held = read(Path(path), dict[str, str], remedy="map the name of each folder to the name of its class")
-        found = _by_key([[key, name] for key, name in held.items()], raw)
-        if found is None:
-            absent = next((name for name in raw if name not in held), raw[0])
-            raise DataError(f"expected a name for each class of the data in {path}, found none for {absent!r}; add it")
-        return found
+        return _all_of(held, raw, f"in {path}")
     lines = [line for line in read_text(path).splitlines() if line.strip()]
     return _by_key([re.split(r"\t|,", line, maxsplit=1) for line in lines], raw)
+
+
+def _all_of(held: Mapping[str, str], raw: Sequence[str], source: str) -> list[str]:
+    found = _by_key([[str(key), str(name)] for key, name in held.items()], raw)
+    if found is None:
+        absent = next((name for name in raw if name not in held), raw[0])
+        raise DataError(f"expected a name for each class of the data {source}, found none for {absent!r}; add it")
+    return found
 
 
 def _by_key(pairs: Sequence[Sequence[str]], raw: Sequence[str]) -> list[str] | None:

@@ -14,6 +14,7 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.methods.calibrated import HeldOut
 from coldframe.methods.settings import Settings
+from coldframe.methods.templates import texts_of
 from coldframe.types import digest_of
 
 THRESHOLDS = "thresholds"
@@ -147,6 +148,9 @@ class Contract(Settings, ABC):
         if val is None and self.needs_val:
             what, instead = self.needs_val
             raise InputError(f"expected validation images to choose {what} on, found none; {instead}")
+        template = self.config().get("template")
+        if template is not None:
+            texts_of(template, train.classes)  # prompts by class have texts for each
 
     @property
     def needs_val(self) -> tuple[str, str] | None:

@@ -20,7 +20,6 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.errors import InputError
 from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
@@ -30,7 +29,6 @@ from coldframe.methods.views import Augment, views_of
 from coldframe.types import FEATURES
 
 Choose = Literal["auto", "loo", "cv", "val"]
-Prior = Literal["auto", "text", "none"]
 ALPHAS = (0.0, *(10.0 ** (exponent / 4) for exponent in range(-16, 13)))
 """Weights of g that are tried; 0 is zero-shot alone."""
 DOUBLE = 2e8
@@ -109,15 +107,14 @@ class FewShot(Method):
 
     _: KW_ONLY
     alpha: float | Literal["auto"] = "auto"
-    prior: Prior = "auto"
+    prior: templates.Prior = "auto"
     template: str | Sequence[str] = templates.PHOTO
     choose: Choose = "auto"
     augment: Augment = "none"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.prior == "text" and self.backbone.text is None:
-            raise InputError(f"{self.backbone.name} has no text tower; use prior none or auto")
+        templates.check_prior(self.backbone, self.prior)
         self.template = templates.kept(self.template)
         self.out_of_sample = torch.zeros(0)
         """Logits of the chosen settings for the images of the choice [N, K], none of which had a part in its own."""
@@ -151,8 +148,7 @@ class FewShot(Method):
         """Learn from all shots with one setting."""
 
     def _texts(self, classes: Sequence[str]) -> Tensor:
-        known = templates.known(self.backbone, classes)
-        if self.prior == "none" or (self.prior == "auto" and not known):
+        if self.prior == "none" or (self.prior == "auto" and not templates.known(self.backbone, classes)):
             return torch.zeros(0)
         return templates.class_embeddings(self.backbone, classes, self.template)  # [K, D]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -14,8 +16,9 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.methods import solvers
+from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
+from coldframe.methods.headed import better_start
 from coldframe.types import FEATURES
 
 GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(2, 13))
@@ -28,15 +31,19 @@ FALLS = 2
 class Laplace(Method):
     """logits_k = (w_k^T f + b_k) / sqrt(1 + pi / 8 * v_k(f)), v_k(f) the posterior variance of the unscaled logit.
 
-    The posterior of W is a Gaussian at the minimum of sum_i CE + (d / 2) |W|^2 with precision N A (x) G + d I: A = (1/N) sum
-    f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T, d the prior's precision. In the eigenbases of A (a_i, u_i) and G (g_j, v_j)
-    v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on train, so that no image is held out:
-    log p = -sum CE - (d / 2) |W|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). It is looked for from large to small values, until
-    the evidence has fallen twice in a row. b is not penalised and has no doubt. Outside the span of the features every a_i
-    is 0, so that the rest of f adds its square / d.
+    The prior of W is a Gaussian of precision d around W0: s * text_k where the model knows the class names, s its own scale, so
+    that d without end is zero-shot; else 0. The posterior is a Gaussian at the minimum of sum_i CE + (d / 2) |W - W0|^2 with
+    precision N A (x) G + d I: A = (1/N) sum f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T. In the eigenbases of A (a_i, u_i) and
+    G (g_j, v_j) v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on train, so that no image is
+    held out: log p = -sum CE - (d / 2) |W - W0|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). It is looked for from large to small
+    values, until the evidence has fallen twice in a row. b is not penalised and has no doubt; with texts it is 0. Outside the span of the features
+    every a_i is 0, so that the rest of f adds its square / d.
 
     Args:
-        backbone: any backbone.
+        backbone: any backbone; texts count where it has them.
+        prior: ``"text"`` takes the class names' texts for W0, ``"none"`` 0. ``"auto"`` takes the texts where the model knows
+            their words, unless a probe is right more often on the validation images, by more than one standard error.
+        template: texts of the class names.
 
     Source:
         MacKay (1992) for the evidence and the scaled logits; Ritter et al. (2018) for the factors; Daxberger et al., Laplace
@@ -46,8 +53,16 @@ class Laplace(Method):
     name: ClassVar[str] = "laplace"
     spoken: ClassVar[str] = "Laplace"
 
+    _: KW_ONLY
+    prior: templates.Prior = "auto"
+    template: str | Sequence[str] = templates.PHOTO
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        templates.check_prior(self.backbone, self.prior)
+        self.template = templates.kept(self.template)
+        self._found: tuple[str, float] | None = None
+        """The prior and its precision that a fitted copy has chosen, while more images are learned from with them."""
         self.weight, self.bias = torch.zeros(0, 0), torch.zeros(0)
         self.directions, self.mixed, self.spread = torch.zeros(0, 0), torch.zeros(0, 0), torch.zeros(0, 0)
 
@@ -81,15 +96,17 @@ class Laplace(Method):
         x = functional.normalize(features, dim=-1).double()
         y = torch.from_numpy(train.labels).to(x.device)
         K, n = len(train.classes), len(x)
-        basis = solvers.Basis.of(x)
         a, directions = self._covered(x)
+        kind, grid = (self._kind(train, val, cold), GRID) if self._found is None else (self._found[0], self._found[1:])
+        prior = self._texts(train.classes, x) if kind == "text" else None
+        basis = solvers.Basis.of(x) if prior is None else solvers.Basis(x.new_zeros(x.shape[1]), directions, a)
+        solve = partial(
+            solvers.logistic_path, x, y, K, basis=basis, checked=solvers.ROUGHLY, prior=prior, intercept=prior is None
+        )
         best: tuple[float, float, solvers.Linear] | None = None
         path: list[dict[str, Any]] = []
-        solutions = solvers.logistic_path(
-            x, y, K, GRID, basis, tolerance=TOLERANCE, checked=solvers.ROUGHLY, dtype=torch.float32
-        )
-        for l2, linear in zip(GRID, solutions, strict=False):
-            evidence = self._evidence(x, y, linear, l2 * n, a)
+        for l2, linear in zip(grid, solve(l2s=grid, tolerance=TOLERANCE, dtype=torch.float32), strict=False):
+            evidence = self._evidence(x, y, linear, prior, l2 * n, a)
             path.append({"l2": l2, "evidence": evidence})
             if best is None or evidence > best[0]:
                 best = evidence, l2, linear
@@ -98,14 +115,28 @@ class Laplace(Method):
                 break
         assert best is not None
         _, l2, start = best
-        chosen = next(solvers.logistic_path(x, y, K, [l2], basis, start=start, checked=solvers.ROUGHLY))
+        chosen = next(solve(l2s=[l2], start=start))
         g, mixed = self._softness(x, chosen)
         self.weight, self.bias = chosen.weight.float().contiguous(), chosen.bias.float()
         self.directions, self.mixed = directions.float().contiguous(), mixed.square().float().contiguous()
         outside = a.new_zeros(int(len(a) < x.shape[1]))
         self.spread = (1 / (n * torch.cat([a, outside])[:, None] * g + l2 * n)).float()  # [R or R + 1, K]
         self.history = path
-        self.choices = {"chosen by": "evidence", "chosen on": train.name, "l2": l2, "path": path}
+        self.choices = {"chosen by": "evidence", "chosen on": train.name, "prior": kind, "l2": l2, "path": path}
+
+    def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
+        self._found = chosen.choices["prior"], chosen.choices["l2"]
+        super()._refit(chosen, both, cold, run, report)
+        self._found = None
+
+    def _kind(self, train: Split, val: Split | None, cold: ColdPass) -> str:
+        if self.prior != "auto":
+            return self.prior
+        return "text" if better_start(self.backbone, train, val, cold, self.template) == "text" else "none"
+
+    def _texts(self, classes: Sequence[str], like: Tensor) -> solvers.Linear:
+        texts = self.backbone.logit_scale * templates.class_embeddings(self.backbone, classes, self.template)
+        return solvers.Linear(texts.to(like), like.new_zeros(len(classes)))
 
     @staticmethod
     def _covered(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,7 +154,10 @@ class Laplace(Method):
         values, vectors = torch.linalg.eigh(torch.diag(p.mean(0)) - p.T @ p / len(p))
         return values.clamp_min(0), vectors
 
-    def _evidence(self, x: Tensor, y: Tensor, linear: solvers.Linear, precision: float, a: Tensor) -> float:
+    def _evidence(
+        self, x: Tensor, y: Tensor, linear: solvers.Linear, prior: solvers.Linear | None, precision: float, a: Tensor
+    ) -> float:
         g, _ = self._softness(x, linear)
-        fit = functional.cross_entropy(linear(x), y, reduction="sum") + precision / 2 * linear.weight.square().sum()
+        away = linear.weight if prior is None else linear.weight - prior.weight
+        fit = functional.cross_entropy(linear(x), y, reduction="sum") + precision / 2 * away.square().sum()
         return float(-fit - 0.5 * torch.log1p(len(x) * a[:, None] * g / precision).sum())

@@ -32,17 +32,29 @@ def _curvature(logits: Tensor, several: bool) -> Tensor:
 
 @dataclass(frozen=True)
 class InMemory:
-    """The loss on rotated features in memory [N, R]."""
+    """The loss on rotated features in memory [N, R].
+
+    Args:
+        x: features, rotated.
+        y: labels [N] or [N, K].
+        weights: see :func:`loss_of`.
+        offset: logits [N, K] that are added to those of the classifier.
+    """
 
     x: Tensor
     y: Tensor
     weights: Tensor | None
+    offset: Tensor | None = None
 
     def loss(self, weight: Tensor, bias: Tensor) -> Tensor:
-        return loss_of(self.x @ weight.T + bias, self.y, self.weights)
+        return loss_of(self._logits(weight, bias), self.y, self.weights)
 
     def curvature(self, weight: Tensor, bias: Tensor) -> float:
-        return float(_curvature(self.x @ weight.T + bias, self.y.ndim == 2))
+        return float(_curvature(self._logits(weight, bias), self.y.ndim == 2))
+
+    def _logits(self, weight: Tensor, bias: Tensor) -> Tensor:
+        logits = self.x @ weight.T + bias
+        return logits if self.offset is None else logits + self.offset
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,11 @@ class Linear:
         """Return the classifier in the dtype and on the device of a tensor."""
         return replace(self, weight=self.weight.to(like), bias=self.bias.to(like))
 
+    def plus(self, other: Linear, sign: int = 1) -> Linear:
+        """Return the classifier whose logits are the sum of both, or with ``sign`` -1 their difference."""
+        added = other.to(self.weight)
+        return replace(self, weight=self.weight + sign * added.weight, bias=self.bias + sign * added.bias)
+
 
 @dataclass(frozen=True)
 class Basis:
@@ -180,8 +185,12 @@ def logistic_path(
     dtype: torch.dtype = torch.float64,
     weights: Tensor | None = None,
     checked: int = CHECKED,
+    prior: Linear | None = None,
+    intercept: bool = True,
 ) -> Iterator[Linear]:
     """Yield, for every l2, the minimiser of F = (1/N) sum w CE(W x + b, y) + (l2 / 2) ||W||^2; b is not penalised.
+
+    With a prior (W0, b0) the penalty is (l2 / 2) ||W - W0||^2, and a large l2 gives W0 with the b that suits it.
 
     With labels [N, K] of 0 and 1 in place of classes, CE is the sum over k of the binary cross-entropies.
 
@@ -202,33 +211,39 @@ def logistic_path(
         weights: w of each item [N], or of each of its labels [N, K]; 1 when None.
         checked: steps after which what is left is looked at; fewer suit a large tolerance.
         dtype: of the sums; in float32 a loss under 1e-4 or so is rounding, and the solution is taken where it stops falling.
+        prior: what the weights are pulled to in place of 0; for features in memory.
+        intercept: whether b is learned; if not, the basis has to be of features around 0, and b is the prior's, or 0.
     """
     values = basis.values.to(dtype)
     truth = y.to(values) if y.ndim == 2 else y.to(values.device)
     weights = None if weights is None else weights.to(values)
-    problem = (
-        InMemory(basis.rotate(x).to(dtype), truth, weights) if isinstance(x, Tensor)
-        else Read(x, truth, weights, basis.mean.to(dtype), basis.vectors.to(dtype))
-    )  # fmt: skip
+    problem: InMemory | Read
+    if isinstance(x, Tensor):
+        offset = None if prior is None else prior.to(x)(x).to(values)
+        problem = InMemory(basis.rotate(x).to(dtype), truth, weights, offset)
+    else:
+        assert prior is None, "features that are read in pieces have no prior"
+        problem = Read(x, truth, weights, basis.mean.to(dtype), basis.vectors.to(dtype))
     weight, bias = values.new_zeros(classes, len(values)), values.new_zeros(classes)
     starts: Sequence[Linear | None] = [start] if start is None or isinstance(start, Linear) else start
     for l2, begin in zip_longest(l2s, starts):
         if begin is not None:
-            turned = basis.turn(begin)
+            turned = basis.turn(begin if prior is None else begin.plus(prior, -1))
             weight, bias = turned[0].to(dtype), turned[1].to(dtype)
         spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
         while not done:
-            weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance, checked)
+            weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance, checked, intercept)
             spent += calls
             done = left <= tolerance * loss or loss >= before * (1 - _STALLED) or spent >= most_steps
             before = loss
         found = basis.back(weight.to(basis.vectors), bias.to(basis.vectors)).to(like(x))
+        found = found if prior is None else found.plus(prior)
         yield replace(found, left=left / loss if loss > 0 else 0.0)  # nothing is under a loss of 0
 
 
 def _descend(
     problem: InMemory | Read, values: Tensor, weight: Tensor, bias: Tensor, l2: float, tolerance: float,
-    checked: int = CHECKED,
+    checked: int = CHECKED, intercept: bool = True,
 ) -> tuple[Tensor, Tensor, float, float, int]:
     """Take some steps of L-BFGS from a classifier, scaled by the curvature there.
 
@@ -238,9 +253,9 @@ def _descend(
     tiny = torch.finfo(values.dtype).tiny
     curvature = max(problem.curvature(weight, bias), tiny)
     scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
-    scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_()
+    scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_(intercept)
     optimiser = torch.optim.LBFGS(
-        [scaled, shift], max_iter=checked, max_eval=2 * checked, history_size=10, tolerance_grad=0, tolerance_change=0,
+        [scaled, shift] if intercept else [scaled], max_iter=checked, max_eval=2 * checked, history_size=10, tolerance_grad=0, tolerance_change=0,
         line_search_fn="strong_wolfe",
     )  # fmt: skip
     calls = 0
@@ -260,8 +275,8 @@ def _descend(
             optimiser.step(closure)  # type: ignore[no-untyped-call]
         look = False
         loss = float(closure())
-        assert scaled.grad is not None and shift.grad is not None
-        slope, tilt = scaled.grad / scale, shift.grad / unit
+        assert scaled.grad is not None
+        slope, tilt = scaled.grad / scale, bias.new_zeros(1) if shift.grad is None else shift.grad / unit
         # p (1 - p) is about the loss where the loss is small: the curvature of the bias, which no penalty bounds.
         left = float(slope.square().sum()) / (2 * l2) + float(tilt.square().sum()) / (2 * max(min(curvature, loss), tiny))
         if left <= tolerance * loss or calls >= _RESCALED:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from coldframe.files.reading import loads, read
 
 PHOTO = "This is a photo of a {}"
 """The template of Bahng et al. (2022) and of the founding course, without a full stop."""
+
+Prior = Literal["auto", "text", "none"]
+"""Whether texts count: ``"text"`` they do, ``"none"`` they do not, ``"auto"`` where the model knows the class names' words."""
 
 ENSEMBLES: dict[str, tuple[str, ...]] = {
     "photo": (PHOTO,),
@@ -125,6 +129,16 @@ def known(backbone: Backbone, classes: Sequence[str]) -> bool:
     if backbone.text is None or unknown_words(backbone, classes):
         return False
     return not backbone.text.cut([fill(PHOTO, name) for name in classes])
+
+
+def check_prior(backbone: Backbone, prior: Prior) -> None:
+    """Refuse texts that a backbone cannot read.
+
+    Raises:
+        InputError: ``"text"`` without a text tower.
+    """
+    if prior == "text" and backbone.text is None:
+        raise InputError(f"{backbone.name} has no text tower; use prior none or auto")
 
 
 def check_lengths(backbone: Backbone, texts: Sequence[str], classes: Sequence[str]) -> None:

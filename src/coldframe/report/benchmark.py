@@ -58,8 +58,9 @@ class Benchmark:
 
     @property
     def accuracy(self) -> str:
-        """The field of the rows that figures show: the measured top-1 where every row has one, else the published one."""
-        return "measured_top1" if self.rows and all(row["measured_top1"] is not None for row in self.rows) else "top1"
+        """The field of the rows that figures show: the measured top-1, unless more rows have a published one."""
+        known = {name: sum(row[name] is not None for row in self.rows) for name in ("measured_top1", "top1")}
+        return "measured_top1" if known["measured_top1"] >= max(known["top1"], 1) else "top1"
 
     @property
     def quiet(self) -> bool:
@@ -148,7 +149,8 @@ class Benchmark:
                 said.append(f"{row['label']}: no GMACs, because {row['uncounted']} cannot be counted.")
         without = [row["label"] for row in rows if row["measured_top1"] is None]
         if self.settings.get("images") and without:
-            said.append(f"{wording.joined(without)}: top-1 was not measured, which takes trained weights and a classifier.")
+            said.append(f"{wording.joined(without)}: top-1 was not measured, which takes trained weights, and a classifier or texts of the classes.")
+        said += [f"{row['label']}: measured top-1 is {row['measured_by']}." for row in rows if row["measured_by"]]
         said += _interference(rows)
         if self.quiet:
             said.append(

@@ -19,13 +19,16 @@ from torch import Tensor
 from coldframe.backbones import load_backbone
 from coldframe.backbones.base import Backbone
 from coldframe.backbones.ids import parse
+from coldframe.backbones.timm import IMAGENET
 from coldframe.data.decode import load_pixels
 from coldframe.data.folder import Files
 from coldframe.data.labelled import known_labels
 from coldframe.data.places import MOST_ENTRIES, find_files, left_out, readable
-from coldframe.errors import WeightsNotFound
-from coldframe.evaluation.classifiers import classifier
+from coldframe.errors import InputError, WeightsNotFound
+from coldframe.evaluation.classifiers import Classifier, classifier
 from coldframe.measures import Fitted, fitted_memory, macs, top1
+from coldframe.methods import templates
+from coldframe.methods.zero_shot import ZeroShot
 from coldframe.report.benchmark import Benchmark
 from coldframe.types import Row
 from coldframe.verbs.cost import MODES, Settings, latency_fields, limit, memory_fields, mode_latencies
@@ -183,17 +186,38 @@ def _parameters(backbone: Backbone) -> int:
     return sum(parameter.numel() for part in parts for parameter in part)
 
 
+def _names(backbone: Backbone) -> tuple[str, ...]:
+    """Return the classes that top-1 is measured among: the network's own, or ImageNet's for a text tower that has their words."""
+    if backbone.weights == "random":
+        return ()
+    if backbone.classes or backbone.text is None:
+        return tuple(backbone.classes)
+    try:
+        backbone.text.tokenize([templates.fill("{}", name) for name in IMAGENET()])
+    except InputError:
+        return ()
+    return IMAGENET()
+
+
 def _labels(backbone: Backbone, settings: Settings) -> tuple[Files, NDArray[np.int64]] | None:
-    """Return the labelled images; None where there are none, or no trained classifier."""
-    known = backbone.weights != "random" and backbone.classes
+    """Return the labelled images; None where there are none, or nothing trained that classifies."""
+    known = _names(backbone)
     return known_labels(settings.images, known, settings.on_error) if settings.images is not None and known else None
 
 
 def _accuracy(backbone: Backbone, settings: Settings) -> Row:
-    """Return the measured top-1 and the number of images; None where there are none, or no trained classifier."""
+    """Return the measured top-1, how, and the number of images; None where there are none, or nothing trained that classifies."""
     if (known := _labels(backbone, settings)) is None:
-        return {"measured_top1": None, "images": None}
-    (files, labels), (call, _, _) = known, classifier(backbone)
+        return {"measured_top1": None, "measured_by": "", "images": None}
+    (files, labels), (call, how) = known, _classifier(backbone)
     chunks = [range(start, min(start + 32, len(files))) for start in range(0, len(files), 32)]
     scores = [call(torch.from_numpy(load_pixels(files, list(chunk), backbone.preprocess))) for chunk in chunks]
-    return {"measured_top1": round(top1(torch.cat(scores), labels), 6), "images": len(files)}
+    return {"measured_top1": round(top1(torch.cat(scores), labels), 6), "measured_by": how, "images": len(files)}
+
+
+def _classifier(backbone: Backbone) -> tuple[Classifier, str]:
+    """Return the network's own classifier, or zero-shot on the class names, and words on the latter."""
+    if backbone.classes:
+        return classifier(backbone)[0], ""
+    method = ZeroShot(backbone, "clip-7").for_classes(_names(backbone))
+    return method.predict_proba, f"that of zero-shot on {len(method.classes):,} class names in 7 templates"

@@ -141,10 +141,10 @@ def _repeats(found: Checked, looked: Looked) -> None:
     repeated = {j for i, j in inside if (i, j) in exact}
     within, nearly = len(repeated), len({j for _, j in inside} - repeated)
     if within or nearly:
-        found.lines.append(f"{within:,} images repeat another of their own split pixel by pixel, {nearly:,} nearly")
+        found.lines.append(f"images that repeat another of their own split: {within:,} pixel by pixel, {nearly:,} nearly")
     twice = len(found.of("two labels"))
     if twice:
-        found.lines.append(f"{twice:,} pictures have two labels")
+        found.lines.append("1 picture has two labels" if twice == 1 else f"{twice:,} pictures have two labels")
 
 
 def _odd(found: Checked, looked: Looked) -> None:
@@ -165,7 +165,11 @@ def _odd(found: Checked, looked: Looked) -> None:
                 found.faults.append(Fault(row, "turned", 0.5, f"{word}, where nearly all others are not"))
     for kind in ("blank", "tiny", "turned"):
         if count := len(found.of(kind)):
-            found.lines.append(f"{count:,} images are {kind}")
+            found.lines.append(f"{_images_are(count)} {kind}")
+
+
+def _images_are(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count:,} images are"
 
 
 def _balance(found: Checked) -> None:
@@ -219,7 +223,7 @@ def _model(found: Checked, backbone: Backbone, whole: Split, cold: ColdPass, poo
     for row, score in far:
         found.faults.append(Fault(row, "outlier", score, "unlike all other pictures by its features"))
     if far:
-        found.lines.append(f"{len(far):,} images are unlike all others by the features of {backbone.name}")
+        found.lines.append(f"{_images_are(len(far))} unlike all others by the features of {backbone.name}")
     data = found.data
     if len(data.test) and len(data.train):
         copies = copied(data, backbone, cold)

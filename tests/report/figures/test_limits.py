@@ -26,6 +26,7 @@ def test_ten_points_or_ten_images_are_always_seen(low, high, n, expected):
         (100.0, 106.0, 50, (84.0, 104.0)),
         (-6.0, -5.0, None, (-4.0, -0.5)),
         (104.0, 106.0, 1000, (94.0, 104.0)),
+        (60.0, 104.5, None, (59.5, 104.0)),
     ],
 )
 def test_ends_and_their_bounds(low, high, n, expected):
