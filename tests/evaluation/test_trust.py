@@ -21,7 +21,8 @@ from coldframe.evaluation.trust import trust
 from coldframe.evaluation.unknown import Strangers, Unknown, evenly, unknown_images
 from coldframe.measures import conformal
 from coldframe.measures.temperature import temperature
-from coldframe.methods import load
+from coldframe.methods import load, method_class
+from coldframe.methods.few_shot import FewShot
 from coldframe.methods.folds import numbered
 from coldframe.methods.knn import NearestNeighbours
 from coldframe.methods.linear_probe import LinearProbe
@@ -78,9 +79,33 @@ def test_spare_logits_are_those_of_probes_without_the_image(settings: dict[str, 
         torch.testing.assert_close(found[out], alone.logits(DATA.train.subset(out), cold=cold), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "settings"), [
+    ("ridge", {"penalty": 0.3}), ("gda", {"shrinkage": 2.0}), ("kernel-ridge", {"penalty": 0.1, "beta": 2.0}), ("ncm", {}),
+    ("ridge", {"penalty": 0.3, "augment": "flip"}), ("knn", {"k": 3}),
+])  # fmt: skip
+def test_spare_logits_are_those_of_a_fit_without_the_images(name: str, settings: dict[str, Any], cold: ColdPass) -> None:
+    backbone, kind = TinyBackbone(width=8), method_class(name)
+    alone = {"alpha": 1.0, "choose": "val"} if issubclass(kind, FewShot) else {}
+    fitted = kind(backbone, **settings, **alone).fit(DATA.train, DATA.val, cold=cold)
+    found, labels = fitted.spare_logits(DATA.train, cold)  # type: ignore[misc]
+    assert labels.tolist() == DATA.train.labels.tolist()
+    fold = numbered(labels, 5).numpy() if name != "knn" else np.arange(30)
+    for number in range(2):
+        out = np.flatnonzero(fold == number)
+        other = kind(backbone, **settings, **alone).fit(DATA.train.subset(np.flatnonzero(fold != number)), DATA.val, cold=cold)
+        scale = other.choices.get("temperature", 1.0) / fitted.choices.get("temperature", 1.0)
+        expected = other.logits(DATA.train.subset(out), cold=cold) * scale
+        torch.testing.assert_close(found[out], expected, rtol=1e-4, atol=1e-4)
+    chosen = kind(backbone).fit(DATA.train, cold=cold)  # by leave-one-out: it has such answers already
+    assert chosen.choices["calibration"]["on"] == "left-out training images" and chosen.spare_logits(DATA.train, cold) is None
+    lonely = DATA.train.subset(np.flatnonzero((DATA.train.labels != 2) | (np.arange(30) == 2)))
+    some, left = kind(backbone, **settings, **alone).fit(lonely, DATA.val, cold=cold).spare_logits(lonely, cold)  # type: ignore[misc]
+    assert len(some) == len(left) == len(lonely) - 1 and 2 not in left.tolist()
+
+
 def test_many_validation_images_need_no_others(cold: ColdPass, monkeypatch: pytest.MonkeyPatch) -> None:
     few = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold).choices["calibration"]
-    assert few["on"] == "validation images and training images, left out in folds"
+    assert few["on"] == "validation images and left-out training images"
     assert few["images"] == len(DATA.train) + len(DATA.val)
     monkeypatch.setattr("coldframe.methods.learning.FEW", len(DATA.val))
     many = LinearProbe(TinyBackbone(width=8)).fit(DATA.train, DATA.val, cold=cold)

@@ -37,6 +37,16 @@ def test_labels_tell_apart_only_what_differs():
     assert short("folder:a/flowers/") == "flowers" and short("open_clip:ViT-B-32/openai") == "ViT-B-32/openai"
 
 
+def test_weights_of_ones_own_are_named_where_they_alone_differ():
+    models = ["timm:resnet18@a/b.pt?resize=256", "timm:resnet34@a/b.pt", "lite0"]
+    rows = [complete({"method": "knn", "model": model, "data": "folder:a"}) for model in models]
+    assert [g.label for g in groups(rows)] == [f"nearest neighbours · {name}" for name in ("resnet18", "resnet34", "lite0")]
+    rows[2]["model"] = "timm:resnet18@a/b.pt?resize=288"
+    assert [g.label.partition(" · ")[2] for g in groups(rows)] == [
+        "resnet18@a/b.pt?resize=256", "resnet34", "resnet18@a/b.pt?resize=288",
+    ]  # fmt: skip
+
+
 def test_plain_leaves_only_json():
     assert plain({"a": (1, float("inf")), 2: np.int64(3)}) == {"a": [1, None], "2": 3}
 

@@ -103,8 +103,7 @@ def chosen_names(
         return clean_names(raw)
     source = "in classes"
     if isinstance(classes, Mapping):
-        keyed = _all_of(classes, raw, source)
-        classes, order = keyed, list(range(len(raw)))
+        classes, order = _all_of(classes, raw, source), list(range(len(raw)))
     elif isinstance(classes, str | Path):
         source = f"in {classes}"
         keyed = _keyed(classes, raw)

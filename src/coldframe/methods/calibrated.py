@@ -2,7 +2,7 @@
 
 The images are the validation images before they join train; where there are none, the training images, each left out in its
 turn, for methods that can leave one out. Where validation images are few, the temperature is chosen on training images too,
-left out in folds, for methods that learn quickly: on 37 images alone its standard error is as large as its effect.
+each left out or left out in folds, for methods that learn quickly: on 37 images its standard error is as large as its effect.
 """
 
 from __future__ import annotations

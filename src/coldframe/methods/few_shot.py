@@ -24,6 +24,7 @@ from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
 from coldframe.methods.folds import FOLDS, numbered
+from coldframe.methods.learning import MOST_SPARE
 from coldframe.methods.linear_head import LinearHead
 from coldframe.methods.views import Augment, views_of
 from coldframe.types import FEATURES
@@ -199,6 +200,17 @@ class FewShot(Method):
     def out_of_sample_logits(self, train: Split, cold: ColdPass) -> Tensor | None:
         rows = self.out_of_sample[: len(train)].cpu()  # the first view of each image
         return rows if len(rows) == len(train) and self.choices["out_of_sample_top1"] is not None else None
+
+    def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
+        """Return logits of the training images, each left out of g, with the setting that validation images chose."""
+        if self.choices["chosen on"] == train.name or len(train) > MOST_SPARE:
+            return None
+        shots, found = self._shots(train, cold, self._texts(train.classes)), self.choices
+        setting = {name: found[name] for name in self._settings(shots)[0]}
+        g, _ = self._outside(shots, [setting], "cv")  # one at a time, a class would be rarer than the others
+        texts = self.backbone.logit_scale * shots.prior
+        logits = ((texts + float(found["alpha"]) * g[0]) / float(found["temperature"])).float()[: len(train)].cpu()
+        return self._of_several(logits, train)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         shots, found = self._shots(both, cold, self._texts(both.classes)), chosen.choices

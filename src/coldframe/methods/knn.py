@@ -17,6 +17,8 @@ from coldframe.methods.base import Method, Report
 from coldframe.types import FEATURES
 
 GRID = (1, 3, 5, 10, 20, 50)
+LEFT_OUT = "train, one left out"
+"""What k was chosen on without validation images, as a run says it."""
 BLOCK = 2**27
 """Most similarities that are held at once, half a gigabyte: those of all training images may be more than memory."""
 
@@ -102,7 +104,7 @@ class NearestNeighbours(Method):
             best = max(path, key=lambda step: (step["val_top1"], -step["val_loss"]))
             self.neighbours = int(best["k"])
             self.history = path
-            where = val.name if val is not None and not alone else "train, one left out"
+            where = val.name if val is not None and not alone else LEFT_OUT
             self.choices = {"chosen on": where, "k": self.neighbours, "path": path}
         else:
             self.neighbours = self.k
@@ -122,6 +124,11 @@ class NearestNeighbours(Method):
         k = min(self.neighbours, len(train) - 1)
         votes = [self._votes(similarity, labels, k) for _, similarity in _similarities(features, features, alone=True)]
         return torch.cat(votes).cpu()
+
+    def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
+        """Return votes on the training images, each without its own."""
+        logits = None if self.choices.get("chosen on") == LEFT_OUT else self.out_of_sample_logits(train, cold)
+        return None if logits is None else self._of_several(logits, train)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self.neighbours = chosen.neighbours

@@ -36,8 +36,8 @@ class Laplace(Method):
     precision N A (x) G + d I: A = (1/N) sum f f^T, G = (1/N) sum_i diag(p_i) - p_i p_i^T. In the eigenbases of A (a_i, u_i) and
     G (g_j, v_j) v_k(f) = sum_ij (u_i^T f)^2 V_kj^2 / (N a_i g_j + d). d has the largest evidence on train, so that no image is
     held out: log p = -sum CE - (d / 2) |W - W0|^2 - (1/2) sum_ij log((N a_i g_j + d) / d). It is looked for from large to small
-    values, until the evidence has fallen twice in a row. b is not penalised and has no doubt; with texts it is 0. Outside the span of the features
-    every a_i is 0, so that the rest of f adds its square / d.
+    values, until the evidence has fallen twice in a row. b is not penalised and has no doubt; with texts it is 0. Outside the
+    span of the features every a_i is 0, so that the rest of f adds its square / d.
 
     Args:
         backbone: any backbone; texts count where it has them.

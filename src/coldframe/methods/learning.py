@@ -20,6 +20,8 @@ from coldframe.methods.contract import CALIBRATION, THRESHOLDS
 from coldframe.methods.scoring import Scoring
 
 Report = Callable[[dict[str, Any]], None]
+MOST_SPARE = 10_000
+"""Training images up to which they are left out for the temperature; from there on there are enough others."""
 FEW = 500
 """Validation images below which the temperature is chosen on training images too, where a method leaves them out cheaply."""
 
@@ -79,12 +81,11 @@ class Learning(Scoring):
         """
         logits = self.out_of_sample_logits(train, cold) if held is None else self.logits(held, cold=cold)
         labels = torch.from_numpy((train if held is None else held).labels)
-        if held is None and logits is not None:  # an image that is alone in its class is left out by no one who knows the class
-            several = torch.bincount(labels)[labels] > 1
-            logits, labels = logits[several] if bool(several.any()) else None, labels[several]
+        if held is None and logits is not None:
+            logits, labels = self._of_several(logits, train) or (None, labels)
         spare = self.spare_logits(train, cold) if held is not None and len(held) < FEW else None
         on = "left-out training images" if held is None else "validation images"
-        self.keep_held(logits, labels, on if spare is None else f"{on} and training images, left out in folds", spare)
+        self.keep_held(logits, labels, on if spare is None else f"{on} and left-out training images", spare)
 
     def keep_held(
         self, logits: Tensor | None, labels: Tensor, on: str, spare: tuple[Tensor, Tensor] | None = None
@@ -107,6 +108,13 @@ class Learning(Scoring):
     def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
         """Return logits [M, K] of training images by models that did not learn from them, and labels [M]; None without any."""
         return None
+
+    @staticmethod
+    def _of_several(logits: Tensor, train: Split) -> tuple[Tensor, Tensor] | None:
+        """Return logits and labels of images that are not alone in their class: without it, nothing knows the class."""
+        labels = torch.from_numpy(train.labels)
+        several = torch.bincount(labels)[labels] > 1
+        return (logits[several], labels[several]) if bool(several.any()) else None
 
     def choose_thresholds(self, split: Split, cold: ColdPass) -> None:
         """Choose the probability from which each label is given, with the highest F1 on a split's images."""

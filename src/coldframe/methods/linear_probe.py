@@ -20,14 +20,15 @@ from coldframe.methods import solvers
 from coldframe.methods.balance import Balance, class_weights, tag_weights
 from coldframe.methods.base import Method, Report, holdout
 from coldframe.methods.folds import numbered
+from coldframe.methods.learning import MOST_SPARE
 from coldframe.methods.rows import Features, Rows, changed, evenly, gathered, like, said
 from coldframe.types import FEATURES
 
 LOGISTIC_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(5, 13))
 SWEEP_TOLERANCE = 1e-2
 """Of the solutions that are only ranked, in float32; the one that is kept is solved to ``logistic_path``'s own, in float64."""
-SPARE_FOLDS, MOST_SPARE = 10, 10_000
-"""Folds over which training images are left out for the temperature, and images from which there are enough others."""
+SPARE_FOLDS = 10
+"""Folds over which training images are left out for the temperature."""
 PART, LEAST = 32, 20
 """Of features that are read in each step one in so many of each class, at least so many, say where to start."""
 RIDGE_GRID = tuple(10.0 ** (-exponent / 2) for exponent in range(13))
@@ -142,8 +143,7 @@ class LinearProbe(Method):
     def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
         """Return logits of the training images over ten folds, by probes that learned from the others with the same l2."""
         labels = torch.from_numpy(train.labels)
-        several = torch.bincount(labels)[labels] > 1
-        if len(train) > MOST_SPARE or not bool(several.any()):
+        if len(train) > MOST_SPARE:
             return None
         x, y = self._features(train, cold)
         if not isinstance(x, Tensor):
@@ -159,7 +159,7 @@ class LinearProbe(Method):
             others = _scaled(part, mean, spread)
             linear = next(self._path(others, y[~out], len(train.classes), [l2], None))
             found[out.cpu()] = factor * linear(_scaled(x[out], mean, spread)).float().cpu()
-        return found[several], labels[several]
+        return self._of_several(found, train)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         self._chosen = float(chosen.choices["l2"]), float(chosen.choices.get("factor", 1.0))

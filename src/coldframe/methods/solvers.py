@@ -255,8 +255,8 @@ def _descend(
     scale, unit = (curvature * values + l2).rsqrt(), curvature**-0.5  # [R]
     scaled, shift = (weight / scale).requires_grad_(), (bias / unit).requires_grad_(intercept)
     optimiser = torch.optim.LBFGS(
-        [scaled, shift] if intercept else [scaled], max_iter=checked, max_eval=2 * checked, history_size=10, tolerance_grad=0, tolerance_change=0,
-        line_search_fn="strong_wolfe",
+        [scaled, shift] if intercept else [scaled], max_iter=checked, max_eval=2 * checked, history_size=10,
+        tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe",
     )  # fmt: skip
     calls = 0
 

@@ -149,7 +149,8 @@ class Benchmark:
                 said.append(f"{row['label']}: no GMACs, because {row['uncounted']} cannot be counted.")
         without = [row["label"] for row in rows if row["measured_top1"] is None]
         if self.settings.get("images") and without:
-            said.append(f"{wording.joined(without)}: top-1 was not measured, which takes trained weights, and a classifier or texts of the classes.")
+            needs = "trained weights, and a classifier or texts of the classes"
+            said.append(f"{wording.joined(without)}: top-1 was not measured, which takes {needs}.")
         said += [f"{row['label']}: measured top-1 is {row['measured_by']}." for row in rows if row["measured_by"]]
         said += _interference(rows)
         if self.quiet:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +143,18 @@ def short(name: str) -> str:
     return tail.rstrip("/").rsplit("/", 1)[-1] if kind in ("folder", "parquet", "") or "/" in kind else tail
 
 
+def short_models(names: Sequence[str]) -> dict[str, str]:
+    """Return model ids without zoo, and without weights and their options where others do not differ in these alone.
+
+    Example:
+        >>> short_models(["timm:resnet18@runs/a.pt?resize=256", "lite0"])
+        {'timm:resnet18@runs/a.pt?resize=256': 'resnet18', 'lite0': 'lite0'}
+    """
+    found = {name: short(re.split("[@?]", name, maxsplit=1)[0]) for name in dict.fromkeys(names)}
+    counts = Counter(found.values())
+    return {name: plain if counts[plain] == 1 else short(name) for name, plain in found.items()}
+
+
 def groups(rows: Sequence[Row]) -> list[Group]:
     """Return the rows gathered by method, model, data and split, in order of first appearance, each with its label."""
     gathered: dict[tuple[str, str, str, str], list[Row]] = {}
@@ -148,9 +162,10 @@ def groups(rows: Sequence[Row]) -> list[Group]:
         key = (row["method"], row.get("model") or "", row.get("data") or "", row.get("split") or "")
         gathered.setdefault(key, []).append(row)
     several = [len({key[part] for key in gathered}) > 1 for part in range(4)]
-    found = []
+    models, found = short_models([key[1] for key in gathered]), []
     for key, members in gathered.items():
-        parts = [spoken(key[0])] + [short(key[part]) for part in (1, 2, 3) if several[part]]
+        parts = [spoken(key[0])]
+        parts += [models[key[1]] if part == 1 else short(key[part]) for part in (1, 2, 3) if several[part]]
         found.append(Group(*key, rows=tuple(members), label=" · ".join(part for part in parts if part)))
     return found
 

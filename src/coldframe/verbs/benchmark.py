@@ -187,7 +187,7 @@ def _parameters(backbone: Backbone) -> int:
 
 
 def _names(backbone: Backbone) -> tuple[str, ...]:
-    """Return the classes that top-1 is measured among: the network's own, or ImageNet's for a text tower that has their words."""
+    """Return the classes that top-1 is measured among: its own, or ImageNet's for a text tower that knows their words."""
     if backbone.weights == "random":
         return ()
     if backbone.classes or backbone.text is None:
@@ -206,7 +206,7 @@ def _labels(backbone: Backbone, settings: Settings) -> tuple[Files, NDArray[np.i
 
 
 def _accuracy(backbone: Backbone, settings: Settings) -> Row:
-    """Return the measured top-1, how, and the number of images; None where there are none, or nothing trained that classifies."""
+    """Return the measured top-1, how, and the number of images; None without any, or without a trained classifier."""
     if (known := _labels(backbone, settings)) is None:
         return {"measured_top1": None, "measured_by": "", "images": None}
     (files, labels), (call, how) = known, _classifier(backbone)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from coldframe.measures import Correlation, pearson
+from coldframe.measures.significance import wilson
 from coldframe.report.figures import benchmark as trade_offs
 from coldframe.report.figures.style import new_figure
 
@@ -131,9 +132,15 @@ def test_few_and_alike_models_leave_room_and_none_too_little() -> None:
     figure = DRAWN["accuracy"](two)
     assert figure is not None and figure.axes[0].get_ylim() == pytest.approx((49, 51))
     assert sorted(note.get_text() for note in notes(figure)) == ["a" * 19 + "…" + "a" * 10, "b (probe)"]
-    measured = trade_offs.accuracy_against_latency([each | {"measured_top1": 0.25} for each in two], "measured_top1")
-    assert measured is not None and measured.axes[0].get_ylabel() == "top-1 on ImageNet, measured (%)"
-    assert "b" in [note.get_text() for note in notes(measured)] and measured.axes[0].get_ylim() == pytest.approx((24, 26))
+    given = [each | {"measured_top1": 0.25, "images": 1200} for each in two]
+    measured = trade_offs.accuracy_against_latency(given, "measured_top1")
+    assert measured is not None
+    axes, found = measured.axes[0], wilson(300, 1200)
+    assert axes.get_ylabel() == "top-1 on 1,200 images (%; lines 95%)"
+    ends = [path.vertices[:, 1].tolist() for path in axes.collections[0].get_paths()]
+    assert ends == [pytest.approx([100 * found.low, 100 * found.high])] * 2
+    assert axes.get_ylim() == pytest.approx((100 * found.low - 1, 100 * found.high + 1))
+    assert "b" in [note.get_text() for note in notes(measured)]
     assert DRAWN["parameters"](two[:1]) is None and DRAWN["parameters"](two) is not None
     assert [trade_offs.mebibytes(value) for value in (9.94, 9.95, 0.04)] == ["9.9 MiB", "10 MiB", "0.0 MiB"]
 

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
+from coldframe.measures.significance import wilson
 from coldframe.measures.trade_off import Correlation, pareto, pearson
 from coldframe.report.figures.labels import place_labels
 from coldframe.report.figures.style import FAINT, INK, MARKERS, PALETTE, SOFT, new_figure, shorten, style
@@ -62,17 +63,24 @@ def accuracy_against_latency(rows: Sequence[Row], accuracy: str) -> Figure | Non
         right = axes.get_xlim()[1]
         axes.plot([*steps_x, right], [*steps_y, steps_y[-1]], color=PALETTE[2], linewidth=1.3, linestyle="--", zorder=1,
                   label="Pareto front: nothing is both faster and more accurate")  # fmt: skip
+        y_label, ends = "top-1 on ImageNet, published (%)", list[tuple[float, float]]()
+        if accuracy == "measured_top1":
+            y_label = f"top-1 on {known[0]['images']:,} images (%; lines 95%)"
+            found = [wilson(row[accuracy] * row["images"], row["images"]) for row in known]
+            ends = [(100 * (each.low or 0.0), 100 * (each.high or 0.0)) for each in found]
+            axes.vlines(xs, [low for low, _ in ends], [high for _, high in ends], SOFT, linewidth=1, zorder=1)
         for place, row in enumerate(known):
             _point(axes, row, xs[place], ys[place], place, probe=row["top1_of_probe"] and accuracy == "top1")
-        room = max(1.0, 0.14 * (max(ys) - min(ys)))
-        axes.set_ylim(min(ys) - room, max(ys) + room)
-        source = "measured" if accuracy == "measured_top1" else "published"
-        axes.set(xlabel=_latency_words(known), ylabel=f"top-1 on ImageNet, {source} (%)", title="Accuracy against latency")
+        lowest, highest = min([*ys, *(low for low, _ in ends)]), max([*ys, *(high for _, high in ends)])
+        room = max(1.0, 0.14 * (highest - lowest))
+        axes.set_ylim(lowest - room, highest + room)
+        axes.set(xlabel=_latency_words(known), ylabel=y_label, title="Accuracy against latency")
         _aside(axes, correlation_words(correlations(rows, accuracy)["accuracy_against_latency"]))
         figure.legend(loc="outside lower left", fontsize=8.5)
         names = [row["label"] + (" (probe)" if row["top1_of_probe"] and accuracy == "top1" else "") for row in known]
         corners = [*zip(steps_x, steps_y, strict=True), (right, steps_y[-1])]
         spans = [((r["latency_p10_ms"], y), (r["latency_p90_ms"], y)) for r, y in zip(known, ys, strict=True)]
+        spans += [((x, low), (x, high)) for x, (low, high) in zip(xs, ends, strict=False)]
         _names(axes, xs, ys, names, [*pairwise(corners), *spans])
     return figure
 
