@@ -110,6 +110,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "methods/scaling.py": "tests/methods/test_tuned.py",
     "methods/adapters.py": "tests/methods/test_tuned.py",
     "methods/linear_head.py": "tests/methods/test_few_shot.py",
+    "methods/shots.py": "tests/methods/test_few_shot.py",
+    "report/figures/axes.py": "tests/report/figures/test_benchmark.py",
     "data/stored.py": "tests of the readers that find the bytes",
     "methods/gda.py": "tests/methods/test_few_shot.py",
     "methods/lp_plus.py": "tests/methods/test_text_heads.py",

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,12 +19,12 @@ from torch.nn import functional
 
 from coldframe.cold import ColdPass
 from coldframe.data.base import Split
-from coldframe.measures.gaussians import Gaussians
 from coldframe.methods import solvers, templates
 from coldframe.methods.base import Method, Report
 from coldframe.methods.folds import FOLDS, numbered
 from coldframe.methods.learning import MOST_SPARE
 from coldframe.methods.linear_head import LinearHead
+from coldframe.methods.shots import Shots
 from coldframe.methods.views import Augment, views_of
 from coldframe.types import FEATURES
 
@@ -36,61 +35,6 @@ DOUBLE = 2e8
 """Rows * classes * width up to which everything is computed in float64."""
 TIED = 32
 """Settings of equal accuracy whose cross-entropy is compared."""
-
-
-@dataclass(frozen=True)
-class Shots:
-    """Labelled images as unit features.
-
-    Args:
-        x: [N, D]; views of one image are rows of their own.
-        y: labels [N].
-        image: number of the image of each row [N].
-        classes: K.
-        texts: class embeddings [K, D], or [0] where there are none.
-    """
-
-    x: Tensor
-    y: Tensor
-    image: Tensor
-    classes: int
-    texts: Tensor
-
-    @property
-    def prior(self) -> Tensor:
-        """Return cosines with the texts [N, K]; zeros where there are none."""
-        return cosines(self.x, self.texts, self.classes)
-
-    @property
-    def groups(self) -> Tensor | None:
-        """Return the rows' images where one image has several rows."""
-        return None if len(torch.unique(self.image)) == len(self.image) else self.image
-
-    @property
-    def first(self) -> Tensor:
-        """Return the first row of each image."""
-        images, inverse = torch.unique(self.image, return_inverse=True)
-        start = torch.full_like(images, len(inverse))
-        return start.scatter_reduce(0, inverse, torch.arange(len(inverse), device=inverse.device), "amin")
-
-    @cached_property
-    def basis(self) -> solvers.Basis:
-        """Return the eigenbasis of the features."""
-        return solvers.Basis.of(self.x)
-
-    @cached_property
-    def gaussians(self) -> Gaussians:
-        """Return class means and the scatter around them."""
-        return Gaussians(self.x, self.y, self.classes, groups=self.groups)
-
-    def rows(self, kept: Tensor) -> Shots:
-        """Return some rows, by a mask [N]."""
-        return Shots(self.x[kept], self.y[kept], self.image[kept], self.classes, self.texts)
-
-
-def cosines(x: Tensor, texts: Tensor, classes: int) -> Tensor:
-    """Return cosines of unit features [N, D] with class texts [N, K]; zeros where there are no texts."""
-    return x @ texts.T.to(x) if texts.ndim == 2 else x.new_zeros(x.shape[0], classes)
 
 
 class FewShot(Method):
@@ -202,20 +146,20 @@ class FewShot(Method):
         return rows if len(rows) == len(train) and self.choices["out_of_sample_top1"] is not None else None
 
     def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
-        """Return logits of the training images, each left out of g, with the setting that validation images chose."""
+        """Return logits of the training images, left out in folds, with the setting that validation images chose."""
         if self.choices["chosen on"] == train.name or len(train) > MOST_SPARE:
             return None
         shots, found = self._shots(train, cold, self._texts(train.classes)), self.choices
-        setting = {name: found[name] for name in self._settings(shots)[0]}
-        g, _ = self._outside(shots, [setting], "cv")  # one at a time, a class would be rarer than the others
-        texts = self.backbone.logit_scale * shots.prior
-        logits = ((texts + float(found["alpha"]) * g[0]) / float(found["temperature"])).float()[: len(train)].cpu()
-        return self._of_several(logits, train)
+        (g,), _ = self._outside(shots, [self._taken(shots)], "cv")  # one at a time, a class would be rarer than the others
+        logits = (self.backbone.logit_scale * shots.prior + float(found["alpha"]) * g) / float(found["temperature"])
+        return self._of_several(logits.float()[: len(train)].cpu(), train)
 
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         shots, found = self._shots(both, cold, self._texts(both.classes)), chosen.choices
-        setting = {name: found[name] for name in self._settings(shots)[0]}
-        self._keep(shots, setting, float(found["alpha"]), 1 / float(found["temperature"]))
+        self._keep(shots, chosen._taken(shots), float(found["alpha"]), 1 / float(found["temperature"]))
+
+    def _taken(self, shots: Shots) -> dict[str, Any]:
+        return {name: self.choices[name] for name in self._settings(shots)[0]}
 
     def _outside(self, shots: Shots, settings: list[dict[str, Any]], how: str) -> tuple[Tensor, str]:
         """Return scores of each row that its image had no part in [settings, N, K], and how they were made."""

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from coldframe.methods.few_shot import LinearFewShot, Shots
+from coldframe.methods.few_shot import LinearFewShot
+from coldframe.methods.shots import Shots
 
 SHRINKAGES = tuple(10.0 ** (exponent / 4) for exponent in range(-6, 14))
 

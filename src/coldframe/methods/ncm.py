@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from coldframe.measures import loo
-from coldframe.methods.few_shot import FewShot, Shots, cosines
+from coldframe.methods.few_shot import FewShot
+from coldframe.methods.shots import Shots, cosines
 
 MOST = 2e10
 """N^2 D up to which leave-one-out is computed; folds serve beyond."""

@@ -15,9 +15,10 @@ from coldframe.data.base import Split
 from coldframe.errors import InputError
 from coldframe.measures import loo
 from coldframe.methods.base import Report
-from coldframe.methods.few_shot import FewShot, LinearFewShot, Shots, cosines
+from coldframe.methods.few_shot import FewShot, LinearFewShot
 from coldframe.methods.ridge_sums import RidgeSums
 from coldframe.methods.rows import Rows, evenly, most_rows, read_again, said
+from coldframe.methods.shots import Shots, cosines
 from coldframe.types import FEATURES, digest_of
 
 PENALTIES = tuple(10.0 ** (exponent / 3) for exponent in (0, *(e for e in range(-9, 10) if e != 0)))

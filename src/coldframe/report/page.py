@@ -88,6 +88,7 @@ def _parts(
         "published": _published(table),
         "notes": table.notes,
         "cost": pictures.get("accuracy_against_cost"),
+        "models": pictures.get("accuracy_against_latency"),
         "robustness": [pictures[name] for name in pictures if name.startswith("robustness_")],
         "training": [pictures[name] for name in pictures if name.startswith("training_")],
         "per_class": pictures.get("per_class"),

@@ -113,6 +113,11 @@ class Group:
         found = self.over_seeds(field)
         return None if found is None else found.half
 
+    def half_width(self) -> float:
+        """Return half the interval of top-1 over images or over seeds, the wider one: equal seeds do not look certain."""
+        over_images = self.over_images()
+        return max(self.half("top1") or 0.0, 0.0 if over_images is None else over_images.half or 0.0)
+
     def over_images(self, field: str = "top1") -> Interval | None:
         """Return Wilson's 95% interval of a mean share of right answers over the N test images; None where N is not known."""
         mean, n = self.mean(field), self.rows[0].get("images_in_all") or self.rows[0].get("n")

@@ -13,6 +13,7 @@ from matplotlib.text import Annotation
 from coldframe.measures import Correlation, pearson
 from coldframe.measures.significance import wilson
 from coldframe.report.figures import benchmark as trade_offs
+from coldframe.report.figures.axes import logarithmic
 from coldframe.report.figures.style import new_figure
 
 DRAWN: dict[str, Callable[[list[dict[str, Any]]], Figure | None]] = {
@@ -115,7 +116,7 @@ def ticks(axis: Any) -> list[str]:
 def test_marks_are_1_2_and_5_and_of_many_the_powers_of_ten_alone() -> None:
     def marked(low: float, high: float) -> list[str]:
         axes = new_figure(4, 3).add_subplot()
-        trade_offs._logarithmic(axes, "x", [low, high], 2.0)
+        logarithmic(axes, "x", [low, high], 2.0)
         assert axes.get_xlim() == pytest.approx((low / 2, high * 2)) and axes.get_xscale() == "log"
         assert not len(axes.xaxis.get_minor_locator()())
         return ticks(axes.xaxis)

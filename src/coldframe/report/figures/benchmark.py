@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from coldframe.measures.significance import wilson
 from coldframe.measures.trade_off import Correlation, pareto, pearson
+from coldframe.report.figures.axes import logarithmic
 from coldframe.report.figures.labels import place_labels
 from coldframe.report.figures.style import FAINT, INK, MARKERS, PALETTE, SOFT, new_figure, shorten, style
 from coldframe.results import wording
@@ -59,7 +58,7 @@ def accuracy_against_latency(rows: Sequence[Row], accuracy: str) -> Figure | Non
         axes = figure.add_subplot()
         steps_x = [v for row in best for v in (row["latency_ms"], row["latency_ms"])]
         steps_y = [100 * v for i, row in enumerate(best) for v in (best[max(i - 1, 0)][accuracy], row[accuracy])]
-        _logarithmic(axes, "x", xs, 1.9)
+        logarithmic(axes, "x", xs, 1.9)
         right = axes.get_xlim()[1]
         axes.plot([*steps_x, right], [*steps_y, steps_y[-1]], color=PALETTE[2], linewidth=1.3, linestyle="--", zorder=1,
                   label="Pareto front: nothing is both faster and more accurate")  # fmt: skip
@@ -93,8 +92,8 @@ def latency_against_parameters(rows: Sequence[Row]) -> Figure | None:
     with style():
         figure = new_figure(7.6, 4.6)
         axes = figure.add_subplot()
-        _logarithmic(axes, "x", xs, 1.9)
-        _logarithmic(axes, "y", ys, 1.7)
+        logarithmic(axes, "x", xs, 1.9)
+        logarithmic(axes, "y", ys, 1.7)
         for place, row in enumerate(rows):
             _point(axes, row, xs[place], ys[place], place, probe=False, upright=True)
         axes.set(xlabel="parameters (millions)", ylabel=_latency_words(rows), title="Latency against parameters")
@@ -215,19 +214,3 @@ def _latency_words(rows: Sequence[Row]) -> str:
     if rows[0].get("quiet"):
         return f"processor time (ms per image, batch {batches}, one thread)"
     return f"latency (ms per image, batch {batches}; lines p10 to p90)"
-
-
-def _logarithmic(axes: Any, which: str, values: Sequence[float], room: float) -> None:
-    """Give one axis a logarithmic scale with plain numbers at 1, 2 and 5 times powers of ten."""
-    low, high = min(values) / room, max(values) * room
-    places = [m * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1) for m in (1, 2, 5)]
-    shown = [place for place in places if low <= place <= high]
-    if len(shown) > 8:
-        shown = [place for place in shown if f"{place:.0e}"[0] == "1"]
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator(shown))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")

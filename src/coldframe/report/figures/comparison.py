@@ -13,6 +13,7 @@ from coldframe.files import slug
 from coldframe.report.figures.corruptions import corruption_figure
 from coldframe.report.figures.labels import place_labels
 from coldframe.report.figures.limits import percent_limits
+from coldframe.report.figures.models import accuracy_against_latency
 from coldframe.report.figures.style import (
     INK,
     MARKERS,
@@ -25,7 +26,7 @@ from coldframe.report.figures.style import (
     shorten,
     style,
 )
-from coldframe.results.rows import Group, Key
+from coldframe.results.rows import Key
 from coldframe.results.verdict import cost, recommended
 from coldframe.results.wording import colour
 
@@ -97,7 +98,7 @@ def accuracy_against_cost(table: Results) -> Figure | None:
         free = low / 30
         xs = [cost(g)[0] or free for g in lines]
         ys = [100 * (g.mean("top1") or 0.0) for g in lines]
-        halves = [100 * _half(g) for g in lines]
+        halves = [100 * g.half_width() for g in lines]
         for g, x, y, half in zip(lines, xs, ys, halves, strict=True):
             axes.errorbar(x, y, yerr=half or None, color=paint[g.key], elinewidth=1.3, capsize=3, markersize=8,
                           marker=marks[g.key], markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
@@ -122,12 +123,6 @@ def accuracy_against_cost(table: Results) -> Figure | None:
             axes.set_title(f"bars: 95% interval over {over}", loc="right", fontsize=8.5, fontweight="normal", color=SOFT)
         place_labels(axes, list(zip(xs, ys, strict=True)), halves, [shorten(g.label, 34) for g in lines])
     return figure
-
-
-def _half(group: Group) -> float:
-    """Return half the interval of top-1 over images or over seeds, the wider one: equal seeds do not look certain."""
-    over_images = group.over_images()
-    return max(group.half("top1") or 0.0, 0.0 if over_images is None else over_images.half or 0.0)
 
 
 def per_class_bars(table: Results) -> Figure | None:
@@ -265,6 +260,7 @@ def all_figures(table: Results) -> dict[str, Figure]:
     """Return every figure that the table can fill, by the name of its file."""
     found: Mapping[str, Figure | None] = {
         "accuracy_against_cost": accuracy_against_cost(table),
+        "accuracy_against_latency": accuracy_against_latency(table.groups(), colours(table), markers(table)),
         "per_class": per_class_bars(table),
         "confusion": confusion_figure(table),
         "reliability": reliability_figure(table),
