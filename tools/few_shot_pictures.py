@@ -134,7 +134,7 @@ def drawn() -> Figure:
             axis.imshow(shown.reshape(SIDE, SIDE, 3), extent=(-1, 1, -1, 1), origin="lower", interpolation="bilinear")
             for k in range(3):
                 axis.plot(*points[labels == k].T, "o", color=PALETTE[k], markeredgecolor="white", markersize=5)
-                if name not in ("linear-probe", "knn", "laplace"):
+                if name not in ("linear-probe", "knn"):
                     axis.plot(*TEXTS[k], "*", color=PALETTE[k], markeredgecolor="black", markersize=10)
             axis.set_title(name, fontsize=9)
             axis.set(xticks=[], yticks=[], xlim=(-1, 1), ylim=(-1, 1))

@@ -45,7 +45,10 @@ def test_the_distance_to_a_neighbour() -> None:
         return x / norm(x, axis=1, keepdims=True) + 1e-10
 
     distances = np.sort(norm(unit(SEEN)[:, None] - unit(X)[None], axis=2), axis=1)
-    assert HELD.nearest(SEEN) == pytest.approx(-distances[:, 49], abs=1e-7)
+    assert HELD.nearest(SEEN, 50) == pytest.approx(-distances[:, 49], abs=1e-7)
+    assert HELD.nearest(SEEN) == pytest.approx(-distances[:, HELD.neighbour - 1], abs=1e-7)
+    for images, classes, k in ((800, 8, 50), (792, 8, 49), (24, 8, 1), (6, 6, 1), (400, 3, 50)):
+        assert unknown.Features(X[:1], np.arange(images) % classes).neighbour == k
     assert HELD.nearest(SEEN, 500) == pytest.approx(-distances[:, -1], abs=1e-7)
 
 
@@ -79,7 +82,7 @@ def test_the_interval_of_an_auroc_is_delongs_worked_out_by_hand() -> None:
     assert found.low == pytest.approx(0.75 - 1.96 * spread)
     assert unknown.auroc([1.0], [0.0]) == unknown.Interval(1.0, 1.0, 1.0, 2)
     unit = X[:3] / norm(X[:3], axis=1, keepdims=True)
-    assert unknown.Features(X[:3], Y[:3]).nearest(X[:1]) == pytest.approx(-norm(unit - unit[0], axis=1).max(), abs=1e-6)
+    assert unknown.Features(X[:3], Y[:3]).nearest(X[:1], 50) == pytest.approx(-norm(unit - unit[0], axis=1).max(), abs=1e-6)
 
 
 def test_vim_keeps_512_directions_of_768_and_half_below() -> None:

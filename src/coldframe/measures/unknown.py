@@ -18,7 +18,7 @@ from coldframe.measures.accuracy import as_array
 from coldframe.measures.significance import Interval
 
 NEIGHBOUR = 50
-"""The neighbour whose distance counts, as in OpenOOD."""
+"""The neighbour whose distance counts, as in OpenOOD, where classes are large; see :attr:`Features.neighbour`."""
 Values = NDArray[np.float64]
 
 
@@ -81,10 +81,15 @@ class Features:
     x: Values
     y: NDArray[np.int64]
 
-    def nearest(self, seen: Any, k: int = NEIGHBOUR) -> Values:
+    @property
+    def neighbour(self) -> int:
+        """The k of :meth:`nearest`: 50, at most half the images of a mean class, since others are of other classes."""
+        return min(NEIGHBOUR, max(1, len(self.y) // (2 * len(np.unique(self.y)))))
+
+    def nearest(self, seen: Any, k: int | None = None) -> Values:
         """Return the negative distance of unit features to the k-th nearest training one [M]; to the last of fewer than k."""
         held, seen = _unit(self.x), _unit(as_array(seen).astype(np.float64))
-        k = min(k, len(held))
+        k = min(k or self.neighbour, len(held))
         parts = [np.partition(part @ held.T, -k, axis=1)[:, -k] for part in np.array_split(seen, -(-len(seen) // 512))]
         return np.asarray(-np.sqrt(np.maximum(2 - 2 * np.concatenate(parts), 0)))
 

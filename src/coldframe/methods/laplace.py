@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -53,7 +52,6 @@ class Laplace(Method):
     name: ClassVar[str] = "laplace"
     spoken: ClassVar[str] = "Laplace"
 
-    _: KW_ONLY
     prior: templates.Prior = "auto"
     template: str | Sequence[str] = templates.PHOTO
 

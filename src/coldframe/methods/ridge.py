@@ -89,6 +89,9 @@ class Ridge(LinearFewShot):
         some = None if held is not None else self._judged
         super().calibrate(train if some is None else train.subset(some.numpy()), held, cold)
 
+    def spare_logits(self, train: Split, cold: ColdPass) -> tuple[Tensor, Tensor] | None:
+        return None if self._read(train, cold) is not None else super().spare_logits(train, cold)
+
     def _refit(self, chosen: Self, both: Split, cold: ColdPass, run: Path | None, report: Report | None) -> None:
         x, found = self._read(both, cold), chosen.choices
         if x is None:

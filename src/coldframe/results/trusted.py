@@ -40,7 +40,7 @@ TRUSTED: tuple[Entry, ...] = (
     (UNKNOWN, "max_logit_auroc", "max logit", "AUROC of the highest logit, in percent; 50 is chance", percent),
     (UNKNOWN, "energy_auroc", "energy", "AUROC of log sum exp of the logits", percent),
     (UNKNOWN, "knn_auroc", "kNN",
-     "AUROC of the distance to the 50th nearest training image; the same for all methods", percent),
+     "AUROC of the distance to the k-th nearest training image, k at most 50; the same for all methods", percent),
     (UNKNOWN, "mahalanobis_auroc", "Mahalanobis",
      "AUROC of the distance to the nearest class mean under one covariance; the same for all methods", percent),
     (UNKNOWN, "vim_auroc", "ViM", "AUROC of energy less what the principal space of the features leaves", percent),

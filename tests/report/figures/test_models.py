@@ -39,7 +39,7 @@ def test_the_best_line_of_each_model_stands_at_its_latency() -> None:
 
 
 @pytest.mark.parametrize(("lines", "more"), [
-    (THREE[:2], {}), (THREE[:1] + (("knn", "pocket", 0.6, None),), {}), (THREE[:3], {"data": "e"}),
+    (THREE[:2], {}), ((*THREE[:1], ("knn", "pocket", 0.6, None)), {}), (THREE[:3], {"data": "e"}),
 ], ids=["one model", "a latency that nobody measured", "two data sets"])  # fmt: skip
 def test_without_two_models_of_one_data_set_there_is_none(lines: Any, more: dict[str, Any]) -> None:
     found = table(*lines)
