@@ -144,7 +144,10 @@ def test_unknown_images_are_told_apart_by_what_openood_says(cold: ColdPass) -> N
     known, other = (probe.logits(each, cold=cold).numpy() for each in (DATA.test, strange))
     assert found["max_logit_auroc"] == pytest.approx(measures.unknown.auroc(known.max(1), other.max(1)).mean)
     assert set(found["intervals"]) == {name for name in found if name.endswith("auroc")} and "mcm_auroc" not in found
-    assert found["unknown"] == "14 images of noise"
+    assert found["unknown"] == "14 images of noise" and "vim_auroc" in found
+    votes = NearestNeighbours(backbone).fit(DATA.train, DATA.val, cold=cold)  # whose logits are below 0
+    voted = Strangers(backbone, DATA, Unknown("noise", strange), cold).row(votes, votes.logits(DATA.test, cold=cold))
+    assert set(found) - set(voted) == {"vim_auroc"}
     assert evenly(np.array([0, 0, 0, 0, 1, 1]), 3).tolist() == [0, 2, 5]
 
 

@@ -109,7 +109,7 @@ class Strangers:
             self._alone["mcm_auroc"] = measures.auroc(*sides)
 
     def row(self, method: Method, logits: Tensor) -> Row:
-        """Return the AUROC of each score, with their intervals under ``intervals``.
+        """Return the AUROC of each score, with their intervals under ``intervals``; that of ViM only for logits above 0.
 
         Args:
             method: fitted.
@@ -120,11 +120,12 @@ class Strangers:
         scores = {
             "max_logit_auroc": (measures.max_logit(known), measures.max_logit(strange)),
             "energy_auroc": (measures.energy(known), measures.energy(strange)),
-            "vim_auroc": tuple(
+        }
+        if float(measures.max_logit(train).mean()) > 0:  # logarithms of votes lie below 0, and ViM's scale would turn its sign
+            scores["vim_auroc"] = tuple(
                 self.held.vim(train, seen, theirs, rows=self.scale)
                 for seen, theirs in ((self.known, known), (self.strange, strange))
-            ),
-        }
+            )
         found = {name: measures.auroc(*pair) for name, pair in scores.items()} | self._alone
         told = f"{len(self.unknown.split):,} images of {self.unknown.spec}"
         ends = {name: [each.low, each.high] for name, each in found.items()}

@@ -111,7 +111,7 @@ class Features:
         """Return energy(logits) - alpha |what the principal space leaves of x - o| [M].
 
         The principal space has 1,000, 512 or D/2 directions for D of at least 2,048, at least 768 or less: the eigenvectors of
-        sum (x - o)(x - o)^T; alpha makes the mean residual of training images their mean highest logit.
+        sum (x - o)(x - o)^T; alpha makes the mean residual of training images their mean highest logit, which must be above 0.
 
         Args:
             logits: of the training images, or of ``rows`` of them [N, K].
