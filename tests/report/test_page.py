@@ -64,6 +64,13 @@ def test_it_opens_with_the_verdict_and_names_the_worst_classes(make_table):
     assert "Chosen on val; test was read once." in html and "LinearProbe(l2=&#39;auto&#39;)" in html
 
 
+def test_no_line_breaks_within_an_option(make_table, monkeypatch):
+    monkeypatch.setattr("coldframe.report.page.verdict", lambda _: "a < b: with --folds 5 or --on-error, well-known")
+    text = page(make_table(), figures={})
+    whole = '<span class="whole">{}</span>'.format
+    assert f"a &lt; b: with {whole('--folds 5')} or {whole('--on-error')}, well-known" in text
+
+
 def test_names_are_escaped(make_table):
     table = make_table(classes=("<script>alert(1)</script>", "a & b", "roses", "$x$", "tulips"))
     table.notes.append("<img src=x onerror=alert(2)>")

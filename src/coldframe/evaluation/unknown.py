@@ -122,10 +122,8 @@ class Strangers:
             "energy_auroc": (measures.energy(known), measures.energy(strange)),
         }
         if float(measures.max_logit(train).mean()) > 0:  # logarithms of votes lie below 0, and ViM's scale would turn its sign
-            scores["vim_auroc"] = tuple(
-                self.held.vim(train, seen, theirs, rows=self.scale)
-                for seen, theirs in ((self.known, known), (self.strange, strange))
-            )
+            near = self.held.vim(train, self.known, known, rows=self.scale)
+            scores["vim_auroc"] = near, self.held.vim(train, self.strange, strange, rows=self.scale)
         found = {name: measures.auroc(*pair) for name, pair in scores.items()} | self._alone
         told = f"{len(self.unknown.split):,} images of {self.unknown.spec}"
         ends = {name: [each.low, each.high] for name, each in found.items()}
