@@ -21,10 +21,10 @@ from PIL import Image
 from test_documented_commands import ROOT, documented
 
 MODEL = "pocket"
-MODELS = r"(open_clip|timm|torchvision):.*|lite0"
+MODELS = r"(open_clip|timm|torchvision):.*|lite\d"
 WORDS: Mapping[str, tuple[str, ...]] = {
     "PLAN": ("knn",), "METHOD": ("linear-probe",), "NETWORK": ("mlp",), "MODELS": (MODEL,), "FILES": ("photos",),
-    "REPO": ("./hub",), "MODEL": (MODEL,),
+    "REPO": ("./hub",), "MODEL": (MODEL,), "MOBILENET": (MODEL,), "../shared/data/imagenet-sample": ("PATH",),
     "DATA": ("folder:PATH",), "SPEC": ("folder:PATH",), "FOLDER": ("photos",), "PHOTOS": ("photos",), "F": ("model.onnx",),
     "OWNER/NAME": ("./hub",), "[--robust]": (), "812": ("3",), "9": ("4",), "340": ("5",), "920": ("6",),
     "space shuttle": ("3",), "folder:other-photos": ("folder:others",),
@@ -35,7 +35,9 @@ DATA = {"mnist": "mini:mnist", "torchvision:CIFAR10": "folder:PATH", "parquet:ci
         "mini:cifar10+mini:mnist": "folder:PATH+folder:others"}  # fmt: skip
 LAYOUTS = ("folder:", "csv:labels", "json:", "npz:")
 """Data of the reader's own; every layout is read in tests/data."""
-OWN = ("folder:DATA/", "parquet:DATA/", "csv:sheets/")
+OWN = (
+    "folder:DATA/", "folder:../", "parquet:DATA/", "parquet:../", "parquet:cifar10?", "parquet:cifar100?", "csv:sheets/",
+)  # fmt: skip
 """Data that is named in full, wherever it stands in a command."""
 SMALLER = {"--epochs": "1", "--seeds": "1", "--disturbed": "4", "--noise": "0,0.1", "--n": "4", "--passes": "1",
            "--seconds": "1", "--shard": "1/2", "--minutes": "0.01", "--teacher-minutes": "0", "--abstain": "0.1",
@@ -196,6 +198,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "clean.csv").write_text("\n".join(["path,label", *lines]) + "\n")
     shutil.copytree(ROOT / "examples", root / "examples")
     (root / "mymethod.py").write_text(METHOD)
+    (root / "prompts.json").write_text(json.dumps({name: f"a photo of a {name}" for name in classes}))
     (root / "mynet.py").write_text(NET)
     for name in PLANS:
         (root / f"{name}.toml").write_text(smaller_plan(name))
