@@ -5,7 +5,6 @@ The page holds its pictures in itself, asks nothing of a network and prints on p
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -52,18 +51,18 @@ def page(
 def rendered(template: str, parts: dict[str, Any]) -> str:
     """Return the page that a template of this room makes of named parts; every part is escaped."""
     from jinja2 import Environment, PackageLoader
-    from jinja2.filters import do_mark_safe
+    from jinja2.filters import do_forceescape, do_mark_safe
 
     environment = Environment(
         loader=PackageLoader("coldframe.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["whole"] = lambda text: do_mark_safe(_whole_options(text))
+    environment.filters["whole"] = lambda text: do_mark_safe(_whole_options(str(do_forceescape(text))))
     return environment.get_template(template).render(**parts, version=__version__)
 
 
 def _whole_options(text: str) -> str:
-    """Return a text as HTML in which no line breaks within ``--option 5``."""
-    return re.sub(r"--[a-z][a-z-]*( \d+)?", r'<span class="whole">\g<0></span>', html.escape(text))
+    """Return HTML in which no line breaks within ``--option 5``."""
+    return re.sub(r"--[a-z][a-z-]*( \d+)?", r'<span class="whole">\g<0></span>', text)
 
 
 def _parts(
