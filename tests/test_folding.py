@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import timm
@@ -13,6 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models import resnet18
 
+from coldframe.backbones import load_backbone
 from coldframe.errors import ModelError
 from coldframe.foundations.batch_norm import Pair, find_pairs, fold_batch_norm
 
@@ -172,6 +175,14 @@ def test_a_backbone_that_folds_wrongly_is_used_as_it_is(monkeypatch: pytest.Monk
     assert backbone.folded() is not backbone
     monkeypatch.setattr("coldframe.backbones.base.fold_batch_norm", lambda net: settled(copy.deepcopy(net), 3))
     assert backbone.folded() is backbone
+
+
+@pytest.mark.parametrize(("dtype", "within", "beyond"), [("fp32", 1.0009, 1.0011), ("bf16", 1.09, 1.12)])
+def test_how_far_a_folded_copy_may_be_off(dtype: str, within: float, beyond: float) -> None:
+    backbone = load_backbone("timm:test_resnet/random", dtype=dtype)
+    for factor, agrees in ((within, True), (beyond, False)):
+        other: Any = SimpleNamespace(run=lambda x, factor=factor: backbone.run(x).float() * factor)
+        assert backbone._agrees(other) is agrees
 
 
 @pytest.mark.parametrize("hook", ["register_forward_hook", "register_forward_pre_hook"])
