@@ -148,6 +148,11 @@ def short(name: str) -> str:
     return tail.rstrip("/").rsplit("/", 1)[-1] if kind in ("folder", "parquet", "") or "/" in kind else tail
 
 
+def without_weights(name: str) -> str:
+    """Return a model id without zoo, weights and options: ``resnet18`` for ``timm:resnet18@runs/a.pt?resize=256``."""
+    return short(re.split("[@?]", name, maxsplit=1)[0])
+
+
 def short_models(names: Sequence[str]) -> dict[str, str]:
     """Return model ids without zoo, and without weights and their options where others do not differ in these alone.
 
@@ -155,7 +160,7 @@ def short_models(names: Sequence[str]) -> dict[str, str]:
         >>> short_models(["timm:resnet18@runs/a.pt?resize=256", "lite0"])
         {'timm:resnet18@runs/a.pt?resize=256': 'resnet18', 'lite0': 'lite0'}
     """
-    found = {name: short(re.split("[@?]", name, maxsplit=1)[0]) for name in dict.fromkeys(names)}
+    found = {name: without_weights(name) for name in dict.fromkeys(names)}
     counts = Counter(found.values())
     return {name: plain if counts[plain] == 1 else short(name) for name, plain in found.items()}
 

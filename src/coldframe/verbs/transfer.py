@@ -24,7 +24,7 @@ from coldframe.measures.significance import Interval, wilson
 from coldframe.methods import Method
 from coldframe.report.figures.heat_map import Panel, heat_map
 from coldframe.report.figures.style import as_png
-from coldframe.results.rows import short
+from coldframe.results.rows import without_weights
 from coldframe.verbs.attack import PIECE, Attacked, attacked, pictures, prepared
 from coldframe.verbs.attack_results import write
 
@@ -136,7 +136,7 @@ def _answers(model: Model, backbone: Backbone, images: Tensor) -> Tensor:
 
 def _names(sources: Sequence[str | Backbone | Method], backbones: Sequence[Backbone]) -> list[str]:
     """Return short names; a run that has the backbone of another is called by its folder, what is still alike by its place."""
-    plain = [short(backbone.name.partition("@")[0].partition("?")[0]) for backbone in backbones]
+    plain = [without_weights(backbone.name) for backbone in backbones]
     twice = {name for name in plain if plain.count(name) > 1}
     for at, source in enumerate(sources):
         if plain[at] in twice and isinstance(source, str) and Path(source).is_dir():
