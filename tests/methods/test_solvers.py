@@ -98,6 +98,8 @@ def test_with_a_prior_the_penalty_pulls_to_it(start: bool) -> None:
     x, generator = x.double(), torch.Generator().manual_seed(1)
     prior = solvers.Linear(torch.randn(5, 12, generator=generator).double(), torch.randn(5, generator=generator).double())
     begin = solvers.Linear(prior.weight + 1, prior.bias) if start else None
+    (near,) = solvers.logistic_path(x, y, 5, [1e9], solvers.Basis.of(x), prior=prior, start=prior, most_steps=0)
+    torch.testing.assert_close(near.weight, prior.weight, atol=1e-6, rtol=0)  # which a prior is from itself before any step
     path = solvers.logistic_path(x, y, 5, [1e6, 1e-2], solvers.Basis.of(x), tolerance=1e-10, prior=prior, start=begin)
     held, found = list(path)
     torch.testing.assert_close(held.weight, prior.weight, atol=1e-5, rtol=0)
@@ -115,7 +117,8 @@ def test_without_an_intercept_the_priors_stays() -> None:
     values, vectors = torch.linalg.eigh(x.T @ x / len(x))
     basis = solvers.Basis(x.new_zeros(12), vectors, values)
     for given, bias in ((prior, prior.bias), (None, torch.zeros(5).double())):
-        (found,) = solvers.logistic_path(x, y, 5, [1e-2], basis, tolerance=1e-8, prior=given, intercept=False)
+        begin = solvers.Linear(prior.weight, prior.bias + 1)  # whose bias is not taken
+        (found,) = solvers.logistic_path(x, y, 5, [1e-2], basis, tolerance=1e-8, prior=given, intercept=False, start=begin)
         torch.testing.assert_close(found.bias, bias)
         error = (found(x).softmax(-1) - functional.one_hot(y, 5)) / len(x)
         away = found.weight - (0 if given is None else given.weight)

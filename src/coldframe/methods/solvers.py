@@ -229,7 +229,7 @@ def logistic_path(
     for l2, begin in zip_longest(l2s, starts):
         if begin is not None:
             turned = basis.turn(begin if prior is None else begin.plus(prior, -1))
-            weight, bias = turned[0].to(dtype), turned[1].to(dtype)
+            weight, bias = turned[0].to(dtype), turned[1].to(dtype) * intercept
         spent, left, loss, before, done = 0, math.inf, 1.0, math.inf, False
         while not done:
             weight, bias, left, loss, calls = _descend(problem, values, weight, bias, l2, tolerance, checked, intercept)
